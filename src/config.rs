@@ -1,0 +1,125 @@
+//! The settings as the server uses them: plain values, one field per name of the contract. Reading
+//! them from flags and environment is the business of `settings`. Nothing here touches the world.
+
+use std::time::Duration;
+
+/// All settings. Durations and sizes of 0 mean "off" where the contract says so.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Addresses to listen on, `127.0.0.1:3003`.
+    pub listen: Vec<String>,
+    /// Number of workers.
+    pub workers: u16,
+    /// Name of this node, told in the welcome.
+    pub node_name: String,
+    /// Connections of the node, then 503.
+    pub max_connections: usize,
+    /// Connections per worker whose request head has not arrived yet, then 503.
+    pub max_handshakes: usize,
+    /// A client's message, after inflation; then 1009.
+    pub max_message_bytes: usize,
+    /// An HTTP body; then 413.
+    pub max_body_bytes: usize,
+    /// A request head; then 431 (414 while in the request line).
+    pub max_header_bytes: usize,
+    /// Items of one `POST /publish`; then 413.
+    pub max_batch: usize,
+    /// From accept to the end of the request head.
+    pub handshake_timeout: Duration,
+    /// Without a message from the client; 0 is off.
+    pub idle_timeout: Duration,
+    /// How long a closing connection lingers.
+    pub close_timeout: Duration,
+    /// How long a peer may not take a byte of what waits for it.
+    pub stall_timeout: Duration,
+    /// Silence after which a ping is sent; 0 is off.
+    pub ping_interval: Duration,
+    /// Silence after a ping; then 4002.
+    pub pong_timeout: Duration,
+    /// Period of `update`; 0 is off.
+    pub update_interval: Duration,
+    /// How much a feed keeps for those who lag, before push turns to pull.
+    pub window_bytes: usize,
+    /// TCP_NOTSENT_LOWAT.
+    pub unsent_bytes: u32,
+    /// Requests of one connection that wait for an answer; then it is not read.
+    pub max_pending: u16,
+    /// Messages a second of one connection; then `rate_limited`; 0 is off.
+    pub messages_per_second: u32,
+    /// Messages that may come at once.
+    pub burst: u32,
+    /// Subscriptions of one connection.
+    pub max_subscriptions: usize,
+    /// Channels of the node.
+    pub max_channels: usize,
+    /// Publications that a channel keeps; 0: none.
+    pub history_count: usize,
+    /// Bytes that a channel's history may have.
+    pub history_bytes: usize,
+    /// Age at which history is forgotten.
+    pub history_age: Duration,
+    /// How long a quiet channel's position is known.
+    pub position_age: Duration,
+    /// How long an idempotency key is remembered.
+    pub idempotency_age: Duration,
+    /// Bytes of all histories, last values and idempotency keys of the node.
+    pub max_history_bytes: usize,
+    /// Bytes of all windows of the node.
+    pub max_window_bytes: usize,
+    /// Bytes of unfinished input and private output of the node.
+    pub max_buffered_bytes: usize,
+    /// Origins allowed besides the same host, as scheme://host[:port].
+    pub origins: Vec<String>,
+    /// `--open`: serve without keys on any address.
+    pub open: bool,
+    /// Live page, demos and `/echo`.
+    pub pages: bool,
+    /// Whether `/status` and `update` tell the number of connections to everybody.
+    pub public_counts: bool,
+    /// Whether permessage-deflate is offered.
+    pub compression: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            listen: vec!["127.0.0.1:3003".into()],
+            workers: 1,
+            node_name: "localhost".into(),
+            max_connections: 100_000,
+            max_handshakes: 1000,
+            max_message_bytes: 64 << 10,
+            max_body_bytes: 1 << 20,
+            max_header_bytes: 16 << 10,
+            max_batch: 1000,
+            handshake_timeout: seconds(10),
+            idle_timeout: Duration::ZERO,
+            close_timeout: seconds(5),
+            stall_timeout: seconds(30),
+            ping_interval: seconds(25),
+            pong_timeout: seconds(10),
+            update_interval: seconds(30),
+            window_bytes: 256 << 10,
+            unsent_bytes: 128 << 10,
+            max_pending: 128,
+            messages_per_second: 100,
+            burst: 200,
+            max_subscriptions: 128,
+            max_channels: 1_000_000,
+            history_count: 100,
+            history_bytes: 1 << 20,
+            history_age: seconds(300),
+            position_age: seconds(24 * 3600),
+            idempotency_age: seconds(300),
+            max_history_bytes: 256 << 20,
+            max_window_bytes: 256 << 20,
+            max_buffered_bytes: 256 << 20,
+            origins: Vec::new(),
+            open: false,
+            pages: true,
+            public_counts: true,
+            compression: true,
+        }
+    }
+}

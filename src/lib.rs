@@ -1,0 +1,21 @@
+//! Fanwire, a WebSocket edge server: publications fan out to a very large audience, in each
+//! channel's order, once, or the receiver is told what it missed.
+//!
+//! The arrows between the folders go one way: `server → worker → conn → {http, ws, client, feed,
+//! hub}`. What understands bytes or channels (`http`, `ws`, `client`, `feed`, `hub`) is pure: no
+//! sockets, clock, threads or randomness. ARCHITECTURE.md is the map.
+
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod conn;
+pub mod entropy;
+pub mod feed;
+pub mod http;
+pub mod hub;
+pub mod limits;
+pub mod metrics;
+pub mod server;
+pub mod settings;
+pub mod worker;
+pub mod ws;

@@ -1,0 +1,2 @@
+//! The program: settings in, server out.
+fn main() {}

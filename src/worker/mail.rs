@@ -1,0 +1,5 @@
+//! (placeholder)
+
+/// One letter from worker to worker.
+#[derive(Debug)]
+pub enum Mail {}

@@ -1,0 +1,4 @@
+//! (placeholder)
+
+pub mod mail;
+pub mod net;

@@ -1,0 +1,122 @@
+//! The border between a worker and the world: everything that a worker asks of sockets, clock and
+//! other workers, as one trait. `worker/mio.rs` is the real one; `tests/sim` has a fake one with
+//! seeded faults. A worker never touches the world but through this.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::mail::Mail;
+use crate::hub::Publication;
+
+/// Number of a worker in its node, from 0.
+pub type WorkerId = u16;
+
+/// The clock as read once per turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Now {
+    /// Milliseconds since the worker's node started; never falls.
+    pub mono_ms: u64,
+    /// Milliseconds since the Unix epoch; may jump.
+    pub wall_ms: u64,
+}
+
+/// What poll says about one registration. Spurious, stale and repeated events are allowed: they may
+/// only cost time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The token of the registration.
+    pub token: Token,
+    /// There may be bytes to receive, or an end of stream.
+    pub readable: bool,
+    /// There may be room to send.
+    pub writable: bool,
+    /// The peer shut down its sending side, or the connection failed: with edge triggering bytes
+    /// and FIN may come as this one event, so a reader must read until the end of stream.
+    pub hang_up: bool,
+}
+
+/// What a registration is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// Listener number n.
+    Listener(usize),
+    /// The connection in this slot. (Slots are reused: an event may be stale, hence harmless.)
+    Connection(u32),
+}
+
+/// What became of an attempt to accept.
+#[derive(Debug)]
+pub enum Accept<S> {
+    /// A new connection and its peer.
+    Connection(S, Peer),
+    /// None is waiting.
+    Empty,
+    /// Out of descriptors (EMFILE, ENFILE) or kernel memory: try again later.
+    Exhausted,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP peer.
+    Address(SocketAddr),
+    /// A peer on a unix socket, which has no address.
+    Unix,
+}
+
+/// The world as one worker sees it.
+///
+/// `recv` and `send` behave like non-blocking sockets: `Err(WouldBlock)` when nothing can be done
+/// now, `Ok(0)` from `recv` at the end of the stream, short counts at any time. Readiness is
+/// edge-triggered: after `WouldBlock` (or a short count) an event will come when that changes.
+pub trait Net {
+    /// A connected socket, 4 bytes in the real world.
+    type Socket;
+
+    /// Reads the clock.
+    fn now(&mut self) -> Now;
+
+    /// Waits for events, mail or the timeout (`None`: for ever), and appends at most 256 events.
+    fn poll(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>);
+
+    /// Accepts one connection from listener `listener`. The socket is non-blocking.
+    fn accept(&mut self, listener: usize) -> Accept<Self::Socket>;
+
+    /// Stops listening on all listeners.
+    fn stop_listening(&mut self);
+
+    /// Asks for events of this socket, under the token `Connection(slot)`.
+    fn register(&mut self, socket: &Self::Socket, slot: u32) -> io::Result<()>;
+
+    /// Receives into `buffer`.
+    fn recv(&mut self, socket: &Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Sends from `bytes`.
+    fn send(&mut self, socket: &Self::Socket, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Shuts down the sending side: the peer reads an end of stream after what was sent.
+    fn shutdown(&mut self, socket: &Self::Socket);
+
+    /// Closes the socket.
+    fn close(&mut self, socket: Self::Socket);
+
+    /// Gives a new connection to another worker.
+    fn place(&mut self, to: WorkerId, socket: Self::Socket, peer: Peer);
+
+    /// Takes the connections that worker 0's door has placed here.
+    fn take_placed(&mut self, into: &mut Vec<(Self::Socket, Peer)>);
+
+    /// Posts a batch to another worker (never to oneself), emptying it. Batches of one pair arrive
+    /// in order. The receiver is woken if it sleeps.
+    fn post(&mut self, to: WorkerId, batch: &mut Vec<Mail>);
+
+    /// Takes all mail that has arrived.
+    fn collect(&mut self, into: &mut Vec<Mail>);
+
+    /// Told of every publication at the instant in which the owner gives it its position. For the
+    /// simulation's oracle; the real one does nothing.
+    fn admitted(&mut self, channel: &str, publication: &Publication) {
+        let _ = (channel, publication);
+    }
+}
