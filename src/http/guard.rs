@@ -7,6 +7,9 @@ use std::fmt;
 use super::Refusal;
 use super::head::{Head, Host, Method};
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of a quoted value in a message.
 const MAX_SHOWN_BYTES: usize = 100;
 
@@ -19,13 +22,14 @@ pub struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// Reads one origin. `None` for `null`, for a path or a trailing slash, and for lists.
+    /// Reads one origin. `None` for `null`, for a path or a trailing slash, for lists, and for
+    /// patterns, which whoever writes `*` into the settings hopes for.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (scheme, host) = text.split_once("://")?;
         let mut bytes = scheme.bytes();
         let well_formed = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
             && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-        if !well_formed {
+        if !well_formed || host.contains('*') {
             return None;
         }
         Some(Self { scheme, host: Host::parse(host)? })
