@@ -101,6 +101,11 @@ fn lines_are_limited() {
         }
         assert_eq!(status(result), expected, "{lines}");
     }
+    // At the line that is too many, not at the end of the head.
+    let most = ["GET / HTTP/1.1\r\n", &"A:b\r\n".repeat(MAX_FIELDS)].concat();
+    assert_eq!(Scanner::default().scan(most.as_bytes(), 1 << 14), Ok(None));
+    let over = most + "A:b\r\n";
+    assert_eq!(status(Scanner::default().scan(over.as_bytes(), 1 << 14)), 431);
 }
 
 /// CVE-2023-43669: a header of a megabyte in small pieces. Every byte is looked at once; only a CR
