@@ -232,13 +232,13 @@ impl Shard {
     pub fn pull(
         &mut self,
         channel: &str,
-        since: Position,
+        since: Option<Position>,
         encoding: Encoding,
         now: Now,
         framer: &mut impl Framer,
     ) -> Option<Page> {
         let &at = self.names.get(channel)?;
-        let place = place(&self.channels[at], Some(since));
+        let place = place(&self.channels[at], since);
         Some(self.page(at, place, None, GapReason::Slow, encoding, now, framer))
     }
 
