@@ -1,8 +1,5 @@
 //! Every fixed bound of the server, in one place, with the relations that must hold between them.
-//! Bounds that an operator chooses are in `config`; how those relate to these is asserted in
-//! `settings`. Nothing here computes.
-
-use crate::config::Config;
+//! Bounds that an operator chooses are in `config`; how those relate is checked in `settings`.
 
 /// Answers to one read that are gathered before they are sent.
 pub const ANSWER_BYTES: usize = 256 << 10;
@@ -95,9 +92,11 @@ const _: () = assert!(EVENTS >= ACCEPTS, "a burst of connections is seen whole")
 const _: () = assert!(LIST_LIMIT <= MAX_LIST_LIMIT);
 const _: () = assert!(ENVELOPE_BYTES > MAX_CHANNEL_NAME + MAX_POSITION + 6 * 128);
 
-/// Bytes of the longest frame that a payload of a client or of the backend can become: base64 and
-/// envelope included.
-pub fn longest_frame(config: &Config) -> usize {
-    let payload = config.max_message_bytes.max(config.max_body_bytes);
-    payload.div_ceil(3).saturating_mul(4).saturating_add(ENVELOPE_BYTES)
+/// A bound that an operator has turned off. Sums with it do not overflow.
+pub const UNLIMITED: usize = usize::MAX >> 1;
+
+/// Bytes of the longest frame that a client's message of `max_message_bytes` can become for others:
+/// as base64, in an envelope.
+pub const fn longest_client_frame(max_message_bytes: usize) -> usize {
+    max_message_bytes.div_ceil(3).saturating_mul(4).saturating_add(ENVELOPE_BYTES)
 }
