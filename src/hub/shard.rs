@@ -176,8 +176,7 @@ impl Shard {
         let bounds = self.limits.history;
         let entry = &mut self.channels[at];
         let before = entry.history.bytes();
-        let publication =
-            entry.publish(draft, now, &bounds, framer, &mut self.scratch, deliveries);
+        let publication = entry.publish(draft, now, &bounds, framer, &mut self.scratch, deliveries);
         let receivers = entry.subscribers();
         self.history_bytes = self.history_bytes - before + entry.history.bytes();
         self.scratch.rest();

@@ -9,10 +9,10 @@ use crate::client::answer;
 use crate::client::code::{Code, Fault};
 use crate::client::command::{self, Command, Mode, RequestId, Start, Wish};
 use crate::conn::entry::Flags;
+use crate::hub::Kind;
 use crate::hub::channel::Draft;
 use crate::hub::encode::ALL;
 use crate::hub::shard::{Since, Span};
-use crate::hub::Kind;
 use crate::metrics::Counter;
 use crate::ws::MessageKind;
 
@@ -61,8 +61,7 @@ impl<N: Net> Worker<N> {
                     key: publish.key.map(Into::into),
                     skip: publish.skip_self.then_some(own),
                 };
-                let idempotency =
-                    publish.idempotency_key.map(|key| (ANONYMOUS.into(), key.into()));
+                let idempotency = publish.idempotency_key.map(|key| (ANONYMOUS.into(), key.into()));
                 let ticket = self.client_ticket(slot, id);
                 let channel = publish.channel.as_ref().into();
                 let letter = Publish { channel, draft, idempotency, ticket };
@@ -121,15 +120,14 @@ impl<N: Net> Worker<N> {
             let fault = Fault::new(Code::AlreadySubscribed, "this connection follows it already");
             return self.refuse_in_order(slot, id, Some(channel), fault);
         }
-        let others = self.table.hot(slot).subscriptions()
-            - usize::from(self.follows(slot, ALL, encoding));
+        let others =
+            self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL, encoding));
         if others >= self.config.max_subscriptions && channel != ALL {
             let message = "this connection has all the subscriptions that it may have";
             let fault = Fault::new(Code::TooManySubscriptions, message);
             return self.refuse_in_order(slot, id, Some(channel), fault);
         }
-        let since =
-            Since { position: wish.since.map(Into::into), last: wish.last.map(u64::from) };
+        let since = Since { position: wish.since.map(Into::into), last: wish.last.map(u64::from) };
         let channel: Arc<str> = channel.into();
         if since == Since::default() && self.table.hot(slot).pending == 0 {
             if let Some(position) = self.join_live(slot, &channel, encoding) {

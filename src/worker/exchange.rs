@@ -207,9 +207,8 @@ impl<N: Net> Worker<N> {
     }
 
     fn live(&self) -> Reply<'static> {
-        let stuck = |worker: &&crate::metrics::WorkerStats| {
-            !worker.is_live(self.now.mono_ms, LIVE_MS)
-        };
+        let stuck =
+            |worker: &&crate::metrics::WorkerStats| !worker.is_live(self.now.mono_ms, LIVE_MS);
         match self.stats.workers().iter().filter(stuck).count() {
             0 => Reply::json(200, &br#"{"status":"ok"}"#[..]),
             count => {

@@ -4,11 +4,7 @@ use crate::conn::session::Asset;
 use crate::http::reply::Content;
 
 static ASSETS: [Asset; 3] = [
-    Asset {
-        path: "",
-        content: Content::Page,
-        bytes: include_bytes!("../../web/index.html"),
-    },
+    Asset { path: "", content: Content::Page, bytes: include_bytes!("../../web/index.html") },
     Asset {
         path: "live.js",
         content: Content::Script,

@@ -244,7 +244,11 @@ impl<N: Net> Worker<N> {
     }
 
     fn refuse(&mut self, slot: u32, refusal: &Refusal, head_only: bool) {
-        self.reply(slot, &Reply::refusal(refusal), Circumstances { head_only, ..Default::default() });
+        self.reply(
+            slot,
+            &Reply::refusal(refusal),
+            Circumstances { head_only, ..Default::default() },
+        );
     }
 
     /// Answers an HTTP request. The connection is ready for the next one, or ends.
@@ -289,7 +293,6 @@ fn short(head: &Head<'_>, field: &'static str, max: usize) -> Result<Option<Box<
 }
 
 fn check_name(checked: Result<(), crate::client::code::Fault>) -> Result<(), Refusal> {
-    checked.map_err(|fault| {
-        Refusal::keeping(fault.code.status(), fault.code.as_str(), fault.message)
-    })
+    checked
+        .map_err(|fault| Refusal::keeping(fault.code.status(), fault.code.as_str(), fault.message))
 }

@@ -7,10 +7,10 @@ use super::{Worker, identity};
 use crate::client::answer::{self, Welcome};
 use crate::client::name;
 use crate::conn::entry::{Endpoint, Flags, Phase};
+use crate::http::Refusal;
 use crate::http::head::{Body, Head, Method, Version};
 use crate::http::reply::{self, Circumstances, Reply};
 use crate::http::routes::{Raw, Route};
-use crate::http::Refusal;
 use crate::hub::encode::ALL;
 use crate::hub::shard::Since;
 use crate::hub::{Encoding, Format, Position};
@@ -111,10 +111,7 @@ impl<N: Net> Worker<N> {
         }
         let encoding = self.encoding(slot);
         let channel: Arc<str> = raw.channel.as_ref().into();
-        let since = Since {
-            position: raw.since.map(Into::into),
-            last: raw.last.map(u64::from),
-        };
+        let since = Since { position: raw.since.map(Into::into), last: raw.last.map(u64::from) };
         if since == Since::default() && self.join_live(slot, &channel, encoding).is_some() {
             return;
         }
