@@ -1,6 +1,9 @@
 //! Who may speak at all: the check of `Origin` against pages of other sites (RFC 6455, section
 //! 10.2), and the guard of open mode against being reachable from elsewhere. Pure decisions about
 //! a head; keys, tokens and rules come later and elsewhere.
+//!
+//! Every refusal here closes: the body of a foreign page's request is still to come, unread, and
+//! must never be taken for a next request, which would have no `Origin` to be refused for.
 
 use std::fmt;
 
@@ -80,7 +83,7 @@ pub fn check_origin(
         Shown(text.as_bytes()),
         ShownHost(host),
     );
-    Err(Refusal::keeping(403, "forbidden", message))
+    Err(Refusal::closing(403, "forbidden", message))
 }
 
 /// The guard of open mode, in which everybody who reaches the port may do everything: refuses what
@@ -104,7 +107,7 @@ pub fn check_open_mode(head: &Head<'_>) -> Result<(), Refusal> {
         ShownHost(host),
         Shown(origin.unwrap_or("(none)").as_bytes()),
     );
-    Err(Refusal::keeping(403, "open_mode_behind_proxy", message))
+    Err(Refusal::closing(403, "open_mode_behind_proxy", message))
 }
 
 /// The fields that proxies add (RFC 7239; RFC 9110, section 7.6.3; and custom).

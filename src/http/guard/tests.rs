@@ -111,7 +111,7 @@ fn origins_parse() {
 #[test]
 fn the_refusal_names_both() {
     let refusal = check_origin(Some("http://a:5"), Host::parse("b:6"), &[]).unwrap_err();
-    assert_eq!((refusal.code, refusal.close), ("forbidden", false));
+    assert_eq!((refusal.code, refusal.close), ("forbidden", true));
     assert!(refusal.message.contains("http://a:5 ") && refusal.message.contains("b:6 "));
     let long = format!("http://\"\r\n\u{e9}{}", "x".repeat(5000));
     let refusal = check_origin(Some(&long), None, &[]).unwrap_err();
@@ -196,7 +196,7 @@ fn open_mode_proxies() {
 fn open_mode_says_why() {
     let lines = "Host: evil.org:80\r\nOrigin: http://evil.org\r\n";
     let refusal = open_mode("GET", lines).unwrap_err();
-    assert_eq!((refusal.code, refusal.close), ("open_mode_behind_proxy", false));
+    assert_eq!((refusal.code, refusal.close), ("open_mode_behind_proxy", true));
     assert!(refusal.message.contains("evil.org:80,"), "{}", refusal.message);
     assert!(refusal.message.contains("http://evil.org)"), "{}", refusal.message);
     assert!(refusal.message.contains("Host is not this machine"), "{}", refusal.message);
