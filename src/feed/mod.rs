@@ -10,6 +10,8 @@ use crate::chunks::Chunks;
 use crate::hub::{Delivery, Encoding, Epoch, Position, WorkerId};
 
 pub mod subscription;
+#[cfg(test)]
+mod tests;
 pub mod window;
 
 use subscription::{State, Subscription};
@@ -219,9 +221,18 @@ impl Feed {
     }
 
     /// A page has come for this subscription: it now stands at `last`, and the channel's head was
-    /// `head` when the page was cut.
-    pub fn turn_page(&mut self, at: usize, epoch: Epoch, last: u64, head: u64, spare: &mut Spare) {
-        if self.end != Some(head) || self.epoch != epoch {
+    /// `head` when the page was cut. Returns whether the feed begins anew with it, so that others
+    /// have to be visited.
+    pub fn turn_page(
+        &mut self,
+        at: usize,
+        epoch: Epoch,
+        last: u64,
+        head: u64,
+        spare: &mut Spare,
+    ) -> bool {
+        let anew = self.end != Some(head) || self.epoch != epoch;
+        if anew {
             self.begin(epoch, head, spare);
         }
         let end = self.end;
@@ -241,6 +252,7 @@ impl Feed {
         let lags = Some(self.subscriptions[at].sent) != end;
         self.lagging = self.lagging + usize::from(lags) - usize::from(lagged);
         self.empty_when_read(spare);
+        anew && self.lagging > usize::from(lags)
     }
 
     /// Takes a subscription out. The last one takes its place: returns that one's slot.
