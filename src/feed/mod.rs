@@ -190,7 +190,7 @@ impl Feed {
     /// Adds a subscription without a place, and says where it stands.
     pub fn join(&mut self, slot: u32, serial: u16) -> usize {
         self.joining += 1;
-        self.subscriptions.push(Subscription::joining(slot, serial))
+        self.add(Subscription::joining(slot, serial))
     }
 
     /// Adds a subscription that follows from the end on, which is known.
@@ -199,6 +199,12 @@ impl Feed {
         let mut subscription = Subscription::joining(slot, 0);
         subscription.state = State::Following;
         subscription.sent = self.end.unwrap_or(NOWHERE);
+        self.add(subscription)
+    }
+
+    fn add(&mut self, subscription: Subscription) -> usize {
+        // It may stand before one that the pass has yet to visit.
+        self.left += usize::from(self.left > 0);
         self.subscriptions.push(subscription)
     }
 
