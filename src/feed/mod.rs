@@ -289,8 +289,9 @@ impl Feed {
     fn reset(&mut self, epoch: Epoch, spare: &mut Spare) {
         if epoch != self.epoch {
             for subscription in self.subscriptions.iter_mut() {
-                subscription.sent = NOWHERE;
+                (subscription.sent, subscription.skips) = (NOWHERE, false);
             }
+            self.skips.clear();
         }
         self.end = None;
         self.lagging = 0;
