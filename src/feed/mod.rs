@@ -4,6 +4,7 @@
 //!
 //! `window` holds the bytes, `subscription` is a cursor, this file keeps them together.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::chunks::Chunks;
@@ -42,7 +43,8 @@ pub struct Feed {
     /// Where the pass over the subscriptions stands, and how many it has yet to visit.
     next: usize,
     left: usize,
-    skips: Vec<Skip>,
+    /// In the order of their indices; none before the window, for what comes by a page comes whole.
+    skips: VecDeque<Skip>,
 }
 
 /// A publication that one connection shall not get live, and has not reached yet.
@@ -80,7 +82,7 @@ impl Feed {
             lagging: 0,
             next: 0,
             left: 0,
-            skips: Vec::new(),
+            skips: VecDeque::new(),
         }
     }
 
@@ -325,7 +327,11 @@ impl Feed {
             State::Following if subscription.sent != NOWHERE => {
                 subscription.skips = true;
                 let slot = subscription.slot;
-                self.skips.push(Skip { slot, index });
+                let first = self.window.first().unwrap_or(index);
+                while self.skips.front().is_some_and(|skip| skip.index < first) {
+                    self.skips.pop_front();
+                }
+                self.skips.push_back(Skip { slot, index });
             }
             // What comes by a page comes whole.
             _ => {}

@@ -6,6 +6,9 @@ use std::collections::VecDeque;
 
 use crate::hub::Frames;
 
+#[cfg(test)]
+mod tests;
+
 /// Frames from this size on are kept by reference instead of being copied.
 pub const LARGE_FRAME: usize = 16 << 10;
 
