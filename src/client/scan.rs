@@ -1,0 +1,227 @@
+//! Walks over JSON text (RFC 8259) in one pass, checks the grammar and the depth, and says where
+//! values begin and end. It builds nothing, allocates nothing and does not recurse: the open
+//! arrays and objects are the bits of one integer. Numbers keep their digits and strings their
+//! escapes, of which the grammar allows halves of surrogate pairs, too.
+
+use super::code::{Code, Fault};
+use crate::limits::JSON_DEPTH;
+
+const _: () = assert!(JSON_DEPTH <= u64::BITS as usize, "one bit for each open array or object");
+
+/// A place in a text.
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// At the beginning.
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// Passes `bracket` if it comes next.
+    pub fn opens(&mut self, bracket: u8) -> bool {
+        self.skip_whitespace();
+        self.takes(bracket)
+    }
+
+    /// Passes `bracket` if it comes next: the array or object that was opened is empty.
+    pub fn closes(&mut self, bracket: u8) -> bool {
+        self.opens(bracket)
+    }
+
+    /// Passes a comma, or the `bracket` that ends the array or object; says whether it goes on.
+    pub fn continues(&mut self, bracket: u8) -> Result<bool, Fault> {
+        self.skip_whitespace();
+        if self.takes(b',') {
+            return Ok(true);
+        }
+        if self.takes(bracket) { Ok(false) } else { Err(self.broken()) }
+    }
+
+    /// Passes the name of a member and its colon. The name comes as it stands, with its quotes.
+    pub fn name(&mut self) -> Result<&'a str, Fault> {
+        self.skip_whitespace();
+        let start = self.at;
+        self.string()?;
+        let name = self.passed(start);
+        self.skip_whitespace();
+        if self.takes(b':') { Ok(name) } else { Err(self.broken()) }
+    }
+
+    /// Passes a value that stands `depth` deep, and gives it as it stands.
+    pub fn value(&mut self, depth: usize) -> Result<&'a str, Fault> {
+        self.skip_whitespace();
+        let start = self.at;
+        self.walk(depth)?;
+        Ok(self.passed(start))
+    }
+
+    /// Nothing but whitespace may be left.
+    pub fn end(&mut self) -> Result<(), Fault> {
+        self.skip_whitespace();
+        if self.at == self.text.len() { Ok(()) } else { Err(self.broken()) }
+    }
+
+    /// Passes one value with everything in it. `objects` has a bit for each open bracket of this
+    /// value, the innermost lowest: 1 for an object, 0 for an array.
+    fn walk(&mut self, outside: usize) -> Result<(), Fault> {
+        let (mut objects, mut inside) = (0u64, 0usize);
+        loop {
+            // A value begins here, behind any whitespace.
+            match self.peek() {
+                Some(bracket @ (b'{' | b'[')) => {
+                    self.at += 1;
+                    let is_object = bracket == b'{';
+                    if outside + inside == JSON_DEPTH {
+                        let message = format!("nested deeper than {JSON_DEPTH}");
+                        return Err(Fault::new(Code::BadJson, message));
+                    }
+                    (objects, inside) = (objects << 1 | u64::from(is_object), inside + 1);
+                    // Two more than each bracket is the one that closes it.
+                    if !self.closes(bracket + 2) {
+                        if is_object {
+                            self.name()?;
+                        }
+                        self.skip_whitespace();
+                        continue;
+                    }
+                    (objects, inside) = (objects >> 1, inside - 1);
+                }
+                Some(b'"') => self.string()?,
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(b't') => self.word("true")?,
+                Some(b'f') => self.word("false")?,
+                Some(b'n') => self.word("null")?,
+                _ => return Err(self.broken()),
+            }
+            // A value ended here, and perhaps what it stands in.
+            loop {
+                if inside == 0 {
+                    return Ok(());
+                }
+                let is_object = objects & 1 == 1;
+                if self.continues(if is_object { b'}' } else { b']' })? {
+                    if is_object {
+                        self.name()?;
+                    }
+                    self.skip_whitespace();
+                    break;
+                }
+                (objects, inside) = (objects >> 1, inside - 1);
+            }
+        }
+    }
+
+    /// Passes a string.
+    fn string(&mut self) -> Result<(), Fault> {
+        if !self.takes(b'"') {
+            return Err(self.broken());
+        }
+        loop {
+            self.at += plain_length(self.rest());
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                _ => return Err(self.broken()),
+            }
+        }
+    }
+
+    /// Passes a backslash and what it escapes.
+    fn escape(&mut self) -> Result<(), Fault> {
+        let length = match self.rest() {
+            [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            [_, b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|x| x.is_ascii_hexdigit()) => 6,
+            _ => return Err(self.broken()),
+        };
+        self.at += length;
+        Ok(())
+    }
+
+    /// Passes a number.
+    fn number(&mut self) -> Result<(), Fault> {
+        self.takes(b'-');
+        if !self.takes(b'0') {
+            self.digits()?;
+        }
+        if self.takes(b'.') {
+            self.digits()?;
+        }
+        if self.takes(b'e') || self.takes(b'E') {
+            if !self.takes(b'-') {
+                self.takes(b'+');
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    /// Passes one digit or more.
+    fn digits(&mut self) -> Result<(), Fault> {
+        let count = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        if count > 0 { Ok(()) } else { Err(self.broken()) }
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), Fault> {
+        if !self.rest().starts_with(word.as_bytes()) {
+            return Err(self.broken());
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn skip_whitespace(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn takes(&mut self, byte: u8) -> bool {
+        let taken = self.peek() == Some(byte);
+        self.at += usize::from(taken);
+        taken
+    }
+
+    /// The text from `start` to here. Both are beside ASCII, hence never inside of a character.
+    fn passed(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    fn broken(&self) -> Fault {
+        Fault::new(Code::BadJson, format!("not JSON, from byte {} on", self.at))
+    }
+}
+
+/// How many bytes stand for themselves at the beginning of what is in a string.
+fn plain_length(text: &[u8]) -> usize {
+    // Short strings are the rule; behind them memchr is many times faster.
+    const SHORT: usize = 24;
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    let (short, long) = text.split_at(text.len().min(SHORT));
+    if let Some(at) = short.iter().position(is_special) {
+        return at;
+    }
+    let quote = memchr::memchr2(b'"', b'\\', long).unwrap_or(long.len());
+    let plain = &long[..quote];
+    // A minimum has no early exit, so that the compiler makes it a vector loop.
+    let clean = plain.iter().fold(u8::MAX, |least, &byte| least.min(byte)) >= 0x20;
+    let length = if clean { quote } else { plain.iter().position(is_special).unwrap_or(quote) };
+    short.len() + length
+}
+
+#[cfg(test)]
+mod tests;
