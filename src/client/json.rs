@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::code::{Code, Fault};
-use super::scan::Scanner;
+use super::scan::{Flaw, Scanner};
 
 /// The members of one object whose names are known.
 #[derive(Debug)]
@@ -31,14 +31,7 @@ impl<'a, const N: usize> Members<'a, N> {
             is_json(text)?;
             return Err(Fault::new(Code::BadRequest, self.describe("must be an object")));
         }
-        let mut more = !scan.closes(b'}');
-        while more {
-            let name = scan.name()?;
-            let value = scan.value(1)?;
-            self.keep(name, value);
-            more = scan.continues(b'}')?;
-        }
-        scan.end()?;
+        self.read_members(&mut scan).map_err(|flaw| scan.fault(flaw))?;
         match self.repeated {
             None => Ok(()),
             Some(name) => {
@@ -48,11 +41,23 @@ impl<'a, const N: usize> Members<'a, N> {
         }
     }
 
+    fn read_members(&mut self, scan: &mut Scanner<'a>) -> Result<(), Flaw> {
+        let mut more = !scan.closes(b'}');
+        while more {
+            let name = scan.name()?;
+            let value = scan.value(1)?;
+            self.keep(name, value);
+            more = scan.continues(b'}')?;
+        }
+        scan.end()
+    }
+
     /// Keeps the value when its name, with quotes, is one of ours.
     fn keep(&mut self, quoted: &str, value: &'a str) {
-        // Almost never escaped; what cannot be unescaped is no name of ours.
-        let Some(name) = string(quoted) else { return };
-        let Some(at) = self.names.iter().position(|&known| known == name) else { return };
+        let place = |name: &str| self.names.iter().position(|&known| known == name);
+        let plain = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+        // Only a name that is none of ours may be one of ours with escapes.
+        let Some(at) = place(plain).or_else(|| place(&string(quoted)?)) else { return };
         if self.values[at].is_some() {
             self.repeated = Some(self.names[at]);
         } else {
@@ -189,16 +194,19 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
 /// Checks that `text` is one JSON value (RFC 8259), nested at most `JSON_DEPTH` deep.
 pub(super) fn is_json(text: &str) -> Result<(), Fault> {
     let mut scan = Scanner::new(text);
-    scan.value(0)?;
-    scan.end()
+    scan.value(0).and_then(|_| scan.end()).map_err(|flaw| scan.fault(flaw))
 }
 
 /// The elements of a JSON array as they stand in the text, or `None` when there are more than
 /// `max`.
 pub(super) fn elements(text: &str, max: usize) -> Result<Option<Vec<&str>>, Fault> {
     let mut scan = Scanner::new(text);
+    scan_elements(&mut scan, max).map_err(|flaw| scan.fault(flaw))
+}
+
+fn scan_elements<'a>(scan: &mut Scanner<'a>, max: usize) -> Result<Option<Vec<&'a str>>, Flaw> {
     if !scan.opens(b'[') {
-        return Err(Fault::new(Code::BadRequest, "must be an array"));
+        return Err(Flaw::Grammar);
     }
     let mut found = Vec::new();
     let mut more = !scan.closes(b']');

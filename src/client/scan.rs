@@ -8,6 +8,15 @@ use crate::limits::JSON_DEPTH;
 
 const _: () = assert!(JSON_DEPTH <= u64::BITS as usize, "one bit for each open array or object");
 
+/// Why a text is refused. As small as can be, since every step may end in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// Not JSON.
+    Grammar,
+    /// Nested too deeply.
+    Depth,
+}
+
 /// A place in a text.
 pub(super) struct Scanner<'a> {
     text: &'a str,
@@ -18,6 +27,15 @@ impl<'a> Scanner<'a> {
     /// At the beginning.
     pub fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
+    }
+
+    /// The refusal for a flaw that was met here.
+    pub fn fault(&self, flaw: Flaw) -> Fault {
+        let message = match flaw {
+            Flaw::Grammar => format!("not JSON, from byte {} on", self.at),
+            Flaw::Depth => format!("nested deeper than {JSON_DEPTH}"),
+        };
+        Fault::new(Code::BadJson, message)
     }
 
     /// Passes `bracket` if it comes next.
@@ -32,26 +50,26 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes a comma, or the `bracket` that ends the array or object; says whether it goes on.
-    pub fn continues(&mut self, bracket: u8) -> Result<bool, Fault> {
+    pub fn continues(&mut self, bracket: u8) -> Result<bool, Flaw> {
         self.skip_whitespace();
         if self.takes(b',') {
             return Ok(true);
         }
-        if self.takes(bracket) { Ok(false) } else { Err(self.broken()) }
+        if self.takes(bracket) { Ok(false) } else { Err(Flaw::Grammar) }
     }
 
     /// Passes the name of a member and its colon. The name comes as it stands, with its quotes.
-    pub fn name(&mut self) -> Result<&'a str, Fault> {
+    pub fn name(&mut self) -> Result<&'a str, Flaw> {
         self.skip_whitespace();
         let start = self.at;
         self.string()?;
         let name = self.passed(start);
         self.skip_whitespace();
-        if self.takes(b':') { Ok(name) } else { Err(self.broken()) }
+        if self.takes(b':') { Ok(name) } else { Err(Flaw::Grammar) }
     }
 
     /// Passes a value that stands `depth` deep, and gives it as it stands.
-    pub fn value(&mut self, depth: usize) -> Result<&'a str, Fault> {
+    pub fn value(&mut self, depth: usize) -> Result<&'a str, Flaw> {
         self.skip_whitespace();
         let start = self.at;
         self.walk(depth)?;
@@ -59,14 +77,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// Nothing but whitespace may be left.
-    pub fn end(&mut self) -> Result<(), Fault> {
+    pub fn end(&mut self) -> Result<(), Flaw> {
         self.skip_whitespace();
-        if self.at == self.text.len() { Ok(()) } else { Err(self.broken()) }
+        if self.at == self.text.len() { Ok(()) } else { Err(Flaw::Grammar) }
     }
 
     /// Passes one value with everything in it. `objects` has a bit for each open bracket of this
     /// value, the innermost lowest: 1 for an object, 0 for an array.
-    fn walk(&mut self, outside: usize) -> Result<(), Fault> {
+    fn walk(&mut self, outside: usize) -> Result<(), Flaw> {
         let (mut objects, mut inside) = (0u64, 0usize);
         loop {
             // A value begins here, behind any whitespace.
@@ -75,8 +93,7 @@ impl<'a> Scanner<'a> {
                     self.at += 1;
                     let is_object = bracket == b'{';
                     if outside + inside == JSON_DEPTH {
-                        let message = format!("nested deeper than {JSON_DEPTH}");
-                        return Err(Fault::new(Code::BadJson, message));
+                        return Err(Flaw::Depth);
                     }
                     (objects, inside) = (objects << 1 | u64::from(is_object), inside + 1);
                     // Two more than each bracket is the one that closes it.
@@ -94,7 +111,7 @@ impl<'a> Scanner<'a> {
                 Some(b't') => self.word("true")?,
                 Some(b'f') => self.word("false")?,
                 Some(b'n') => self.word("null")?,
-                _ => return Err(self.broken()),
+                _ => return Err(Flaw::Grammar),
             }
             // A value ended here, and perhaps what it stands in.
             loop {
@@ -115,9 +132,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes a string.
-    fn string(&mut self) -> Result<(), Fault> {
+    fn string(&mut self) -> Result<(), Flaw> {
         if !self.takes(b'"') {
-            return Err(self.broken());
+            return Err(Flaw::Grammar);
         }
         loop {
             self.at += plain_length(self.rest());
@@ -127,24 +144,24 @@ impl<'a> Scanner<'a> {
                     return Ok(());
                 }
                 Some(b'\\') => self.escape()?,
-                _ => return Err(self.broken()),
+                _ => return Err(Flaw::Grammar),
             }
         }
     }
 
     /// Passes a backslash and what it escapes.
-    fn escape(&mut self) -> Result<(), Fault> {
+    fn escape(&mut self) -> Result<(), Flaw> {
         let length = match self.rest() {
             [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
             [_, b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|x| x.is_ascii_hexdigit()) => 6,
-            _ => return Err(self.broken()),
+            _ => return Err(Flaw::Grammar),
         };
         self.at += length;
         Ok(())
     }
 
     /// Passes a number.
-    fn number(&mut self) -> Result<(), Fault> {
+    fn number(&mut self) -> Result<(), Flaw> {
         self.takes(b'-');
         if !self.takes(b'0') {
             self.digits()?;
@@ -162,15 +179,15 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes one digit or more.
-    fn digits(&mut self) -> Result<(), Fault> {
+    fn digits(&mut self) -> Result<(), Flaw> {
         let count = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += count;
-        if count > 0 { Ok(()) } else { Err(self.broken()) }
+        if count > 0 { Ok(()) } else { Err(Flaw::Grammar) }
     }
 
-    fn word(&mut self, word: &str) -> Result<(), Fault> {
+    fn word(&mut self, word: &str) -> Result<(), Flaw> {
         if !self.rest().starts_with(word.as_bytes()) {
-            return Err(self.broken());
+            return Err(Flaw::Grammar);
         }
         self.at += word.len();
         Ok(())
@@ -199,10 +216,6 @@ impl<'a> Scanner<'a> {
 
     fn rest(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
-    }
-
-    fn broken(&self) -> Fault {
-        Fault::new(Code::BadJson, format!("not JSON, from byte {} on", self.at))
     }
 }
 

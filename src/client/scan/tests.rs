@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::*;
 
 /// The value that `text` is, as it stands there.
-fn value(text: &str) -> Result<&str, Fault> {
+fn value(text: &str) -> Result<&str, Flaw> {
     let mut scan = Scanner::new(text);
     let value = scan.value(0)?;
     scan.end()?;
@@ -107,7 +107,7 @@ fn what_is_not() {
         "/**/1",
         "[1]//",
     ] {
-        assert_eq!(value(text).map_err(|fault| fault.code), Err(Code::BadJson), "{text}");
+        assert_eq!(value(text), Err(Flaw::Grammar), "{text}");
     }
 }
 
@@ -129,9 +129,8 @@ fn depth_has_a_limit() {
         let nested = |times: usize| format!("{}1{}", open.repeat(times), close.repeat(times));
         let fits = nested(JSON_DEPTH);
         assert_eq!(value(&fits), Ok(&*fits));
-        let fault = value(&nested(JSON_DEPTH + 1)).unwrap_err();
-        assert_eq!(fault.message, "nested deeper than 64");
-        assert_eq!(value(&nested(1 << 20)).unwrap_err(), fault);
+        assert_eq!(value(&nested(JSON_DEPTH + 1)), Err(Flaw::Depth));
+        assert_eq!(value(&nested(1 << 20)), Err(Flaw::Depth));
         assert!(Scanner::new(&nested(JSON_DEPTH - 1)).value(1).is_ok());
         assert!(Scanner::new(&nested(JSON_DEPTH)).value(1).is_err());
     }
