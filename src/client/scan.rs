@@ -50,6 +50,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes a comma, or the `bracket` that ends the array or object; says whether it goes on.
+    #[inline]
     pub fn continues(&mut self, bracket: u8) -> Result<bool, Flaw> {
         self.skip_whitespace();
         if self.takes(b',') {
@@ -179,10 +180,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes one digit or more.
+    #[inline]
     fn digits(&mut self) -> Result<(), Flaw> {
-        let count = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
-        if count > 0 { Ok(()) } else { Err(Flaw::Grammar) }
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at > start { Ok(()) } else { Err(Flaw::Grammar) }
     }
 
     fn word(&mut self, word: &str) -> Result<(), Flaw> {
@@ -193,27 +197,38 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    #[inline]
     fn skip_whitespace(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+        // One comparison where there is none, as nearly always.
+        while let Some(byte) = self.peek()
+            && byte <= b' '
+            && matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+        {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn takes(&mut self, byte: u8) -> bool {
-        let taken = self.peek() == Some(byte);
-        self.at += usize::from(taken);
-        taken
+        if self.peek() != Some(byte) {
+            return false;
+        }
+        self.at += 1;
+        true
     }
 
     /// The text from `start` to here. Both are beside ASCII, hence never inside of a character.
+    #[inline]
     fn passed(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     fn rest(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
@@ -223,18 +238,34 @@ impl<'a> Scanner<'a> {
 fn plain_length(text: &[u8]) -> usize {
     // Short strings are the rule; behind them memchr is many times faster.
     const SHORT: usize = 24;
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    let (short, long) = text.split_at(text.len().min(SHORT));
-    if let Some(at) = short.iter().position(is_special) {
-        return at;
+    let is_special = |byte: u8| SPECIAL[usize::from(byte)];
+    for (at, &byte) in text.iter().enumerate() {
+        if is_special(byte) {
+            return at;
+        }
+        if at == SHORT {
+            break;
+        }
     }
-    let quote = memchr::memchr2(b'"', b'\\', long).unwrap_or(long.len());
-    let plain = &long[..quote];
+    let quote = memchr::memchr2(b'"', b'\\', text).unwrap_or(text.len());
+    let plain = &text[..quote];
     // A minimum has no early exit, so that the compiler makes it a vector loop.
     let clean = plain.iter().fold(u8::MAX, |least, &byte| least.min(byte)) >= 0x20;
-    let length = if clean { quote } else { plain.iter().position(is_special).unwrap_or(quote) };
-    short.len() + length
+    if clean { quote } else { plain.iter().position(|&byte| byte < 0x20).unwrap_or(quote) }
 }
+
+/// Which bytes do not stand for themselves in a string.
+static SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        special[control] = true;
+        control += 1;
+    }
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special
+};
 
 #[cfg(test)]
 mod tests;
