@@ -29,7 +29,6 @@ impl Deflate {
     /// farther than 2 to the power of `window_bits` (9 to 15). False, with nothing appended, when
     /// the message is better sent as it is.
     pub fn compress(&mut self, window_bits: u8, payload: &[u8], out: &mut Vec<u8>) -> bool {
-        debug_assert!((9..=15).contains(&window_bits));
         if payload.len() < MIN_PAYLOAD {
             return false;
         }

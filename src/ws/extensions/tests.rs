@@ -170,10 +170,10 @@ fn a_quoted_comma_is_no_separator() {
 }
 
 /// Checklist 4 (CVE-2020-7662, CVE-2021-32640): long runs of blanks, unclosed quotes and escapes
-/// take linear time. A square of these lengths would not end within a working day.
+/// take linear time. A square of these lengths would not end within the hour.
 #[test]
 fn takes_linear_time_on_hostile_lists() {
-    let long = |unit: &str| unit.repeat((4 << 20) / unit.len());
+    let long = |unit: &str| unit.repeat((1 << 20) / unit.len());
     assert_eq!(of(&format!("a{}b", long(" "))), Err(Malformed));
     assert_eq!(of(&format!("a; b=\"{}", long("\\c"))), Err(Malformed));
     assert_eq!(of(&format!("a; b=\"{}", long("\\\\"))), Err(Malformed));

@@ -51,9 +51,9 @@ fn refuses_unmasked_frames() {
 #[test]
 fn refuses_long_control_frames() {
     for opcode in [0x8, 0x9, 0xA] {
-        assert_eq!(decode(&[0x80 | opcode, 0x80 | 125], false), Ok(None));
+        assert_eq!(decode(&[0x80 | opcode, 0x80 + 125], false), Ok(None));
         for len in [126, 127] {
-            assert!(decode(&[0x80 | opcode, 0x80 | len], false).is_err());
+            assert!(decode(&[0x80 | opcode, 0x80 + len], false).is_err());
         }
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{rotated, unmask};
 
-/// RFC 6455, section 5.3, word for word: octet i is XORed with octet i modulo 4 of the key.
+/// RFC 6455, section 5.3, word for word: octet i is combined with octet i modulo 4 of the key.
 fn slow(bytes: &[u8], key: [u8; 4], phase: usize) -> Vec<u8> {
     bytes.iter().enumerate().map(|(i, byte)| byte ^ key[(i + phase) % 4]).collect()
 }

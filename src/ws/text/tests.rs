@@ -34,11 +34,14 @@ fn slow(bytes: &[u8]) -> Verdict {
             }
             value = value << 6 | u32::from(byte & 0x3F);
         }
-        // All values that the bytes still to come can make.
+        // Of the values that the bytes still to come can make, is any a scalar value? The first,
+        // or the first after the surrogates.
         let missing = 6 * (len - here.len());
         let (low, high) = (value << missing, (value + 1) << missing);
         let least = [0, 0x80, 0x800, 0x1_0000][len - 1];
-        if !(low.max(least)..high).any(|value| char::from_u32(value).is_some()) {
+        let first = low.max(least);
+        let likely = [first, first.max(0xE000)];
+        if !likely.iter().any(|value| *value < high && char::from_u32(*value).is_some()) {
             return Verdict::Bad;
         }
         if missing > 0 {

@@ -70,7 +70,7 @@ fn slow(input: &[u8]) -> Vec<Heard> {
             break;
         }
         let (key, payload) = rest[at..at + 4 + len].split_at(4);
-        let payload = payload.iter().zip(key.iter().cycle()).map(|(a, b)| a ^ b).collect();
+        let payload: Vec<u8> = payload.iter().zip(key.iter().cycle()).map(|(a, b)| a ^ b).collect();
         rest = &rest[at + 4 + len..];
         match opcode {
             8 => heard.push(slow_close(&payload)),
@@ -96,11 +96,11 @@ fn slow(input: &[u8]) -> Vec<Heard> {
     heard
 }
 
-fn slow_close(payload: &Vec<u8>) -> Heard {
-    let [high, low, reason @ ..] = &payload[..] else {
+fn slow_close(payload: &[u8]) -> Heard {
+    let [high, low, reason @ ..] = payload else {
         return if payload.is_empty() { Heard::Close(None) } else { Heard::Failed(1002) };
     };
-    match (u16::from(*high) << 8 | u16::from(*low), std::str::from_utf8(reason)) {
+    match (u16::from_be_bytes([*high, *low]), std::str::from_utf8(reason)) {
         (0..=999 | 1004..=1006 | 1015..=2999 | 5000.., _) => Heard::Failed(1002),
         (_, Err(_)) => Heard::Failed(1007),
         (code, Ok(reason)) => Heard::Close(Some((code, reason.into()))),
