@@ -1,1 +1,91 @@
-//! (placeholder)
+//! Every fixed bound of the server, in one place, with the relations that must hold between them.
+//! Bounds that an operator chooses are in `config`; how those relate is checked in `settings`.
+
+/// Answers to one read that are gathered before they are sent.
+pub const ANSWER_BYTES: usize = 256 << 10;
+
+/// Connections that the kernel holds for us until we accept them.
+pub const BACKLOG: i32 = 4096;
+
+/// Sends to the followers of one hot feed before the next one has its turn.
+pub const FEED_SENDS: usize = 32;
+
+/// Subscriptions that a pass looks at for the price of one send.
+pub const VISITS_PER_SEND: usize = 64;
+
+/// Connections beyond the limit that are told so at the same time; more are just closed.
+pub const REFUSALS: u64 = 32;
+
+/// Connections that are looked at in one turn because their time has come.
+pub const DUE_PER_TURN: usize = 256;
+
+/// How long a kept HTTP connection may wait for its next request. Longer than the 60 s of nginx, so
+/// that the proxy closes first.
+pub const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(75);
+
+/// How long a turn may take before `/live` says that the worker is stuck.
+pub const LIVE_MS: u64 = 30_000;
+
+/// The range in which clients are told to reconnect.
+pub const RECONNECT_MS: (u64, u64) = (500, 20_000);
+
+/// Messages of one answer to `history`; then `more`. At least one comes.
+pub const HISTORY_ANSWER_BYTES: usize = 256 << 10;
+
+/// Bytes read from one connection in one turn, and the size of a worker's one receive buffer.
+pub const READ_BYTES: usize = 64 << 10;
+/// Sends of one flush, then the worker polls again, so that others get their answers.
+pub const FLUSH_SENDS: usize = 128;
+/// Bytes of one flush, then the worker polls again.
+pub const FLUSH_BYTES: usize = 1 << 20;
+/// Connections accepted in one turn.
+pub const ACCEPTS: usize = 64;
+/// Events taken from one poll.
+pub const EVENTS: usize = 256;
+/// Bytes of one page of history, or one frame where that is longer.
+pub const PAGE_BYTES: usize = 64 << 10;
+/// Private output of a blocked connection; beyond it the connection is not read.
+pub const OUTPUT_BYTES: usize = 64 << 10;
+/// Descriptors that connections may not take: logs, listeners, poll.
+pub const RESERVED_DESCRIPTORS: usize = 64;
+/// How long to wait before accepting again when descriptors have run out, in milliseconds.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+/// Period of the sweep over due ticks, in milliseconds.
+pub const TICK_MS: u64 = 100;
+/// Most workers of one node.
+pub const MAX_WORKERS: u16 = 1024;
+
+/// Nesting of arrays and objects in any JSON that is taken in.
+pub const JSON_DEPTH: usize = 64;
+/// Bytes of a channel's name.
+pub const MAX_CHANNEL_NAME: usize = 128;
+/// Bytes of a request's `id`, where it is a string.
+pub const MAX_REQUEST_ID: usize = 64;
+/// Largest `id`, where it is a number: what a double holds exactly.
+pub const MAX_REQUEST_NUMBER: u64 = (1 << 53) - 1;
+/// Bytes of a position as a client may send it back.
+pub const MAX_POSITION: usize = 64;
+/// Bytes of a conflation key or an idempotency key.
+pub const MAX_KEY: usize = 64;
+/// Bytes of a token, and of a cursor of a list.
+pub const MAX_TOKEN: usize = 16 << 10;
+/// Channels that one `subscribe` may name.
+pub const MAX_WISHES: usize = 1000;
+/// Messages or members of one answer, when the request does not say.
+pub const LIST_LIMIT: u32 = 100;
+/// Messages or members of one answer that a request may ask for.
+pub const MAX_LIST_LIMIT: u32 = 1000;
+/// Rounds a second of `max_rate`, least and most.
+pub const RATES: std::ops::RangeInclusive<f64> = 0.1..=50.0;
+/// Messages that a client may send at once beside one `subscribe` for each subscription.
+pub const BURST_MARGIN: usize = 32;
+/// Longest duration of any setting, in milliseconds: due ticks are counted in 32 bits.
+pub const MAX_DURATION_MS: u64 = u32::MAX as u64 / 2;
+const _: () = assert!(FLUSH_BYTES >= PAGE_BYTES, "one page fits a flush");
+const _: () = assert!(READ_BYTES >= MAX_TOKEN, "a log-in fits one read");
+const _: () = assert!(OUTPUT_BYTES >= PAGE_BYTES, "a page does not stop reading by itself");
+const _: () = assert!(EVENTS >= ACCEPTS, "a burst of connections is seen whole");
+const _: () = assert!(LIST_LIMIT <= MAX_LIST_LIMIT);
+
+/// A bound that an operator has turned off. Sums with it do not overflow.
+pub const UNLIMITED: usize = usize::MAX >> 1;

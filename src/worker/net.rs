@@ -8,18 +8,7 @@ use std::time::Duration;
 
 use super::mail::Mail;
 use crate::hub::Publication;
-
-/// Number of a worker in its node, from 0.
-pub type WorkerId = u16;
-
-/// The clock as read once per turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Now {
-    /// Milliseconds since the worker's node started; never falls.
-    pub mono_ms: u64,
-    /// Milliseconds since the Unix epoch; may jump.
-    pub wall_ms: u64,
-}
+pub use crate::hub::{Now, WorkerId};
 
 /// What poll says about one registration. Spurious, stale and repeated events are allowed: they may
 /// only cost time.
@@ -119,4 +108,22 @@ pub trait Net {
     fn admitted(&mut self, channel: &str, publication: &Publication) {
         let _ = (channel, publication);
     }
+
+    /// Whether this fault shall be made here. Only the simulation ever says yes, to show that its
+    /// oracle would notice.
+    fn plants(&mut self, fault: Fault) -> bool {
+        let _ = fault;
+        false
+    }
+}
+
+/// Faults that the simulation plants in the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A reader goes on from the channel's head instead of from where its page ended.
+    LateAdd,
+    /// A reader that has fallen out of the window goes on from the head without a gap.
+    SilentEviction,
+    /// A cursor moves over what the kernel did not take.
+    CursorPastShortWrite,
 }
