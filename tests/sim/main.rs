@@ -1,0 +1,5 @@
+//! A deterministic simulation of the server.
+
+#![allow(clippy::unwrap_used)]
+
+mod world;
