@@ -5,6 +5,7 @@
 //! hub}`. What understands bytes or channels (`http`, `ws`, `client`, `feed`, `hub`) is pure: no
 //! sockets, clock, threads or randomness. ARCHITECTURE.md is the map.
 
+pub mod chunks;
 pub mod client;
 pub mod clock;
 pub mod config;

@@ -1,1 +1,11 @@
-//! (placeholder)
+//! Connections: what a worker keeps of each, in which phase it is, and where it is found. No I/O
+//! happens here, and nothing is decided: `worker` does both.
+//!
+//! `entry` is the connection itself (100 bytes in three parts), `table` finds it, `inbox` and
+//! `outbox` hold what is unfinished in either direction, `session` what only some need.
+
+pub mod entry;
+pub mod inbox;
+pub mod outbox;
+pub mod session;
+pub mod table;

@@ -7,6 +7,45 @@
 use std::fmt;
 use std::sync::Arc;
 
+pub mod channel;
+pub mod encode;
+pub mod history;
+pub mod idempotency;
+pub mod page;
+pub mod shard;
+
+/// Number of a worker in its node, from 0.
+pub type WorkerId = u16;
+
+/// The clock as read once per turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Now {
+    /// Milliseconds since the worker's node started; never falls.
+    pub mono_ms: u64,
+    /// Milliseconds since the Unix epoch; may jump.
+    pub wall_ms: u64,
+}
+
+/// A connection, wherever it is. Slots are reused, generations tell the uses apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionKey {
+    /// The worker that owns the connection for life.
+    pub worker: WorkerId,
+    /// Its place in that worker's table.
+    pub slot: u32,
+    /// Which use of the slot.
+    pub generation: u32,
+}
+
+/// A feed of some worker, by its place in that worker's slab and the use of that place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FeedKey {
+    /// Place in the slab.
+    pub index: u32,
+    /// Which use of the place.
+    pub generation: u32,
+}
+
 /// The life of a channel's numbering. Positions of different epochs cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(pub u64);
@@ -108,3 +147,65 @@ pub struct Encoding {
 
 /// Bytes of one or more whole WebSocket frames, ready to send, shared by everyone who needs them.
 pub type Frames = Arc<[u8]>;
+
+impl Encoding {
+    /// Envelopes, not compressed.
+    pub const JSON: Self = Self { format: Format::Json, window_bits: 0 };
+    /// Bare payloads, not compressed.
+    pub const RAW: Self = Self { format: Format::Raw, window_bits: 0 };
+}
+
+/// How a payload becomes WebSocket frames of one encoding: the worker's codec, handed in, for the
+/// hub knows neither frames nor deflate.
+pub trait Framer {
+    /// Appends one whole message with this payload.
+    fn append(&mut self, out: &mut Vec<u8>, encoding: Encoding, binary: bool, payload: &[u8]);
+}
+
+/// One publication on its way to one feed.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The feed of the receiving worker.
+    pub feed: FeedKey,
+    /// Where it stands.
+    pub position: Position,
+    /// Its frame, encoded for that feed.
+    pub frames: Frames,
+    /// The connection that shall not get it live.
+    pub skip: Option<ConnectionKey>,
+}
+
+/// Why positions will not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapReason {
+    /// The reader was too slow for what the history holds.
+    Slow,
+    /// The history no longer holds what was asked for.
+    Evicted,
+    /// The channel's numbering started anew.
+    Epoch,
+}
+
+impl GapReason {
+    /// The word of the contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slow => "slow",
+            Self::Evicted => "evicted",
+            Self::Epoch => "epoch",
+        }
+    }
+}
+
+/// What came after `after`, up to and with `to`, will not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The last one that the reader has, where that can be said.
+    pub after: Option<Position>,
+    /// Go on from here.
+    pub to: Position,
+    /// How many are lost, where that is known.
+    pub missed: Option<u64>,
+    /// Why.
+    pub reason: GapReason,
+}

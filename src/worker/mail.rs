@@ -1,5 +1,218 @@
-//! (placeholder)
+//! The letters between workers: what a connection's worker asks of a channel's owner, and what the
+//! owner answers. Ordered per pair of workers; the transport is `Net::post`.
 
-/// One letter from worker to worker.
+use std::sync::Arc;
+
+use crate::client::code::Code;
+use crate::client::command::RequestId;
+use crate::hub::channel::Draft;
+use crate::hub::page::Page;
+use crate::hub::shard::{Description, Published, Since, Span};
+use crate::hub::{ConnectionKey, Delivery, Encoding, FeedKey, Position, WorkerId};
+
+/// One letter.
 #[derive(Debug)]
-pub enum Mail {}
+pub enum Mail {
+    /// To the owner: count a subscriber, and say where it begins.
+    Join(Box<Join>),
+    /// To the owner: count one less.
+    Leave(Box<Leave>),
+    /// To the owner: a reader lags.
+    Pull(Box<Pull>),
+    /// To the owner: publish.
+    Publish(Box<Publish>),
+    /// To the owner: read history.
+    History(Box<History>),
+    /// To the owner: describe a channel.
+    Describe(Arc<str>, Ticket),
+    /// To every owner: list channels.
+    List(Box<List>),
+    /// To every worker: answer, to show that you turn.
+    Probe(Ticket),
+    /// To the owner, who sends it back: so an answer that needs nothing of the owner keeps its
+    /// place among those that do.
+    Return(Box<Answer>),
+    /// From the owner: the page that was asked for.
+    Page(Box<PageLetter>),
+    /// From the owner: a publication.
+    Deliver(Box<Delivery>),
+    /// From the owner: an answer.
+    Answer(Box<Answer>),
+}
+
+/// A new subscriber.
+#[derive(Debug)]
+pub struct Join {
+    /// The worker that has it.
+    pub from: WorkerId,
+    /// The channel.
+    pub channel: Arc<str>,
+    /// What it reads.
+    pub encoding: Encoding,
+    /// The worker's feed.
+    pub feed: FeedKey,
+    /// Who waits for a page; nobody, where the feed itself knew where to begin.
+    pub reader: Option<Reader>,
+    /// From where it wants to hear.
+    pub since: Since,
+    /// The request that asked for it.
+    pub request: RequestId,
+}
+
+/// A subscription that waits for a page.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// The connection.
+    pub connection: ConnectionKey,
+    /// Its serial.
+    pub serial: u16,
+}
+
+/// A subscriber less.
+#[derive(Debug)]
+pub struct Leave {
+    /// The worker that had it.
+    pub from: WorkerId,
+    /// The channel.
+    pub channel: Arc<str>,
+    /// What it read.
+    pub encoding: Encoding,
+    /// The answer to the request that asked for it, to be sent back.
+    pub answer: Option<Box<Answer>>,
+}
+
+/// A reader lags.
+#[derive(Debug)]
+pub struct Pull {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// What it reads.
+    pub encoding: Encoding,
+    /// The worker's feed.
+    pub feed: FeedKey,
+    /// Who.
+    pub reader: Reader,
+    /// The last one it has, where that can be said.
+    pub since: Option<Position>,
+}
+
+/// A publication on its way to the owner.
+#[derive(Debug)]
+pub struct Publish {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// What.
+    pub draft: Draft,
+    /// Publisher and key.
+    pub idempotency: Option<(Box<str>, Box<str>)>,
+    /// Who waits for the answer.
+    pub ticket: Ticket,
+}
+
+/// A wish to read history.
+#[derive(Debug)]
+pub struct History {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// Which part.
+    pub span: Span,
+    /// Who waits for the answer.
+    pub ticket: Ticket,
+}
+
+/// A wish to see names.
+#[derive(Debug)]
+pub struct List {
+    /// What they begin with.
+    pub prefix: Box<str>,
+    /// After which they stand.
+    pub after: Option<Box<str>>,
+    /// At most so many.
+    pub limit: usize,
+    /// Who waits for the answer.
+    pub ticket: Ticket,
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// The connection.
+    pub connection: ConnectionKey,
+    /// Which of its requests.
+    pub request: Requester,
+}
+
+/// Which request of a connection waits.
+#[derive(Clone, Debug)]
+pub enum Requester {
+    /// A client's, by envelope.
+    Client(RequestId),
+    /// Number n of what an HTTP request asked for.
+    Http(u32),
+    /// A raw message: nobody waits for words, but it counts as pending.
+    Raw,
+}
+
+/// A page and whom it is for.
+#[derive(Debug)]
+pub struct PageLetter {
+    /// The worker's feed.
+    pub feed: FeedKey,
+    /// Who.
+    pub reader: Reader,
+    /// The page. A refusal instead, when the channel could not be had.
+    pub page: Result<Page, Code>,
+    /// For a Join: what its answer says.
+    pub joined: Option<JoinAnswer>,
+}
+
+/// What the answer to a subscribe says.
+#[derive(Debug)]
+pub struct JoinAnswer {
+    /// The request.
+    pub request: RequestId,
+    /// The channel's head; absent in a refusal.
+    pub position: Option<Position>,
+    /// Whether everything that was asked for comes.
+    pub recovered: bool,
+    /// How many are lost, where that is known.
+    pub missed: Option<u64>,
+}
+
+/// An answer from the owner.
+#[derive(Debug)]
+pub struct Answer {
+    /// Who waits for it.
+    pub ticket: Ticket,
+    /// The channel, where there is one.
+    pub channel: Option<Arc<str>>,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What an answer says.
+#[derive(Debug)]
+pub enum Content {
+    /// Of a publish.
+    Published(Published),
+    /// Of a history: its JSON.
+    History(Vec<u8>),
+    /// Of a description.
+    Described(Description),
+    /// Of a list.
+    Listed(Vec<Description>),
+    /// Of a probe.
+    Probed,
+    /// Of an unsubscribe: its last position.
+    Left(Option<Position>),
+    /// It was refused.
+    Refused(Code, std::borrow::Cow<'static, str>),
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_letter_is_small() {
+        assert!(size_of::<super::Mail>() <= 56, "{}", size_of::<super::Mail>());
+    }
+}

@@ -8,18 +8,7 @@ use std::time::Duration;
 
 use super::mail::Mail;
 use crate::hub::Publication;
-
-/// Number of a worker in its node, from 0.
-pub type WorkerId = u16;
-
-/// The clock as read once per turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Now {
-    /// Milliseconds since the worker's node started; never falls.
-    pub mono_ms: u64,
-    /// Milliseconds since the Unix epoch; may jump.
-    pub wall_ms: u64,
-}
+pub use crate::hub::{Now, WorkerId};
 
 /// What poll says about one registration. Spurious, stale and repeated events are allowed: they may
 /// only cost time.

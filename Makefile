@@ -1,0 +1,105 @@
+# Everything that can be built, checked and measured. `make test` is what continuous integration
+# runs; each step can also be called alone. Tools that are missing are installed by scripts/need,
+# which says so; one that cannot be installed fails the step and is named. Nothing is skipped in
+# silence.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+CARGO        ?= cargo
+NIGHTLY      ?= nightly
+CONFORMANCE  ?= part
+FUZZ_SECONDS ?= 600
+export NIGHTLY CARGO
+export PATH := $(CURDIR)/.cache/bin:$(PATH)
+
+# In the order in which a mistake is found soonest. STEPS="fmt clippy" runs just those.
+STEPS ?= fmt tidy clippy unit sim it loom benches-build deny interop browser \
+         conformance-$(CONFORMANCE) fuzz-smoke
+
+BINARY := target/release/fanwire
+
+.PHONY: help test build fmt tidy clippy unit it sim loom benches-build deny interop browser \
+        conformance conformance-part conformance-off fuzz fuzz-smoke bench screenshots clean
+
+help: ## This list.
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## Every step below up to fuzz-smoke; CONFORMANCE=off leaves Autobahn out, and says so.
+	@scripts/steps $(STEPS)
+
+build: ## The binary, as it is shipped: target/release/fanwire.
+	$(CARGO) build --release --locked
+
+fmt: ## Formatting.
+	@scripts/need rust
+	$(CARGO) fmt --check
+
+tidy: ## Our own rules of style and architecture: tests/tidy.rs.
+	@scripts/need rust
+	$(CARGO) test --locked --test tidy
+
+clippy: ## Lints, warnings being errors.
+	@scripts/need rust
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+unit: ## Tests beside the code, tables, properties.
+	@scripts/need rust
+	$(CARGO) test --locked --lib
+	$(CARGO) test --locked --doc
+
+it: ## Integration: the real binary over real sockets.
+	@scripts/need rust
+	$(CARGO) test --release --locked --test it
+
+sim: ## Simulation: hundreds of seeds with faults. SIM_SEED replays one.
+	@scripts/need rust
+	$(CARGO) test --release --locked --test sim
+
+loom: ## Every interleaving of mailbox and wake.
+	@scripts/need rust
+	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --lib --target-dir target/loom loom
+
+benches-build: ## The benchmarks compile.
+	@scripts/need rust
+	$(CARGO) bench --locked --no-run
+
+deny: ## Licences, sources and bans of the dependencies.
+	@scripts/need cargo-deny
+	$(CARGO) deny --locked check bans licenses sources
+
+interop: build ## Node ws, Python websockets and curl against the real binary.
+	@scripts/need node npm venv curl
+	tests/interop/run $(BINARY)
+
+browser: build ## The live page in Chromium.
+	@scripts/need node npm chromium
+	tests/browser/run $(BINARY)
+
+conformance: build ## Autobahn, all 517 cases; a few minutes.
+	@scripts/need venv
+	tests/conformance/run $(BINARY)
+
+conformance-part: build ## Autobahn, a representative part; about a minute.
+	@scripts/need venv
+	tests/conformance/run --part $(BINARY)
+
+conformance-off:
+	@echo "conformance was NOT run: CONFORMANCE=off"
+
+fuzz: ## Each fuzz target for FUZZ_SECONDS (600).
+	@scripts/need cargo-fuzz
+	scripts/fuzz $(FUZZ_SECONDS)
+
+fuzz-smoke: ## Each fuzz target for ten seconds.
+	@scripts/need cargo-fuzz
+	scripts/fuzz 10
+
+bench: ## All benchmarks; takes long and wants a quiet machine.
+	@scripts/need rust
+	$(CARGO) bench --locked
+
+clean: ## Removes what was built, but not the tools in .cache.
+	$(CARGO) clean
+	rm -rf fuzz/target tests/browser/node_modules tests/interop/node_modules

@@ -1,0 +1,340 @@
+//! What the server says to a client: JSON texts, appended to a buffer, without WebSocket frames.
+//! The fields stand in one order, so that equal messages have equal bytes: `type`, `id`, `channel`,
+//! `data`, `timestamp`. Publications are encoded by the hub, once for everybody.
+
+use super::code::Fault;
+use super::command::{Refusal, RequestId};
+use super::json::{push_number, push_string};
+use crate::hub::Position;
+
+/// What this server can do beyond the first words of v1, told in the welcome.
+pub const FEATURES: [&str; 4] = ["history", "raw", "idempotency", "batch"];
+
+/// What the welcome says.
+#[derive(Clone, Debug)]
+pub struct Welcome<'a> {
+    /// Name of the connection, unique in the cluster.
+    pub connection: &'a str,
+    /// The verified user.
+    pub user: Option<&'a str>,
+    /// Name of the node.
+    pub node: &'a str,
+    /// The place in `$all` from which on the connection hears it.
+    pub position: Position,
+    /// Period of pings; 0 for none.
+    pub ping_interval_ms: u64,
+    /// How long a pong may take.
+    pub pong_timeout_ms: u64,
+    /// Period of `update`; 0 for none.
+    pub update_interval_ms: u64,
+    /// A client's message may have so many bytes.
+    pub max_message_bytes: u64,
+    /// When the token ends, where there is one.
+    pub expires_in_ms: Option<u64>,
+    /// Back-off of a client that lost its connection: the least and the most.
+    pub reconnect_ms: (u64, u64),
+}
+
+/// Appends the first message of a connection.
+pub fn connection(out: &mut Vec<u8>, welcome: &Welcome<'_>, timestamp: u64) {
+    message(out, "connection", &RequestId::None, None, timestamp, |data| {
+        object(data, |fields| {
+            fields.text("connection", welcome.connection);
+            fields.optional_text("user", welcome.user);
+            fields.text("server", concat!("fanwire/", env!("CARGO_PKG_VERSION")));
+            fields.text("node", welcome.node);
+            fields.number("protocol", 1);
+            fields.raw("features", features);
+            fields.position("position", welcome.position);
+            fields.number("ping_interval_ms", welcome.ping_interval_ms);
+            fields.number("pong_timeout_ms", welcome.pong_timeout_ms);
+            fields.number("update_interval_ms", welcome.update_interval_ms);
+            fields.number("max_message_bytes", welcome.max_message_bytes);
+            fields.optional_number("expires_in_ms", welcome.expires_in_ms);
+            fields.raw("reconnect", |out| {
+                object(out, |fields| {
+                    fields.number("min_ms", welcome.reconnect_ms.0);
+                    fields.number("max_ms", welcome.reconnect_ms.1);
+                });
+            });
+        });
+    });
+}
+
+fn features(out: &mut Vec<u8>) {
+    for (at, feature) in FEATURES.iter().enumerate() {
+        out.push(if at == 0 { b'[' } else { b',' });
+        push_string(out, feature);
+    }
+    out.push(b']');
+}
+
+/// Appends an `ack` whose `data` is what `data` appends: one JSON value.
+pub fn ack(
+    out: &mut Vec<u8>,
+    id: &RequestId,
+    channel: Option<&str>,
+    data: impl FnOnce(&mut Vec<u8>),
+    timestamp: u64,
+) {
+    message(out, "ack", id, channel, timestamp, data);
+}
+
+/// Appends the `data` of the `ack` of a `subscribe`. `missed` is how many publications are lost for
+/// good, where that is known.
+pub fn subscribed(out: &mut Vec<u8>, position: Position, recovered: bool, missed: Option<u64>) {
+    object(out, |fields| {
+        fields.position("position", position);
+        fields.flag("recovered", recovered);
+        fields.optional_number("missed", missed);
+    });
+}
+
+/// Appends the `data` of the `ack` of an `unsubscribe`.
+pub fn unsubscribed(out: &mut Vec<u8>, position: Position) {
+    object(out, |fields| fields.position("position", position));
+}
+
+/// Appends the `data` of the `ack` of a `publish`.
+pub fn published(out: &mut Vec<u8>, position: Position, duplicate: bool) {
+    object(out, |fields| {
+        fields.position("id", position);
+        if duplicate {
+            fields.flag("duplicate", true);
+        }
+    });
+}
+
+/// Appends the `data` of the `ack` of a `history`, or the body of the same over HTTP. Each of
+/// `messages` is a publication's whole message.
+pub fn history<'m>(
+    out: &mut Vec<u8>,
+    messages: impl IntoIterator<Item = &'m [u8]>,
+    more: bool,
+    position: Position,
+) {
+    object(out, |fields| {
+        fields.raw("messages", |out| {
+            out.push(b'[');
+            for (at, message) in messages.into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                out.extend_from_slice(message);
+            }
+            out.push(b']');
+        });
+        fields.flag("more", more);
+        fields.position("position", position);
+    });
+}
+
+/// Appends an `error`.
+pub fn error(
+    out: &mut Vec<u8>,
+    id: &RequestId,
+    channel: Option<&str>,
+    fault: &Fault,
+    retry_after_ms: Option<u64>,
+    timestamp: u64,
+) {
+    message(out, "error", id, channel, timestamp, |data| fault_object(data, fault, retry_after_ms));
+}
+
+/// Appends the `error` that answers a request which could not be understood.
+pub fn refusal(out: &mut Vec<u8>, refusal: &Refusal, timestamp: u64) {
+    error(out, &refusal.id, refusal.channel.as_deref(), &refusal.fault, None, timestamp);
+}
+
+/// Appends the body of an HTTP answer that is an error: `{"error": {...}}`.
+pub fn error_body(out: &mut Vec<u8>, fault: &Fault, retry_after_ms: Option<u64>) {
+    object(out, |fields| fields.raw("error", |out| fault_object(out, fault, retry_after_ms)));
+}
+
+/// Appends `{code, message, temporary, retry_after_ms?}`.
+fn fault_object(out: &mut Vec<u8>, fault: &Fault, retry_after_ms: Option<u64>) {
+    let Fault { code, message } = fault;
+    object(out, |fields| {
+        fields.text("code", code.as_str());
+        fields.text("message", message);
+        fields.flag("temporary", code.temporary());
+        if let Some(pace) = retry_after_ms {
+            fields.number("retry_after_ms", pace);
+        }
+    });
+}
+
+/// Appends an `echo` of a JSON value, as it stood in the request.
+pub fn echo(out: &mut Vec<u8>, id: &RequestId, data: Option<&str>, timestamp: u64) {
+    match data {
+        Some(data) => message(out, "echo", id, None, timestamp, |out| {
+            out.extend_from_slice(data.as_bytes());
+        }),
+        None => bare_message(out, "echo", id, timestamp),
+    }
+}
+
+/// Appends the answer to `ping`.
+pub fn pong(out: &mut Vec<u8>, id: &RequestId, timestamp: u64) {
+    bare_message(out, "pong", id, timestamp);
+}
+
+/// Appends the periodic update. `connections` where everybody may know the number.
+pub fn update(out: &mut Vec<u8>, connections: Option<u64>, timestamp: u64) {
+    message(out, "update", &RequestId::None, None, timestamp, |data| {
+        object(data, |fields| {
+            fields.number("time", timestamp);
+            if let Some(connections) = connections {
+                fields.number("connections", connections);
+            }
+        });
+    });
+}
+
+/// Why publications will not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapReason {
+    /// The reader was too slow.
+    Slow,
+    /// History no longer has them.
+    Evicted,
+    /// The channel's numbering started anew.
+    Epoch,
+    /// The broker lost them.
+    Engine,
+}
+
+impl GapReason {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Slow => "slow",
+            Self::Evicted => "evicted",
+            Self::Epoch => "epoch",
+            Self::Engine => "engine",
+        }
+    }
+}
+
+/// Appends a `gap`: what came after `after`, up to and with `to`, will not come. `after` is
+/// repeated as the client knows it, which need not be a position of ours.
+pub fn gap(
+    out: &mut Vec<u8>,
+    channel: Option<&str>,
+    after: Option<&str>,
+    to: Position,
+    missed: Option<u64>,
+    reason: GapReason,
+    timestamp: u64,
+) {
+    message(out, "gap", &RequestId::None, channel, timestamp, |data| {
+        object(data, |fields| {
+            fields.optional_text("after", after);
+            fields.position("to", to);
+            fields.optional_number("missed", missed);
+            fields.text("reason", reason.as_str());
+        });
+    });
+}
+
+fn message(
+    out: &mut Vec<u8>,
+    kind: &str,
+    id: &RequestId,
+    channel: Option<&str>,
+    timestamp: u64,
+    data: impl FnOnce(&mut Vec<u8>),
+) {
+    object(out, |fields| {
+        fields.text("type", kind);
+        fields.id(id);
+        if let Some(channel) = channel {
+            fields.text("channel", channel);
+        }
+        fields.raw("data", data);
+        fields.number("timestamp", timestamp);
+    });
+}
+
+fn bare_message(out: &mut Vec<u8>, kind: &str, id: &RequestId, timestamp: u64) {
+    object(out, |fields| {
+        fields.text("type", kind);
+        fields.id(id);
+        fields.number("timestamp", timestamp);
+    });
+}
+
+/// Appends an object with the fields that `fill` writes.
+fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Fields<'_>)) {
+    let mut fields = Fields { out, before: b'{' };
+    fill(&mut fields);
+    if fields.before == b'{' {
+        out.push(b'{');
+    }
+    out.push(b'}');
+}
+
+/// Writes the fields of one object. Names are ours and need no escaping.
+struct Fields<'o> {
+    out: &'o mut Vec<u8>,
+    before: u8,
+}
+
+impl Fields<'_> {
+    fn name(&mut self, name: &str) -> &mut Vec<u8> {
+        self.out.extend_from_slice(&[self.before, b'"']);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.before = b',';
+        self.out
+    }
+
+    fn raw(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
+        value(self.name(name));
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        push_string(self.name(name), text);
+    }
+
+    fn number(&mut self, name: &str, number: u64) {
+        push_number(self.name(name), number);
+    }
+
+    fn flag(&mut self, name: &str, flag: bool) {
+        let word: &[u8] = if flag { b"true" } else { b"false" };
+        self.name(name).extend_from_slice(word);
+    }
+
+    fn optional_text(&mut self, name: &str, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(name, text),
+            None => self.name(name).extend_from_slice(b"null"),
+        }
+    }
+
+    fn optional_number(&mut self, name: &str, number: Option<u64>) {
+        match number {
+            Some(number) => self.number(name, number),
+            None => self.name(name).extend_from_slice(b"null"),
+        }
+    }
+
+    fn position(&mut self, name: &str, position: Position) {
+        use std::io::Write as _;
+        let out = self.name(name);
+        // Positions have no character that JSON escapes, and a Vec takes everything.
+        let _ = write!(out, "\"{position}\"");
+    }
+
+    fn id(&mut self, id: &RequestId) {
+        match id {
+            RequestId::None => {}
+            RequestId::Number(number) => self.number("id", *number),
+            RequestId::Text(text) => self.text("id", text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! The JSON that a channel's subscribers receive: publications and gaps. It writes text; framing and
+//! compression are the `Framer`'s. What answers requests is written by `client::answer`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Encoding, Format, Framer, Gap, Kind, Publication};
+
+/// The channel that every `/ws` connection follows; its publications are `broadcast`.
+pub const ALL: &str = "$all";
+
+/// Appends the envelope of a publication: `message`, or `broadcast` for [`ALL`]. It holds nothing
+/// that differs by receiver.
+pub fn envelope(out: &mut Vec<u8>, channel: &str, publication: &Publication) {
+    if channel == ALL {
+        out.extend_from_slice(br#"{"type":"broadcast","id":""#);
+        position(out, publication);
+        out.push(b'"');
+    } else {
+        out.extend_from_slice(br#"{"type":"message","id":""#);
+        position(out, publication);
+        out.extend_from_slice(br#"","channel":"#);
+        string(out, channel);
+    }
+    if let Some(from) = &publication.from {
+        out.extend_from_slice(br#","from":"#);
+        string(out, from);
+    }
+    if let Some(key) = &publication.key {
+        out.extend_from_slice(br#","key":"#);
+        string(out, key);
+    }
+    data(out, publication);
+    out.extend_from_slice(br#","timestamp":"#);
+    number(out, publication.timestamp);
+    out.push(b'}');
+}
+
+/// Appends the text of a `gap`.
+pub fn gap(out: &mut Vec<u8>, channel: &str, gap: &Gap, wall_ms: u64) {
+    out.extend_from_slice(br#"{"type":"gap","channel":"#);
+    string(out, channel);
+    out.extend_from_slice(br#","data":{"after":"#);
+    match gap.after {
+        Some(after) => quoted(out, after),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(br#","to":"#);
+    quoted(out, gap.to);
+    if let Some(missed) = gap.missed {
+        out.extend_from_slice(br#","missed":"#);
+        number(out, missed);
+    }
+    out.extend_from_slice(br#","reason":""#);
+    out.extend_from_slice(gap.reason.as_str().as_bytes());
+    out.extend_from_slice(br#""},"timestamp":"#);
+    number(out, wall_ms);
+    out.push(b'}');
+}
+
+/// Appends the publication as one WebSocket message of this encoding. `text` is scratch.
+pub fn frame(
+    out: &mut Vec<u8>,
+    text: &mut Vec<u8>,
+    encoding: Encoding,
+    channel: &str,
+    publication: &Publication,
+    framer: &mut impl Framer,
+) {
+    match encoding.format {
+        Format::Json => {
+            text.clear();
+            envelope(text, channel, publication);
+            framer.append(out, encoding, false, text);
+        }
+        Format::Raw => {
+            let binary = publication.kind == Kind::Binary;
+            framer.append(out, encoding, binary, &publication.payload);
+        }
+    }
+}
+
+/// Appends a JSON string.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut plain = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&text.as_bytes()[plain..at]);
+        plain = at + 1;
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => {
+                let hex = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[hex(byte >> 4), hex(byte & 15)]);
+            }
+        }
+    }
+    out.extend_from_slice(&text.as_bytes()[plain..]);
+    out.push(b'"');
+}
+
+/// Appends an integer.
+pub fn number(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends a position as a JSON string.
+pub fn quoted(out: &mut Vec<u8>, position: super::Position) {
+    use std::io::Write as _;
+    let written = write!(out, "\"{position}\"");
+    debug_assert!(written.is_ok(), "a Vec takes everything");
+}
+
+fn position(out: &mut Vec<u8>, publication: &Publication) {
+    use std::io::Write as _;
+    let written = write!(out, "{}", publication.position);
+    debug_assert!(written.is_ok(), "a Vec takes everything");
+}
+
+fn data(out: &mut Vec<u8>, publication: &Publication) {
+    match publication.kind {
+        Kind::Json => {
+            out.extend_from_slice(br#","data":"#);
+            out.extend_from_slice(&publication.payload);
+        }
+        Kind::Text => {
+            out.extend_from_slice(br#","encoding":"text","data":"#);
+            string(out, std::str::from_utf8(&publication.payload).unwrap_or_default());
+        }
+        Kind::Binary => {
+            out.extend_from_slice(br#","encoding":"base64","data":""#);
+            let start = out.len();
+            let length = publication.payload.len().div_ceil(3) * 4;
+            out.resize(start + length, 0);
+            let written = STANDARD.encode_slice(&publication.payload, &mut out[start..]);
+            debug_assert_eq!(written, Ok(length), "the length was computed");
+            out.push(b'"');
+        }
+    }
+}

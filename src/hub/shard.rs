@@ -1,0 +1,459 @@
+//! A shard: all channels that one worker owns. It finds, creates and forgets channels, and carries
+//! out what is asked of them. Pure: the caller hands in time, codec and the seed of its epochs, and
+//! carries the deliveries. Where several shards exist, `owner` says which has a channel.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use slab::Slab;
+
+use super::channel::{CHANNEL_OVERHEAD, Channel, Draft, Scratch};
+use super::history::Bounds;
+use super::idempotency::Keys;
+use super::page::{Page, PageKey, Pages, Place};
+use super::{
+    Delivery, Encoding, Epoch, FeedKey, Framer, GapReason, Now, Position, Publication, WorkerId,
+};
+
+/// Which shard owns a channel. `seed` is the node's, so that strangers cannot aim at one worker.
+pub fn owner(channel: &str, seed: u64, workers: u16) -> WorkerId {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    if workers <= 1 {
+        return 0;
+    }
+    let mut hasher = FixedState::with_seed(seed).build_hasher();
+    hasher.write(channel.as_bytes());
+    (hasher.finish() % u64::from(workers)) as WorkerId
+}
+
+/// The bounds of a shard.
+#[derive(Clone, Copy, Debug)]
+pub struct ShardLimits {
+    /// Channels.
+    pub max_channels: usize,
+    /// Bytes of all histories and idempotency keys.
+    pub max_history_bytes: usize,
+    /// Of each channel's history.
+    pub history: Bounds,
+    /// How long a quiet channel without subscribers is known, in milliseconds; 0: for ever.
+    pub position_age_ms: u64,
+    /// How long an idempotency key is remembered, in milliseconds.
+    pub idempotency_age_ms: u64,
+    /// Bytes of a page.
+    pub page_bytes: usize,
+}
+
+/// Why nothing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The node has as many channels as it may, all with subscribers.
+    TooManyChannels,
+}
+
+/// What became of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its position.
+    pub position: Position,
+    /// How many subscribers the channel has.
+    pub receivers: u64,
+    /// Whether this is the first answer again.
+    pub duplicate: bool,
+}
+
+/// What a new subscriber is told.
+#[derive(Debug)]
+pub struct Joined {
+    /// The channel's head.
+    pub position: Position,
+    /// Whether everything that was asked for comes.
+    pub recovered: bool,
+    /// How many are lost, where that is known.
+    pub missed: Option<u64>,
+    /// What comes first.
+    pub page: Page,
+}
+
+/// From where a new subscriber wants to hear.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Since {
+    /// After this position, as the client wrote it.
+    pub position: Option<Box<str>>,
+    /// So many latest: alone, or when the position cannot be met.
+    pub last: Option<u64>,
+}
+
+/// What of a channel's history is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// After this position.
+    pub since: Option<Box<str>>,
+    /// Before this position.
+    pub before: Option<Box<str>>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A part of the history.
+#[derive(Debug)]
+pub struct Excerpt {
+    /// The channel's head.
+    pub position: Position,
+    /// Oldest first.
+    pub messages: Vec<Arc<Publication>>,
+    /// Whether there is more in the direction that was asked for.
+    pub more: bool,
+}
+
+/// What there is to say of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its head; `None` for a channel that does not exist.
+    pub position: Option<Position>,
+    /// How many subscribe.
+    pub subscribers: u64,
+    /// Publications in its history.
+    pub history: usize,
+}
+
+/// All channels of one owner.
+#[derive(Debug)]
+pub struct Shard {
+    limits: ShardLimits,
+    names: HashMap<Arc<str>, usize, FixedState>,
+    channels: Slab<Channel>,
+    /// Channels without subscribers by the time of their last use: these may be forgotten.
+    idle: BTreeSet<(u64, usize)>,
+    /// Those of them that have history: it goes first when the total is reached.
+    stocked: BTreeSet<(u64, usize)>,
+    keys: Keys,
+    pages: Pages,
+    scratch: Scratch,
+    next_epoch: u64,
+    history_bytes: usize,
+}
+
+impl Shard {
+    /// An empty shard. `seed` makes its epochs differ from those of earlier lives and other shards.
+    pub fn new(limits: ShardLimits, seed: u64) -> Self {
+        let hasher = FixedState::with_seed(seed);
+        let key_bytes = limits.max_history_bytes / 8;
+        let keys = Keys::new(limits.idempotency_age_ms, key_bytes, hasher.clone());
+        Self {
+            limits,
+            names: HashMap::with_hasher(hasher),
+            channels: Slab::new(),
+            idle: BTreeSet::new(),
+            stocked: BTreeSet::new(),
+            keys,
+            pages: Pages::default(),
+            scratch: Scratch::default(),
+            next_epoch: seed >> 20,
+            history_bytes: 0,
+        }
+    }
+
+    /// Publishes: gives a position, keeps, and appends the deliveries.
+    pub fn publish(
+        &mut self,
+        channel: &str,
+        idempotency: Option<(&str, &str)>,
+        draft: Draft,
+        now: Now,
+        framer: &mut impl Framer,
+        deliveries: &mut Vec<(WorkerId, Delivery)>,
+    ) -> Result<(Published, Option<Arc<Publication>>), Refused> {
+        let key = idempotency.map(|(publisher, key)| Keys::name(channel, publisher, key));
+        if let Some(position) = key.as_ref().and_then(|key| self.keys.seen(key, now.mono_ms)) {
+            let receivers = self.find(channel).map_or(0, Channel::subscribers);
+            return Ok((Published { position, receivers, duplicate: true }, None));
+        }
+        let at = self.find_or_create(channel, now)?;
+        let bounds = self.limits.history;
+        let entry = &mut self.channels[at];
+        let before = entry.history.bytes();
+        let publication =
+            entry.publish(draft, now, &bounds, framer, &mut self.scratch, deliveries);
+        let receivers = entry.subscribers();
+        self.history_bytes = self.history_bytes - before + entry.history.bytes();
+        self.scratch.rest();
+        if let Some(key) = key {
+            self.keys.remember(&key, publication.position, now.mono_ms);
+        }
+        self.touch(at, now);
+        self.shed_history(at);
+        let position = publication.position;
+        Ok((Published { position, receivers, duplicate: false }, Some(publication)))
+    }
+
+    /// Counts a new subscriber and says where it begins.
+    #[expect(clippy::too_many_arguments, reason = "the fields of one letter")]
+    pub fn join(
+        &mut self,
+        channel: &str,
+        worker: WorkerId,
+        encoding: Encoding,
+        feed: FeedKey,
+        since: &Since,
+        now: Now,
+        framer: &mut impl Framer,
+    ) -> Result<Joined, Refused> {
+        let at = self.find_or_create(channel, now)?;
+        self.busy(at);
+        let channel = &mut self.channels[at];
+        channel.joined(worker, encoding, feed);
+        channel.touched_ms = now.mono_ms;
+        let place = match since.position.as_deref() {
+            None => Place::Head,
+            Some(text) => place(channel, Position::parse(text)),
+        };
+        let (position, last) = (channel.position(), since.last);
+        let page = self.page(at, place, last, GapReason::Evicted, encoding, now, framer);
+        let gap = page.gap;
+        let missed = gap.map_or(Some(0), |gap| gap.missed);
+        Ok(Joined { position, recovered: gap.is_none(), missed, page })
+    }
+
+    /// Counts one subscriber less.
+    pub fn leave(&mut self, channel: &str, worker: WorkerId, encoding: Encoding, now: Now) {
+        let Some(&at) = self.names.get(channel) else {
+            debug_assert!(false, "a channel with subscribers is never forgotten");
+            return;
+        };
+        self.channels[at].left(worker, encoding);
+        self.touch(at, now);
+    }
+
+    /// The next page of a reader that lags. It subscribes, so the channel is there.
+    pub fn pull(
+        &mut self,
+        channel: &str,
+        since: Position,
+        encoding: Encoding,
+        now: Now,
+        framer: &mut impl Framer,
+    ) -> Option<Page> {
+        let &at = self.names.get(channel)?;
+        let place = place(&self.channels[at], Some(since));
+        Some(self.page(at, place, None, GapReason::Slow, encoding, now, framer))
+    }
+
+    /// A part of a channel's history. A channel that is not there has none.
+    pub fn history(&mut self, channel: &str, span: &Span, now: Now) -> Option<Excerpt> {
+        let &at = self.names.get(channel)?;
+        self.expire(at, now);
+        let channel = &self.channels[at];
+        let after = match span.since.as_deref() {
+            None => 0,
+            Some(text) => match place(channel, Position::parse(text)) {
+                Place::At(index) => index,
+                Place::Head | Place::Elsewhere(_) => channel.head,
+            },
+        };
+        let before = match span.before.as_deref().map(Position::parse) {
+            Some(Some(position)) if position.epoch == channel.epoch => position.index,
+            Some(_) => 0,
+            None => u64::MAX,
+        };
+        let wanted = |p: &&Arc<Publication>| p.position.index < before;
+        let mut messages: Vec<_> =
+            channel.history.from(after.saturating_add(1)).take_while(wanted).cloned().collect();
+        let more = messages.len() > span.limit;
+        if span.since.is_some() {
+            messages.truncate(span.limit);
+        } else {
+            messages.drain(..messages.len().saturating_sub(span.limit));
+        }
+        Some(Excerpt { position: channel.position(), messages, more })
+    }
+
+    /// What there is to say of one channel.
+    pub fn describe(&mut self, name: &str, now: Now) -> Description {
+        let Some(&at) = self.names.get(name) else {
+            return Description { name: name.into(), position: None, subscribers: 0, history: 0 };
+        };
+        self.expire(at, now);
+        describe(&self.channels[at])
+    }
+
+    /// The channels whose names begin with `prefix` and stand after `after`, in order of names, at
+    /// most `limit`.
+    pub fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<Description> {
+        let wanted = |name: &str| {
+            name.starts_with(prefix)
+                && !name.starts_with('$')
+                && after.is_none_or(|after| name > after)
+        };
+        let mut found: Vec<_> = self.names.iter().filter(|(name, _)| wanted(name)).collect();
+        if found.len() > limit {
+            found.select_nth_unstable_by(limit, |a, b| a.0.cmp(b.0));
+            found.truncate(limit);
+        }
+        found.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        found.into_iter().map(|(_, &at)| describe(&self.channels[at])).collect()
+    }
+
+    /// Forgets quiet channels and old keys. To be called now and then; does a bounded piece of work.
+    pub fn sweep(&mut self, now: Now) {
+        self.keys.expire(now.mono_ms);
+        let age = self.limits.position_age_ms;
+        for _ in 0..256 {
+            let Some(&(touched, at)) = self.idle.first() else { return };
+            if age == 0 || now.mono_ms.saturating_sub(touched) <= age {
+                return;
+            }
+            self.forget(at);
+        }
+    }
+
+    /// Number of channels.
+    pub fn len(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Whether there are no channels.
+    pub fn is_empty(&self) -> bool {
+        self.channels.is_empty()
+    }
+
+    /// Bytes of histories and idempotency keys.
+    pub fn history_bytes(&self) -> usize {
+        self.history_bytes + self.keys.bytes()
+    }
+
+    /// All channels, for audits.
+    pub fn channels(&self) -> impl Iterator<Item = &Channel> {
+        self.channels.iter().map(|(_, channel)| channel)
+    }
+
+    fn find(&self, channel: &str) -> Option<&Channel> {
+        self.names.get(channel).map(|&at| &self.channels[at])
+    }
+
+    fn find_or_create(&mut self, name: &str, now: Now) -> Result<usize, Refused> {
+        if let Some(&at) = self.names.get(name) {
+            return Ok(at);
+        }
+        if self.channels.len() >= self.limits.max_channels {
+            let &(_, oldest) = self.idle.first().ok_or(Refused::TooManyChannels)?;
+            self.forget(oldest);
+        }
+        self.next_epoch += 1;
+        let name: Arc<str> = name.into();
+        let channel = Channel::new(Arc::clone(&name), Epoch(self.next_epoch), now);
+        let at = self.channels.insert(channel);
+        self.names.insert(name, at);
+        self.idle.insert((now.mono_ms, at));
+        Ok(at)
+    }
+
+    fn touch(&mut self, at: usize, now: Now) {
+        self.busy(at);
+        let channel = &mut self.channels[at];
+        channel.touched_ms = now.mono_ms;
+        if channel.interests.is_empty() {
+            self.idle.insert((now.mono_ms, at));
+            if !channel.history.is_empty() {
+                self.stocked.insert((now.mono_ms, at));
+            }
+        }
+    }
+
+    fn busy(&mut self, at: usize) {
+        let entry = (self.channels[at].touched_ms, at);
+        self.idle.remove(&entry);
+        self.stocked.remove(&entry);
+    }
+
+    fn forget(&mut self, at: usize) {
+        self.busy(at);
+        let channel = self.channels.remove(at);
+        debug_assert!(channel.interests.is_empty(), "only idle channels are forgotten");
+        self.names.remove(&channel.name);
+        self.history_bytes -= channel.history.bytes();
+    }
+
+    fn expire(&mut self, at: usize, now: Now) {
+        let history = &mut self.channels[at].history;
+        let before = history.bytes();
+        history.expire(now.mono_ms, &self.limits.history);
+        self.history_bytes = self.history_bytes - before + history.bytes();
+    }
+
+    /// Holds the shard's total: idle channels lose their history first, oldest first, then the
+    /// channel that has just grown loses its own, its newest last.
+    fn shed_history(&mut self, grown: usize) {
+        while self.history_bytes > self.limits.max_history_bytes {
+            let (at, keep) = match self.stocked.iter().find(|&&(_, at)| at != grown).copied() {
+                Some(oldest) => {
+                    self.stocked.remove(&oldest);
+                    (oldest.1, 0)
+                }
+                None => (grown, self.channels[grown].history.len().saturating_sub(1)),
+            };
+            let freed = self.channels[at].history.keep_newest(keep);
+            if freed == 0 {
+                return;
+            }
+            self.history_bytes -= freed;
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "place and purpose of one page")]
+    fn page(
+        &mut self,
+        at: usize,
+        place: Place,
+        last: Option<u64>,
+        reason: GapReason,
+        encoding: Encoding,
+        now: Now,
+        framer: &mut impl Framer,
+    ) -> Page {
+        self.expire(at, now);
+        let source = self.channels[at].source();
+        let (gap, next) = source.resume(place, last, reason);
+        let Place::At(since) = place else {
+            return source.cut(gap, next, encoding, framer, self.limits.page_bytes, now.wall_ms);
+        };
+        let key = PageKey { epoch: source.epoch, since, next, encoding };
+        if let Some(page) = self.pages.find(&key, source.head) {
+            if page.gap == gap {
+                return page;
+            }
+        }
+        let page = source.cut(gap, next, encoding, framer, self.limits.page_bytes, now.wall_ms);
+        if page.frames.is_some() {
+            self.pages.keep(key, &page);
+        }
+        page
+    }
+}
+
+/// Where a reader with this position stands in this channel.
+fn place(channel: &Channel, position: Option<Position>) -> Place {
+    match position {
+        Some(Position { epoch, index }) if epoch == channel.epoch && index <= channel.head => {
+            Place::At(index)
+        }
+        other => Place::Elsewhere(other),
+    }
+}
+
+fn describe(channel: &Channel) -> Description {
+    Description {
+        name: Arc::clone(&channel.name),
+        position: Some(channel.position()),
+        subscribers: channel.subscribers(),
+        history: channel.history.len(),
+    }
+}
+
+/// Bytes that a channel costs besides its history, for the memory formula.
+pub fn channel_bytes(name: &str) -> usize {
+    CHANNEL_OVERHEAD + 2 * name.len()
+}

@@ -1,0 +1,123 @@
+//! Each rule can fail: for every rule something that breaks it, and something close that does not.
+
+use crate::rules::{check, test_exists, tests_named_in};
+use crate::source::Source;
+
+/// The rules that a file with this path and code (its opening line is added) breaks.
+fn broken(path: &str, code: &str) -> Vec<&'static str> {
+    let source = Source::new(path, &format!("//! Words.\n{code}"));
+    check(&source).iter().map(|finding| finding.rule).collect()
+}
+
+#[test]
+fn opening() {
+    let rules = |text: &str| check(&Source::new("src/a.rs", text)).len();
+    assert_eq!(rules("use std::fmt;\n"), 1);
+    assert_eq!(rules("// Words.\n"), 1);
+    assert_eq!(rules("//! Words.\n"), 0);
+}
+
+#[test]
+fn size() {
+    assert_eq!(broken("src/a.rs", &"\n".repeat(500)), ["file-lines"]);
+    assert!(broken("src/a.rs", &"\n".repeat(499)).is_empty());
+    assert_eq!(broken("src/a.rs", &format!("// {}", "ä".repeat(98))), ["columns"]);
+    assert!(broken("src/a.rs", &format!("// {}", "ä".repeat(97))).is_empty());
+}
+
+#[test]
+fn functions() {
+    let function = |lines: usize| format!("fn f(a: [u8; 2]) {{{}}}", "\n".repeat(lines - 1));
+    assert_eq!(broken("src/a.rs", &function(71)), ["function-lines"]);
+    assert!(broken("src/a.rs", &function(70)).is_empty());
+    let method = "trait T {\n    fn f(&self);\n";
+    assert!(broken("src/a.rs", &format!("{method}{}}}", "\n".repeat(80))).is_empty());
+}
+
+#[test]
+fn purity() {
+    for breach in [
+        "use std::net::IpAddr;",
+        "use std::time::{Duration, Instant};",
+        "use std::{fmt, thread};",
+        "use std::{collections::HashMap, net::{IpAddr, SocketAddr}};",
+        "fn f() { std::thread::yield_now() }",
+        "fn f() { getrandom::fill(&mut []); }",
+        "fn f(now: SystemTime) {}",
+        "use mio::Token;",
+        "use socket2::Socket;",
+    ] {
+        assert!(broken("src/ws/a.rs", breach).contains(&"purity"), "{breach}");
+        assert!(!broken("src/worker/a.rs", breach).contains(&"purity"), "{breach}");
+    }
+    assert!(broken("src/ws/a.rs", "use std::time::Duration; // not Instant").is_empty());
+}
+
+#[test]
+fn arrows() {
+    for (path, breach) in [
+        ("src/http/a.rs", "use crate::ws::Frame;"),
+        ("src/hub/a.rs", "use crate::{hub::Position, feed::Window};"),
+        ("src/hub/a.rs", "fn f() { crate::client::f() }"),
+        ("src/hub/mod.rs", "use super::conn;"),
+        ("src/ws/frame/tests.rs", "use super::super::super::http::head;"),
+        ("src/conn/a.rs", "use crate::worker::Turn;"),
+        ("src/worker/a.rs", "use crate::server;"),
+        ("src/limits.rs", "use super::conn::Entry;"),
+        ("src/feed/a.rs", "use crate::clock;"),
+    ] {
+        assert_eq!(broken(path, breach), ["arrows"], "{path}: {breach}");
+    }
+    for (path, fine) in [
+        ("src/feed/a.rs", "use crate::hub::Position;"),
+        ("src/client/a.rs", "use crate::{hub::Position, limits};"),
+        ("src/conn/a.rs", "use crate::{feed, hub, ws};"),
+        ("src/worker/a.rs", "use crate::conn::Entry;"),
+        ("src/server.rs", "use crate::worker::Turn;"),
+        ("src/hub/shard.rs", "use super::feed;"),
+    ] {
+        assert!(broken(path, fine).is_empty(), "{path}: {fine}");
+    }
+}
+
+#[test]
+fn words() {
+    for breach in ["unsafe { }", "todo!()", "unimplemented!()", "dbg!(1)", "println!()"] {
+        assert_eq!(broken("src/a.rs", &format!("fn f() {{ {breach} }}")), ["words"], "{breach}");
+    }
+    assert_eq!(broken("tests/it/a.rs", "fn f() { std::thread::sleep(D); }"), ["words"]);
+    assert_eq!(broken("src/hub/tests.rs", "#[test]\n#[ignore]\nfn f() {}"), ["words"]);
+    assert!(broken("src/main.rs", "fn f() { println!() }").is_empty());
+    assert!(broken("src/a.rs", "fn f() { let todo = \"unsafe\"; }").is_empty());
+    assert!(broken("src/hub/tests.rs", "#[ignore = \"needs a day\"]\nfn f() {}").is_empty());
+}
+
+#[test]
+fn names() {
+    for breach in [
+        "fn get_name() {}",
+        "struct ConnectionManager;",
+        "mod util {}",
+        "enum HelperKind {}",
+        "fn process_frame() {}",
+    ] {
+        assert_eq!(broken("src/a.rs", breach), ["names"], "{breach}");
+    }
+    assert!(broken("src/a.rs", "fn target_of() {} struct Process; fn get() {}").is_empty());
+}
+
+#[test]
+fn architecture() {
+    let named =
+        tests_named_in("- dense (`hub::tests::dense`) in `hub::Position`, `sim::slow::told`");
+    assert_eq!(named, ["hub::tests::dense", "sim::slow::told"]);
+    let sources = [
+        Source::new("src/hub/tests.rs", "fn dense() {}"),
+        Source::new("tests/sim/main.rs", "mod slow { fn told() {} }"),
+        Source::new("src/ws/mod.rs", "mod tests { fn other() {} }"),
+    ];
+    assert!(test_exists("hub::tests::dense", &sources));
+    assert!(test_exists("sim::slow::told", &sources));
+    assert!(!test_exists("hub::tests::other", &sources));
+    assert!(!test_exists("hub::tests::gone", &sources));
+}
