@@ -151,7 +151,7 @@ pub struct Hot<S> {
 pub struct Cold {
     /// What only some connections need.
     pub session: Option<Box<Session>>,
-    /// Tick at which it was accepted.
+    /// Tick at which it was accepted; later, that of its last message.
     pub opened: u32,
     /// Tick at which its phase must be over.
     pub deadline: u32,
@@ -159,8 +159,8 @@ pub struct Cold {
     pub update: u32,
     /// Tick at which its output was blocked.
     pub blocked: u32,
-    /// The peer's address, as a number of the address table.
-    pub address: u32,
+    /// Tick of the ping that is out.
+    pub pinged: u32,
     /// The subscription from which the next pull is looked for.
     pub turn: u32,
 }
