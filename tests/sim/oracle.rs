@@ -36,14 +36,19 @@ pub struct Intent {
     pub kind: Kind,
     /// What is published.
     pub payload: Vec<u8>,
-    /// The link on which it is published, if the subscriptions of that link shall not get it.
-    pub skip: Option<u32>,
+    /// The links on which it is published, if the subscriptions of those shall not get it.
+    pub skip: Vec<u32>,
     /// Set when the server said that it did not happen.
     refused: bool,
     admitted: Option<Position>,
 }
 
 impl Oracle {
+    /// An oracle that has heard nothing yet.
+    pub fn new(exact_history: Option<u64>) -> Self {
+        Self { exact_history, ..Self::default() }
+    }
+
     /// Notes that somebody is about to publish; `payload` gets the number to put in.
     pub fn intend(
         &mut self,
@@ -55,7 +60,7 @@ impl Oracle {
         let number = self.intents.len();
         let payload = payload(number);
         debug_assert_eq!(number_in(&payload), Some(number));
-        let channel = channel.to_owned();
+        let (channel, skip) = (channel.to_owned(), skip.into_iter().collect());
         self.intents.push(Intent { channel, kind, payload, skip, refused: false, admitted: None });
         number
     }
@@ -63,6 +68,16 @@ impl Oracle {
     /// What was intended under this number.
     pub fn intent(&self, number: usize) -> &Intent {
         &self.intents[number]
+    }
+
+    /// It is published again, on another link; where its own subscriptions did not want it, those of
+    /// this link do not either.
+    pub fn repeat(&mut self, number: usize, link: u32) {
+        let intent = &mut self.intents[number];
+        if !intent.skip.is_empty() {
+            intent.skip.push(link);
+        }
+        self.tally.count("publishes repeated");
     }
 
     /// The owner has given a position.
@@ -117,9 +132,10 @@ impl Oracle {
 
     /// The publication at a position.
     pub fn publication(&self, channel: &str, position: Position) -> &Publication {
-        let life = self.channels.get(channel).and_then(|log| {
-            log.lives.iter().find(|life| life[0].position.epoch == position.epoch)
-        });
+        let life = self
+            .channels
+            .get(channel)
+            .and_then(|log| log.lives.iter().find(|life| life[0].position.epoch == position.epoch));
         life.and_then(|life| life.get((position.index as usize).wrapping_sub(1)))
             .unwrap_or_else(|| panic!("{position} of {channel} was never admitted"))
     }
@@ -138,7 +154,7 @@ impl Oracle {
             && (after.index + 1..=to.index).all(|index| {
                 let publication = self.publication(channel, Position { index, ..to });
                 let number = number_in(&publication.payload).expect("checked when admitted");
-                self.intents[number].skip == Some(link)
+                self.intents[number].skip.contains(&link)
             })
     }
 

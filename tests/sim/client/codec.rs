@@ -231,7 +231,8 @@ mod tests {
     #[test]
     fn a_reader_puts_pieces_together() {
         let mut reader = Reader::default();
-        let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 101 Switching Protocols\r\n\
+        let bytes =
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 101 Switching Protocols\r\n\
             Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\
             \x01\x02ab\x89\x01!\x80\x01c\x88\x02\x03\xe8";
         let mut items = Vec::new();

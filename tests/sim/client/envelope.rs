@@ -318,6 +318,6 @@ impl Client for EnvelopeClient {
     }
 
     fn publish_last(&mut self, _scene: &mut Scene, _channel: &str) -> bool {
-        false
+        false // Whom everybody waits for is a backend.
     }
 }

@@ -54,15 +54,6 @@ impl Follower {
         self
     }
 
-    /// The position that one would resume from.
-    pub fn position(&self) -> Option<Position> {
-        match self.at {
-            At::Position(position) => Some(position),
-            At::Latest(head, 0) => Some(head),
-            At::Latest(..) | At::Anywhere => None,
-        }
-    }
-
     /// A publication came.
     pub fn message<'o>(&mut self, oracle: &'o Oracle, position: Position) -> &'o Publication {
         let channel = &self.channel;

@@ -68,7 +68,8 @@ impl Line {
     pub fn pump(&mut self, scene: &mut Scene) -> bool {
         let Some(link) = self.link else { return false };
         let chunk = if scene.calm { usize::MAX } else { scene.world.random.between(1, 3000) };
-        let ready = &self.out.make_contiguous()[..chunk.min(self.out.len())];
+        let count = chunk.min(self.out.len());
+        let ready = &self.out.make_contiguous()[..count];
         match scene.world.client_write(link, ready) {
             Some(count) => drop(self.out.drain(..count)),
             // The other side has gone; what it said before may still be there to read.

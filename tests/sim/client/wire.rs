@@ -37,13 +37,11 @@ pub struct Answer {
     pub position: Option<String>,
     pub recovered: Option<bool>,
     pub missed: Option<u64>,
-    pub more: Option<bool>,
     pub code: Option<String>,
     pub temporary: Option<bool>,
     pub after: Option<String>,
     pub to: Option<String>,
     pub reason: Option<String>,
-    pub receivers: Option<u64>,
     pub error: Option<Box<Answer>>,
 }
 
@@ -52,7 +50,6 @@ pub struct Answer {
 pub struct Messages<'a> {
     #[serde(borrow)]
     pub messages: Vec<&'a RawValue>,
-    pub more: bool,
     pub position: Option<String>,
 }
 

@@ -127,7 +127,9 @@ impl EnvelopeClient {
 
     /// The answer was lost with an earlier connection: says it again, with the same key.
     fn repeat(&mut self, scene: &mut Scene, number: usize) {
-        scene.oracle.tally.count("publishes repeated");
+        if let Some(link) = self.line.link() {
+            scene.oracle.repeat(number, link);
+        }
         self.send_publication(scene, number, true);
     }
 
@@ -135,7 +137,7 @@ impl EnvelopeClient {
         let intent = scene.oracle.intent(number);
         let channel = intent.channel.clone();
         let mut fields = format!(",{}", wire::data_fields(intent));
-        if intent.skip.is_some() {
+        if !intent.skip.is_empty() {
             fields.push_str(",\"skip_self\":true");
         }
         if keyed {
