@@ -122,10 +122,11 @@ impl Stage {
     }
 
     fn turn(&mut self, at: usize) {
-        let goes_on = self.workers[at].turn();
-        assert!(goes_on, "worker {at} finished, but nobody asked it to");
+        self.workers[at].turn();
         let admissions = std::mem::take(&mut self.world.borrow_mut().admissions);
         admissions.into_iter().for_each(|admission| self.oracle.admit(admission));
+        let audit = self.workers[at].audit();
+        assert!(audit.faults.is_empty(), "worker {at}: {:?}", audit.faults);
     }
 
     fn carry_any(&mut self) {
@@ -241,6 +242,14 @@ impl Stage {
         let connected = self.clients.iter().filter(|client| client.connected()).count();
         assert_eq!(connected, 0, "clients that were not let go");
         assert_eq!(self.world.borrow().server_ends(), 0, "sockets left open");
+        for (at, worker) in self.workers.iter().enumerate() {
+            let audit = worker.audit();
+            let held = (audit.connections, audit.subscriptions, audit.feeds);
+            assert_eq!(held, (0, 0, 0), "worker {at}: connections, subscriptions, feeds");
+            let bytes = (audit.window_bytes, audit.buffered_bytes);
+            assert_eq!(bytes, (0, 0), "worker {at}: bytes in windows and buffers");
+            assert_eq!(audit.counted, [], "subscribers that worker {at} believes in");
+        }
     }
 
     fn outcome(&mut self) -> Outcome {

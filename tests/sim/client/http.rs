@@ -185,7 +185,7 @@ fn published(scene: &mut Scene, number: usize, answer: &Answer) {
         (Some(id), None) => scene.oracle.acknowledge(number, position(id), answer.duplicate),
         (None, Some(error)) => {
             let code = error.code.as_deref();
-            assert_eq!(code, Some("too_many_channels"), "publication {number}");
+            assert_eq!(code, Some("too_many_channels"), "publication {number}: {error:?}");
             assert_eq!(error.temporary, Some(true));
             scene.oracle.refuse(number);
             scene.oracle.tally.count("publishes refused");

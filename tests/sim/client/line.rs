@@ -43,6 +43,7 @@ impl Line {
     /// Queues a WebSocket message. After a Close nothing is said.
     pub fn say_message(&mut self, scene: &mut Scene, code: u8, payload: &[u8]) {
         if !self.close_sent {
+            self.tell(scene, "says", u16::from(code), payload);
             let deflate = self.reader.deflates();
             self.say(&codec::message(&mut scene.world.random, code, payload, deflate));
             self.close_sent = code == opcode::CLOSE;
@@ -96,6 +97,13 @@ impl Line {
         loop {
             let item = self.reader.next()?;
             match &item {
+                Item::Opened => self.tell(scene, "hears", 101, b"opened"),
+                Item::Response(status, body) => self.tell(scene, "hears", *status, body),
+                Item::Message(code, payload) => {
+                    self.tell(scene, "hears", u16::from(*code), payload);
+                }
+            }
+            match &item {
                 Item::Message(opcode::PING, payload) => {
                     self.say_message(scene, opcode::PONG, payload);
                 }
@@ -114,6 +122,12 @@ impl Line {
                 Item::Opened | Item::Response(..) => return Some(item),
             }
         }
+    }
+
+    fn tell(&self, scene: &mut Scene, verb: &str, code: u16, payload: &[u8]) {
+        let shown = String::from_utf8_lossy(&payload[..payload.len().min(300)]);
+        let link = self.link.unwrap_or_default();
+        scene.world.tell(format_args!("         #{link} {verb} {code} {shown:?}"));
     }
 
     /// Closes the socket, if there is one.

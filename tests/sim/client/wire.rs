@@ -38,6 +38,7 @@ pub struct Answer {
     pub recovered: Option<bool>,
     pub missed: Option<u64>,
     pub code: Option<String>,
+    pub message: Option<String>,
     pub temporary: Option<bool>,
     pub after: Option<String>,
     pub to: Option<String>,

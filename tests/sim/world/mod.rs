@@ -147,10 +147,11 @@ impl World {
         }
     }
 
-    /// Writes a line of the story, when somebody wants to read it, and folds it into the digest.
+    /// Writes a line of the story, when somebody wants to read it.
     pub fn tell(&mut self, line: Arguments) {
         if self.tracing {
-            println!("{:>7} {line}", self.now.mono_ms);
+            let line = line.to_string();
+            println!("{:>7} {:.400}", self.now.mono_ms, line);
         }
     }
 
