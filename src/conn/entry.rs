@@ -218,8 +218,7 @@ impl<S> Hot<S> {
 
     /// Whether it has no subscription but this feed's.
     pub fn only(&self, feed: u32) -> bool {
-        self.more.is_none()
-            && self.references.iter().all(|r| r.feed == feed || r.feed == NO_FEED)
+        self.more.is_none() && self.references.iter().all(|r| r.feed == feed || r.feed == NO_FEED)
     }
 
     /// Its subscription to this feed.

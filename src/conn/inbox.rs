@@ -1,7 +1,7 @@
 //! What has come from a connection and is not finished: bytes that have not been looked at (part of
 //! a request head, or what came while reading was stopped), and the message under way.
 
-use crate::ws::message::Partial;
+use crate::ws::Partial;
 
 /// Unfinished input.
 #[derive(Debug, Default)]

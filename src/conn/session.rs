@@ -1,24 +1,26 @@
-//! What only some connections need: an HTTP request that is under way or waits for its answer, and
-//! a WebSocket whose first words wait for the owner's. A WebSocket at rest has no session.
+//! What only some connections need: an HTTP request whose head, body or answer is awaited. A
+//! WebSocket has no session, and a request that is answered at once has none either.
 
 use std::sync::Arc;
 
 use crate::client::code::Fault;
-use crate::hub::shard::{Description, Published};
-use crate::hub::{ConnectionKey, Position};
+use crate::http::Refusal;
 use crate::http::body::BodyReader;
 use crate::http::head::Scanner;
+use crate::http::reply::Content;
+use crate::hub::ConnectionKey;
+use crate::hub::shard::{Description, Published, Span};
 
 /// The part of a connection that comes and goes.
 #[derive(Debug, Default)]
 pub struct Session {
     /// How far an incomplete head has been looked through.
     pub scanner: Scanner,
-    /// The HTTP request under way.
+    /// The request under way.
     pub call: Option<Call>,
 }
 
-/// An HTTP request after its head: its body is awaited, or its answer.
+/// An HTTP request after its head.
 #[derive(Debug)]
 pub struct Call {
     /// What it asks for.
@@ -29,23 +31,44 @@ pub struct Call {
     pub head_only: bool,
     /// The connection ends after the answer.
     pub close: bool,
-    /// Answers that are still to come.
+    /// Answers of other workers that are still to come.
     pub awaited: usize,
-    /// Answers that have come.
+    /// Those that have come.
     pub gathered: Gathered,
 }
 
-/// Requests whose answer takes a body, or other workers.
+/// What a request asks for, owned.
 #[derive(Debug)]
 pub enum Ask {
     /// Publish the body to a channel.
     Publish(Box<PublishAsk>),
     /// Publish the items of the body.
     Batch,
-    /// A body that means nothing is read, and then this is answered.
-    Ignore(Simple),
-    /// Wait for `gathered`.
-    Await,
+    /// Describe a channel.
+    Describe(Arc<str>),
+    /// Read a channel's history.
+    History(Arc<str>, Span),
+    /// List channels.
+    Channels {
+        /// What their names begin with.
+        prefix: Box<str>,
+        /// After which they stand.
+        after: Option<Box<str>>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// How is the node?
+    Status,
+    /// The counters.
+    Metrics,
+    /// Does every worker turn?
+    Live,
+    /// Does a letter make the trip?
+    Ready,
+    /// A file that is part of the program.
+    Asset(&'static Asset),
+    /// Something that is refused, whatever the body.
+    Refuse(Refusal),
 }
 
 /// What a publishing request says besides its body.
@@ -63,55 +86,23 @@ pub struct PublishAsk {
     pub skip: Option<ConnectionKey>,
 }
 
-/// Requests that need no body.
-#[derive(Clone, Debug)]
-pub enum Simple {
-    /// Describe a channel.
-    Describe(Arc<str>),
-    /// Read a channel's history.
-    History(Arc<str>, crate::hub::shard::Span),
-    /// List channels.
-    Channels {
-        /// What their names begin with.
-        prefix: Box<str>,
-        /// After which they stand.
-        after: Option<Box<str>>,
-        /// At most so many.
-        limit: usize,
-    },
-    /// How are you?
-    Status,
-    /// The counters.
-    Metrics,
-    /// Does every worker turn?
-    Live,
-    /// Does a letter make the trip?
-    Ready,
-    /// A page or script.
-    Asset(&'static crate::conn::session::Asset),
-    /// Nothing but a refusal.
-    Refuse(crate::http::Refusal),
-}
-
 /// A file that is part of the program.
 #[derive(Debug)]
 pub struct Asset {
-    /// Path below `/`.
+    /// Its path below `/`.
     pub path: &'static str,
     /// What it is.
-    pub content: crate::http::reply::Content,
+    pub content: Content,
     /// Its bytes.
     pub bytes: &'static [u8],
 }
 
-/// Answers that an HTTP request gathers.
+/// Answers that a request gathers.
 #[derive(Debug)]
 pub enum Gathered {
-    /// None yet, or one that is answered at once.
-    Nothing,
-    /// One publication.
+    /// One, which is the answer.
     One,
-    /// A batch: one result per item and channel.
+    /// One per item and channel of a batch.
     Results(Vec<Option<Result<Published, Fault>>>),
     /// Channels from every worker.
     Channels {
@@ -120,10 +111,6 @@ pub enum Gathered {
         /// At most so many.
         limit: usize,
     },
-    /// Probes that came back.
+    /// A sign of life from every worker.
     Probes,
 }
-
-/// The place at which a WebSocket begins to hear `$all`.
-#[derive(Clone, Copy, Debug)]
-pub struct Beginning(pub Position);

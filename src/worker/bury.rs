@@ -99,11 +99,6 @@ impl<N: Net> Worker<N> {
             self.leave_all(slot);
             self.end_handshake(slot);
             self.enter(slot, Phase::Lingering, Duration::ZERO);
-            let key = Flags::READY | Flags::DIRTY;
-            if self.table.hot(slot).flags.any(key) {
-                self.ready.retain(|&ready| ready != slot);
-                self.dirty.retain(|&dirty| dirty != slot);
-            }
             if let Some(socket) = self.table.remove(slot) {
                 self.net.close(socket);
             }

@@ -6,7 +6,7 @@ use crate::ws::deflate::Deflate;
 use crate::ws::frame::{self, Opcode};
 
 /// Frames payloads of one worker.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Codec {
     deflate: Deflate,
     compressed: Vec<u8>,

@@ -65,7 +65,6 @@ pub struct Setup {
 }
 
 /// One worker.
-#[derive(Debug)]
 pub struct Worker<N: Net> {
     id: WorkerId,
     config: Arc<Config>,

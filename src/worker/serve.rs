@@ -34,9 +34,11 @@ impl<N: Net> Worker<N> {
         if self.is_stopped(slot) {
             return;
         }
-        let held = self.table.hot_mut(slot).inbox.as_mut().map(|inbox| &mut inbox.held);
-        if let Some(held) = held.filter(|_| self.table_phase(slot) != Phase::Head) {
-            let mut held = std::mem::take(held);
+        let hot = self.table.hot_mut(slot);
+        // The part of a head that has been looked through waits for more.
+        let scanned = hot.phase == Phase::Head && hot.flags.has(Flags::BEGUN);
+        if let Some(inbox) = hot.inbox.as_mut().filter(|_| !scanned) {
+            let mut held = std::mem::take(&mut inbox.held);
             self.consume(slot, &mut held);
             if self.is_stopped(slot) {
                 return;
@@ -63,8 +65,8 @@ impl<N: Net> Worker<N> {
             }
             Ok(count) => {
                 hot.seen = tick;
-                self.counters().add(Counter::BytesIn, count as u64);
                 let more = count == READ_BYTES || hot.flags.has(Flags::HANG_UP);
+                self.counters().add(Counter::BytesIn, count as u64);
                 if let Some(bytes) = input.get_mut(..count) {
                     self.consume(slot, bytes);
                 }
