@@ -77,6 +77,7 @@ impl Plan {
 fn config(random: &mut Random, workers: u16) -> Config {
     let usual = Config::default();
     let rarely = |random: &mut Random| random.chance(150);
+    let few_channels = random.between(2, 8);
     Config {
         workers,
         open: true,
@@ -85,7 +86,7 @@ fn config(random: &mut Random, workers: u16) -> Config {
         history_age: Duration::from_secs(if rarely(random) { 1 } else { 0 }),
         max_history_bytes: if rarely(random) { 40_000 } else { 64 << 20 },
         position_age: Duration::from_secs(if rarely(random) { 2 } else { 24 * 3600 }),
-        max_channels: if rarely(random) { 4 * usize::from(workers) } else { 1_000_000 },
+        max_channels: if rarely(random) { few_channels } else { 1_000_000 },
         window_bytes: random.between(256, 8_192),
         max_window_bytes: if rarely(random) { 4_096 } else { 64 << 20 },
         max_buffered_bytes: if rarely(random) { 200_000 } else { 64 << 20 },

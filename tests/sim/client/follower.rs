@@ -81,13 +81,16 @@ impl Follower {
     /// The first of the latest: as many as were asked for, or as there are.
     fn check_first(&self, oracle: &Oracle, head: Position, count: u64, first: Position) {
         let channel = &self.channel;
-        let least = head.index - count.min(head.index) + 1;
-        let right = match oracle.exact_history {
-            Some(kept) => first.index == least.max((head.index + 1).saturating_sub(kept)),
-            None => first.index >= least && first.index <= head.index + 1,
-        };
+        let least = head.index - count.min(head.index);
+        let kept = oracle.exact_history.unwrap_or(u64::MAX);
+        let before = least.max(head.index.saturating_sub(kept));
+        // Behind the head, publications of its own may be missing.
+        let passed = (oracle.exact_history.is_none() && first.index > least + 1)
+            .then_some(first.index.min(head.index + 1) - 1);
+        let start = Position { index: passed.unwrap_or(before), ..head };
+        let index = first.index.wrapping_sub(1);
         assert!(
-            right && first.epoch == head.epoch,
+            oracle.may_pass(channel, start, Position { index, ..first }, self.link),
             "{first} of {channel} is the first of {count} up to {head}"
         );
     }

@@ -36,8 +36,8 @@ enum Asked {
 impl Http {
     fn hear(&mut self, scene: &mut Scene, item: Item) {
         let Item::Response(status, body) = item else { panic!("{item:?} to a backend") };
-        if status == 503 && self.refused(scene, &body) {
-            return;
+        if status == 408 || (status == 503 && self.is_refused(&body)) {
+            return self.refused(scene);
         }
         let asked = self.pending.pop_front();
         let asked = asked.unwrap_or_else(|| panic!("{status} without a request"));
@@ -60,13 +60,18 @@ impl Http {
     }
 
     /// Whether this 503 concerns the connection, and not what was asked.
-    fn refused(&mut self, scene: &mut Scene, body: &[u8]) -> bool {
+    fn is_refused(&self, body: &[u8]) -> bool {
         let publish = matches!(self.pending.front(), Some(Asked::Publish(..)));
         let word = serde_json::from_slice::<Answer>(body).ok().and_then(|a| a.error?.code);
         if publish && word.as_deref() == Some("too_many_channels") {
             return false;
         }
         assert_eq!(word.as_deref(), Some("overloaded"), "503");
+        true
+    }
+
+    /// The connection ends, and nothing that was asked has happened or will.
+    fn refused(&mut self, scene: &mut Scene) {
         scene.oracle.tally.count("backends refused");
         while let Some(asked) = self.pending.pop_front() {
             match asked {
@@ -75,7 +80,6 @@ impl Http {
                 Asked::History(_) | Asked::Get(_) => {}
             }
         }
-        true
     }
 
     fn over(&mut self, scene: &mut Scene) {
