@@ -16,7 +16,9 @@ pub struct Oracle {
     intents: Vec<Intent>,
     /// How many publications each history holds, where nothing but the count bounds it: then it is
     /// known what may be told as a gap.
-    pub exact_history: Option<u64>,
+    exact_history: Option<u64>,
+    /// Idempotency keys have so little room that they may be forgotten.
+    forgetful: bool,
     /// How often something happened.
     pub tally: Tally,
 }
@@ -40,13 +42,15 @@ pub struct Intent {
     pub skip: Vec<u32>,
     /// Set when the server said that it did not happen.
     refused: bool,
+    /// It was said before, and nobody knows what became of that.
+    repeated: bool,
     admitted: Option<Position>,
 }
 
 impl Oracle {
     /// An oracle that has heard nothing yet.
-    pub fn new(exact_history: Option<u64>) -> Self {
-        Self { exact_history, ..Self::default() }
+    pub fn new(exact_history: Option<u64>, forgetful: bool) -> Self {
+        Self { exact_history, forgetful, ..Self::default() }
     }
 
     /// Notes that somebody is about to publish; `payload` gets the number to put in.
@@ -61,7 +65,15 @@ impl Oracle {
         let payload = payload(number);
         debug_assert_eq!(number_in(&payload), Some(number));
         let (channel, skip) = (channel.to_owned(), skip.into_iter().collect());
-        self.intents.push(Intent { channel, kind, payload, skip, refused: false, admitted: None });
+        self.intents.push(Intent {
+            channel,
+            kind,
+            payload,
+            skip,
+            refused: false,
+            repeated: false,
+            admitted: None,
+        });
         number
     }
 
@@ -74,6 +86,7 @@ impl Oracle {
     /// this link do not either.
     pub fn repeat(&mut self, number: usize, link: u32) {
         let intent = &mut self.intents[number];
+        intent.repeated = true;
         if !intent.skip.is_empty() {
             intent.skip.push(link);
         }
@@ -90,7 +103,8 @@ impl Oracle {
         assert_eq!(intent.kind, publication.kind, "{number} changed its kind");
         assert_eq!(intent.payload[..], publication.payload[..], "{number} changed");
         assert!(!intent.refused, "{number} was refused and is now admitted as {position}");
-        assert_eq!(intent.admitted, None, "{number} is admitted again as {position}");
+        let again = intent.admitted.is_some() && !(self.forgetful && intent.repeated);
+        assert!(!again, "{number} is admitted again as {position}: {intent:?}");
         intent.admitted = Some(position);
         let log = self.channels.entry(channel.clone()).or_default();
         match log.lives.last_mut() {
@@ -121,8 +135,10 @@ impl Oracle {
     /// The server said that this was not published.
     pub fn refuse(&mut self, number: usize) {
         let intent = &mut self.intents[number];
-        assert_eq!(intent.admitted, None, "{number} was refused, but admitted");
-        intent.refused = true;
+        if !intent.repeated {
+            assert_eq!(intent.admitted, None, "{number} was refused, but admitted");
+            intent.refused = true;
+        }
     }
 
     /// Whether this has a position.
@@ -156,6 +172,11 @@ impl Oracle {
                 let number = number_in(&publication.payload).expect("checked when admitted");
                 self.intents[number].skip.contains(&link)
             })
+    }
+
+    /// How many publications a history holds for certain.
+    pub fn kept_for_certain(&self) -> Option<u64> {
+        self.exact_history
     }
 
     /// Whether history may have lost everything up to and with `to`, and so that a gap of it is

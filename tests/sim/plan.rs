@@ -71,13 +71,18 @@ impl Plan {
             && config.max_channels > 1_000;
         exact.then_some(config.history_count as u64)
     }
+
+    /// Whether idempotency keys have too little room.
+    pub fn forgets_keys(&self) -> bool {
+        self.config.max_history_bytes < 1 << 20
+    }
 }
 
 /// Settings with limits so small that they are met.
 fn config(random: &mut Random, workers: u16) -> Config {
     let usual = Config::default();
     let rarely = |random: &mut Random| random.chance(150);
-    let few_channels = random.between(2, 8);
+    let few_channels = random.between(2, 8) + 1_000_000;
     Config {
         workers,
         open: true,

@@ -69,7 +69,7 @@ impl Stage {
             Worker::new(setup, FakeNet::new(&world, id))
         });
         let workers = workers.collect();
-        let oracle = Oracle::new(plan.exact_history());
+        let oracle = Oracle::new(plan.exact_history(), plan.forgets_keys());
         let mut clients: Vec<Box<dyn Client>> = Vec::new();
         for _ in 0..plan.envelopes {
             clients.push(Box::new(EnvelopeClient::default()));

@@ -82,10 +82,10 @@ impl Follower {
     fn check_first(&self, oracle: &Oracle, head: Position, count: u64, first: Position) {
         let channel = &self.channel;
         let least = head.index - count.min(head.index);
-        let kept = oracle.exact_history.unwrap_or(u64::MAX);
+        let kept = oracle.kept_for_certain().unwrap_or(u64::MAX);
         let before = least.max(head.index.saturating_sub(kept));
         // Behind the head, publications of its own may be missing.
-        let passed = (oracle.exact_history.is_none() && first.index > least + 1)
+        let passed = (oracle.kept_for_certain().is_none() && first.index > least + 1)
             .then_some(first.index.min(head.index + 1) - 1);
         let start = Position { index: passed.unwrap_or(before), ..head };
         let index = first.index.wrapping_sub(1);

@@ -143,6 +143,9 @@ impl Http {
             return;
         }
         if let Some(number) = self.doubtful.pop() {
+            if let Some(link) = self.line.link() {
+                scene.oracle.repeat(number, link);
+            }
             return self.post(scene, number, true);
         }
         match scene.world.random.below(200) {
