@@ -9,7 +9,7 @@ use hashbrown::Equivalent;
 
 use super::Worker;
 use super::mail::{Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader};
-use super::net::Net;
+use super::net::{self, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
@@ -151,6 +151,11 @@ impl<N: Net> Worker<N> {
 
     /// Asks the owner for what a subscription lags behind.
     pub(super) fn pull(&mut self, slot: u32, index: u32, at: usize) {
+        let end = self.feeds[index as usize].position();
+        if let Some(end) = end.filter(|_| self.net.plants(net::Fault::SilentEviction)) {
+            let feed = &mut self.feeds[index as usize];
+            return feed.turn_page(at, end.epoch, end.index, end.index, &mut self.spare);
+        }
         self.count_one(Counter::Pulls);
         let serial = self.serial();
         self.table.hot_mut(slot).flags.set(Flags::PULLING);
@@ -194,7 +199,7 @@ impl<N: Net> Worker<N> {
         joined: Option<JoinAnswer>,
     ) {
         match joined {
-            Some(joined) => self.say_joined(slot, index, joined),
+            Some(joined) => self.say_joined(slot, index, &joined),
             None => self.table.hot_mut(slot).flags.clear(Flags::PULLING),
         }
         if page.gap.is_some() {
@@ -206,6 +211,7 @@ impl<N: Net> Worker<N> {
             }
         }
         let Page { epoch, last, head, frames, .. } = page;
+        let last = if self.net.plants(net::Fault::LateAdd) { head } else { last };
         let feed = &mut self.feeds[index as usize];
         feed.turn_page(at, epoch, last, head, &mut self.spare);
         if let Some(frames) = frames {
@@ -215,7 +221,7 @@ impl<N: Net> Worker<N> {
         self.mark_dirty(slot);
     }
 
-    fn say_joined(&mut self, slot: u32, index: u32, joined: JoinAnswer) {
+    fn say_joined(&mut self, slot: u32, index: u32, joined: &JoinAnswer) {
         let Some(position) = joined.position else { return };
         if self.table.hot(slot).phase == Phase::Opening {
             self.opened(slot, position);
