@@ -19,6 +19,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, thread};
 
+use fanwire::worker::net::Fault;
 use plan::Plan;
 use stage::{Outcome, play};
 use world::Sabotage;
@@ -117,7 +118,7 @@ fn a_seed_plays_the_same_twice() {
 /// Plants a fault into the world, which the oracle must notice within some seeds; without it, they
 /// pass.
 fn is_noticed(sabotage: Sabotage) {
-    let noticed = (0..20).any(|seed| {
+    let noticed = (0..40).any(|seed| {
         let plan = Plan { sabotage, ..plan(seed) };
         panic::catch_unwind(AssertUnwindSafe(|| play(&plan, false))).is_err()
     });
@@ -125,31 +126,26 @@ fn is_noticed(sabotage: Sabotage) {
 }
 
 #[test]
-fn the_oracle_sees_a_lost_letter() {
+fn the_oracle_sees_faults_of_the_world() {
     is_noticed(Sabotage::DropLetter);
-}
-
-#[test]
-fn the_oracle_sees_letters_out_of_order() {
     is_noticed(Sabotage::ReorderLetters);
-}
-
-#[test]
-fn the_oracle_sees_swallowed_bytes() {
     is_noticed(Sabotage::SwallowBytes);
-}
-
-#[test]
-fn the_oracle_sees_bytes_sent_twice() {
     is_noticed(Sabotage::RepeatBytes);
-}
-
-#[test]
-fn the_oracle_sees_bytes_for_somebody_else() {
     is_noticed(Sabotage::WrongConnection);
+    is_noticed(Sabotage::LostWake);
 }
 
 #[test]
-fn the_oracle_sees_a_lost_wake() {
-    is_noticed(Sabotage::LostWake);
+fn the_oracle_sees_a_reader_that_is_added_too_late() {
+    is_noticed(Sabotage::Server(Fault::LateAdd));
+}
+
+#[test]
+fn the_oracle_sees_an_eviction_without_a_gap() {
+    is_noticed(Sabotage::Server(Fault::SilentEviction));
+}
+
+#[test]
+fn the_oracle_sees_a_cursor_past_a_short_write() {
+    is_noticed(Sabotage::Server(Fault::CursorPastShortWrite));
 }

@@ -31,6 +31,8 @@ pub struct Plan {
     pub backends: usize,
     /// How often time leaps, in permille of steps.
     pub leaps: u32,
+    /// Payloads are so long that a history does not fit into one page.
+    pub fat: bool,
 }
 
 impl Plan {
@@ -59,6 +61,7 @@ impl Plan {
             raws: random.between(1, 4),
             backends: random.between(1, 3),
             leaps,
+            fat: random.chance(150),
         }
     }
 
@@ -82,7 +85,7 @@ impl Plan {
 fn config(random: &mut Random, workers: u16) -> Config {
     let usual = Config::default();
     let rarely = |random: &mut Random| random.chance(150);
-    let few_channels = random.between(2, 8) + 1_000_000;
+    let few_channels = random.between(2, 8);
     Config {
         workers,
         open: true,

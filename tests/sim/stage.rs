@@ -53,6 +53,7 @@ struct Stage {
     oracle: Oracle,
     channels: Vec<String>,
     stats: Arc<Stats>,
+    fat: bool,
     step: u64,
 }
 
@@ -82,7 +83,7 @@ impl Stage {
             clients.push(Box::new(Http::default()));
         }
         let channels = plan.channels.clone();
-        Self { world, workers, clients, oracle, channels, stats, step: 0 }
+        Self { world, workers, clients, oracle, channels, stats, fat: plan.fat, step: 0 }
     }
 
     /// Everything at once, until the steps are over.
@@ -160,6 +161,7 @@ impl Stage {
             oracle: &mut self.oracle,
             channels: &self.channels,
             step: self.step,
+            fat: self.fat,
             calm,
             moved: false,
         };

@@ -23,6 +23,8 @@ pub struct Scene<'a> {
     pub channels: &'a [String],
     /// Steps since the start.
     pub step: u64,
+    /// Payloads are long.
+    pub fat: bool,
     /// Nobody begins anything new, stalls or dawdles.
     pub calm: bool,
     /// Set when something was received or begun.

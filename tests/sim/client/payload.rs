@@ -9,6 +9,7 @@ pub fn invent(scene: &mut Scene, channel: &str, kinds: &[Kind], skip: Option<u32
     let kind = *scene.world.random.pick(kinds);
     let random = &mut scene.world.random;
     let length = match random.below(40) {
+        _ if scene.fat => random.between(1_000, 9_000),
         0 => random.between(2_000, 9_000),
         1..6 => random.between(200, 2_000),
         _ => random.between(0, 100),

@@ -15,7 +15,7 @@ use std::mem;
 use std::time::Duration;
 
 use fanwire::hub::Publication;
-use fanwire::worker::net::{Event, Now, Peer, Token, WorkerId};
+use fanwire::worker::net::{Event, Fault, Now, Peer, Token, WorkerId};
 
 use self::link::{Link, Read};
 use self::net::FakeSocket;
@@ -42,7 +42,7 @@ pub struct Faults {
     pub lazy_edges: bool,
 }
 
-/// A defect planted into the world: the oracle must notice each.
+/// A defect planted into the world or the server: the oracle must notice each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sabotage {
     /// None.
@@ -60,6 +60,8 @@ pub enum Sabotage {
     RepeatBytes,
     /// A wake is lost: the worker sleeps on although it has mail.
     LostWake,
+    /// The server itself errs.
+    Server(Fault),
 }
 
 /// Number of a link; never used again.

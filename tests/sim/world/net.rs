@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fanwire::hub::Publication;
 use fanwire::worker::mail::Mail;
-use fanwire::worker::net::{Accept, Event, Net, Now, Peer, WorkerId};
+use fanwire::worker::net::{Accept, Event, Fault, Net, Now, Peer, WorkerId};
 
 use super::{Admission, LinkId, Sabotage, World};
 
@@ -183,6 +183,10 @@ impl Net for FakeNet {
         world.tell(format_args!("w{} admits {channel} {position}", self.worker));
         world.fold(position.index);
         world.admissions.push(Admission::of(channel, publication));
+    }
+
+    fn plants(&mut self, fault: Fault) -> bool {
+        self.world.borrow().sabotage == Sabotage::Server(fault)
     }
 }
 
