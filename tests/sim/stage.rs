@@ -23,6 +23,9 @@ use crate::world::{Faults, World};
 /// Turns without time passing after which a worker does not rest.
 const RESTLESS: u64 = 100_000;
 
+/// Bytes of the longest frame that a client's payload becomes.
+const LONGEST_FRAME: usize = 16_000;
+
 /// What one run came to.
 #[derive(Debug)]
 pub struct Outcome {
@@ -53,6 +56,7 @@ struct Stage {
     oracle: Oracle,
     channels: Vec<String>,
     stats: Arc<Stats>,
+    window_bytes: usize,
     fat: bool,
     step: u64,
 }
@@ -83,7 +87,8 @@ impl Stage {
             clients.push(Box::new(Http::default()));
         }
         let channels = plan.channels.clone();
-        Self { world, workers, clients, oracle, channels, stats, fat: plan.fat, step: 0 }
+        let (window_bytes, fat) = (plan.config.window_bytes, plan.fat);
+        Self { world, workers, clients, oracle, channels, stats, window_bytes, fat, step: 0 }
     }
 
     /// Everything at once, until the steps are over.
@@ -128,6 +133,9 @@ impl Stage {
         admissions.into_iter().for_each(|admission| self.oracle.admit(admission));
         let audit = self.workers[at].audit();
         assert!(audit.faults.is_empty(), "worker {at}: {:?}", audit.faults);
+        let bound = audit.feeds * (self.window_bytes + LONGEST_FRAME);
+        let held = audit.window_bytes;
+        assert!(held <= bound, "worker {at}: {held} bytes in {} windows", audit.feeds);
     }
 
     fn carry_any(&mut self) {
@@ -230,6 +238,21 @@ impl Stage {
 
     fn check_settled(&self) {
         self.clients.iter().for_each(|client| client.check_settled(&self.oracle));
+        self.check_counts();
+    }
+
+    /// What the owners believe is what the workers have.
+    fn check_counts(&self) {
+        let (mut joined, mut counted) = (Vec::new(), Vec::new());
+        for (at, worker) in self.workers.iter().enumerate() {
+            let audit = worker.audit();
+            let here = at as WorkerId;
+            joined.extend(audit.joined.into_iter().map(|(name, e, n)| (here, name, e, n)));
+            counted.extend(audit.counted);
+        }
+        joined.sort();
+        counted.sort();
+        assert_eq!(joined, counted, "subscribers by worker, channel and encoding");
     }
 
     fn leave(&mut self) {

@@ -41,9 +41,6 @@ impl EnvelopeClient {
 
     fn subscribe(&mut self, scene: &mut Scene) {
         let channel = if scene.world.random.chance(50) { ALL.into() } else { scene.channel() };
-        if self.leaving(&channel) {
-            return;
-        }
         if self.wants.contains(&channel) {
             if scene.world.random.chance(100) {
                 self.ask(scene, Asked::SubscribeAgain, "subscribe", Some(&channel), "");
@@ -61,7 +58,7 @@ impl EnvelopeClient {
         let mut items = Vec::new();
         for _ in 0..scene.world.random.between(1, 4) {
             let channel = scene.channel();
-            if self.leaving(&channel) || !self.wants.insert(channel.clone()) {
+            if !self.wants.insert(channel.clone()) {
                 continue;
             }
             let resume = self.resume(scene, &channel);
@@ -89,12 +86,6 @@ impl EnvelopeClient {
         let channel = scene.world.random.pick(&followed).clone();
         self.wants.remove(&channel);
         self.ask(scene, Asked::Unsubscribe, "unsubscribe", Some(&channel), "");
-    }
-
-    /// XXX: subscribing again before the unsubscribe is answered: `already_subscribed`.
-    fn leaving(&self, channel: &str) -> bool {
-        let unsubscribe = |p: &Pending| matches!(p.asked, Asked::Unsubscribe);
-        self.pending.iter().any(|p| p.channel.as_deref() == Some(channel) && unsubscribe(p))
     }
 
     fn history(&mut self, scene: &mut Scene) {
