@@ -1,8 +1,36 @@
 //! Every fixed bound of the server, in one place, with the relations that must hold between them.
-//! Bounds that an operator chooses are in `config`; how those relate to these is asserted in
-//! `settings`. Nothing here computes.
+//! Bounds that an operator chooses are in `config`; how those relate is checked in `settings`.
 
-use crate::config::Config;
+/// Answers to one read that are gathered before they are sent.
+pub const ANSWER_BYTES: usize = 256 << 10;
+
+/// Connections that the kernel holds for us until we accept them.
+pub const BACKLOG: i32 = 4096;
+
+/// Sends to the followers of one hot feed before the next one has its turn.
+pub const FEED_SENDS: usize = 32;
+
+/// Subscriptions that a pass looks at for the price of one send.
+pub const VISITS_PER_SEND: usize = 64;
+
+/// Connections beyond the limit that are told so at the same time; more are just closed.
+pub const REFUSALS: u64 = 32;
+
+/// Connections that are looked at in one turn because their time has come.
+pub const DUE_PER_TURN: usize = 256;
+
+/// How long a kept HTTP connection may wait for its next request. Longer than the 60 s of nginx, so
+/// that the proxy closes first.
+pub const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(75);
+
+/// How long a turn may take before `/live` says that the worker is stuck.
+pub const LIVE_MS: u64 = 30_000;
+
+/// The range in which clients are told to reconnect.
+pub const RECONNECT_MS: (u64, u64) = (500, 20_000);
+
+/// Messages of one answer to `history`; then `more`. At least one comes.
+pub const HISTORY_ANSWER_BYTES: usize = 256 << 10;
 
 /// Bytes read from one connection in one turn, and the size of a worker's one receive buffer.
 pub const READ_BYTES: usize = 64 << 10;
@@ -64,9 +92,11 @@ const _: () = assert!(EVENTS >= ACCEPTS, "a burst of connections is seen whole")
 const _: () = assert!(LIST_LIMIT <= MAX_LIST_LIMIT);
 const _: () = assert!(ENVELOPE_BYTES > MAX_CHANNEL_NAME + MAX_POSITION + 6 * 128);
 
-/// Bytes of the longest frame that a payload of a client or of the backend can become: base64 and
-/// envelope included.
-pub fn longest_frame(config: &Config) -> usize {
-    let payload = config.max_message_bytes.max(config.max_body_bytes);
-    payload.div_ceil(3).saturating_mul(4).saturating_add(ENVELOPE_BYTES)
+/// A bound that an operator has turned off. Sums with it do not overflow.
+pub const UNLIMITED: usize = usize::MAX >> 1;
+
+/// Bytes of the longest frame that a client's message of `max_message_bytes` can become for others:
+/// as base64, in an envelope.
+pub const fn longest_client_frame(max_message_bytes: usize) -> usize {
+    max_message_bytes.div_ceil(3).saturating_mul(4).saturating_add(ENVELOPE_BYTES)
 }

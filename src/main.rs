@@ -1,2 +1,75 @@
-//! The program: settings in, server out.
-fn main() {}
+//! The program: settings in, server out. It says where it listens and what to try next.
+
+use std::process::ExitCode;
+
+use fanwire::server::Server;
+use fanwire::settings::{LogFormat, LogLevel, Machine, Settings};
+use tracing::Level;
+
+/// Half of glibc's time for memory that one thread allocates and another frees.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = std::env::args_os().skip(1);
+    let settings = Settings::from_args(args, std::env::vars_os(), &Machine::read());
+    let settings = settings.unwrap_or_else(|error| error.exit());
+    start_log(&settings);
+    let open = settings.config.open;
+    let pages = settings.config.pages;
+    let workers = settings.config.workers;
+    let server = match Server::start(settings.config) {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("fanwire: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    greet(&server, workers, open, pages);
+    match server.run_until_signal() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fanwire: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(settings: &Settings) {
+    let level = match settings.log_level {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// Says where the server is, in which mode, and what to try next.
+fn greet(server: &Server, workers: u16, open: bool, pages: bool) {
+    let Some(address) = server.addresses.first() else { return };
+    let version = env!("CARGO_PKG_VERSION");
+    let connections = server.max_connections;
+    println!("Fanwire {version}: {workers} workers, up to {connections} connections");
+    for address in &server.addresses {
+        println!("  listening  http://{address}  ws://{address}/ws");
+    }
+    let mode = if open {
+        "open to everybody who reaches these addresses (--open)"
+    } else {
+        "open, to this machine only: no keys are configured"
+    };
+    println!("  mode       {mode}");
+    if pages {
+        println!("  try        the live page at http://{address}/, and then");
+    } else {
+        println!("  try");
+    }
+    println!("             curl http://{address}/broadcast -d '{{\"hello\":\"everyone\"}}'");
+}

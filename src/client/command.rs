@@ -207,7 +207,7 @@ fn request<'a>(
         "history" => history(channel, data)?,
         "presence" => presence(channel, data)?,
         "auth" => auth(data)?,
-        _ => return Err(Fault::new(Code::UnknownType, "type: not known to this server")),
+        _ => return Err(Fault::new(Code::UnknownType, "type: not known here")),
     };
     Ok(Request { id, command })
 }

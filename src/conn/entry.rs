@@ -151,7 +151,7 @@ pub struct Hot<S> {
 pub struct Cold {
     /// What only some connections need.
     pub session: Option<Box<Session>>,
-    /// Tick at which it was accepted.
+    /// Tick at which it was accepted; later, that of its last message.
     pub opened: u32,
     /// Tick at which its phase must be over.
     pub deadline: u32,
@@ -159,8 +159,8 @@ pub struct Cold {
     pub update: u32,
     /// Tick at which its output was blocked.
     pub blocked: u32,
-    /// The peer's address, as a number of the address table.
-    pub address: u32,
+    /// Tick of the ping that is out.
+    pub pinged: u32,
     /// The subscription from which the next pull is looked for.
     pub turn: u32,
 }
@@ -218,8 +218,7 @@ impl<S> Hot<S> {
 
     /// Whether it has no subscription but this feed's.
     pub fn only(&self, feed: u32) -> bool {
-        self.more.is_none()
-            && self.references.iter().all(|r| r.feed == feed || r.feed == NO_FEED)
+        self.more.is_none() && self.references.iter().all(|r| r.feed == feed || r.feed == NO_FEED)
     }
 
     /// Its subscription to this feed.

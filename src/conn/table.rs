@@ -110,14 +110,19 @@ impl<S> Table<S> {
         self.due[slot as usize] = tick;
     }
 
-    /// Appends the slots whose tick has come, and clears their ticks.
-    pub fn collect_due(&mut self, now: u32, into: &mut Vec<u32>) {
+    /// Appends the slots whose tick has come, and clears their ticks. Returns the earliest of the
+    /// others.
+    pub fn collect_due(&mut self, now: u32, into: &mut Vec<u32>) -> u32 {
+        let mut earliest = NEVER;
         for (slot, due) in self.due.iter_mut().enumerate() {
             if *due <= now {
                 *due = NEVER;
                 into.push(slot as u32);
+            } else {
+                earliest = earliest.min(*due);
             }
         }
+        earliest
     }
 
     /// All connections.

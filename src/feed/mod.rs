@@ -191,6 +191,21 @@ impl Feed {
         self.subscriptions.push(Subscription::joining(slot, serial))
     }
 
+    /// Adds a subscription that follows from the end on, which is known.
+    pub fn join_live(&mut self, slot: u32) -> usize {
+        debug_assert!(self.end.is_some(), "only a feed with an end is live");
+        let mut subscription = Subscription::joining(slot, 0);
+        subscription.state = State::Following;
+        subscription.sent = self.end.unwrap_or(NOWHERE);
+        self.subscriptions.push(subscription)
+    }
+
+    /// The last position that a subscription was given, where that can be said.
+    pub fn place_of(&self, at: usize) -> Option<Position> {
+        let index = self.subscriptions[at].sent;
+        (index != NOWHERE).then_some(Position { epoch: self.epoch, index })
+    }
+
     /// Marks a subscription as waiting for a page; returns the place to pull from, `None` where its
     /// numbering has ended.
     pub fn pull(&mut self, at: usize, serial: u16) -> Option<Position> {

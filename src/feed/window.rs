@@ -158,8 +158,7 @@ impl Window {
         let end = body.entries[cut].offset + body.entries[cut].length as u64;
         let from = (reached - body.start) as usize;
         let to = (end - body.start) as usize;
-        let rest =
-            if from < to { Rest::Small(body.small[from..to].to_vec()) } else { Rest::None };
+        let rest = if from < to { Rest::Small(body.small[from..to].to_vec()) } else { Rest::None };
         (body.first + cut as u64, rest)
     }
 

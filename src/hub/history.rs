@@ -49,7 +49,10 @@ impl History {
             return;
         }
         while self.entries.len() > 1
-            && self.entries.front().is_some_and(|(at, _)| now_ms.saturating_sub(*at) > bounds.age_ms)
+            && self
+                .entries
+                .front()
+                .is_some_and(|(at, _)| now_ms.saturating_sub(*at) > bounds.age_ms)
         {
             self.forget_oldest();
         }

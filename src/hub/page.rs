@@ -53,7 +53,12 @@ pub struct Source<'a> {
 impl Source<'_> {
     /// Decides what a reader at `place` is given: the gap, and the index of the first publication
     /// that it gets (head + 1: none). `latest`: give so many latest when the place cannot be met.
-    pub fn resume(&self, place: Place, latest: Option<u64>, reason: GapReason) -> (Option<Gap>, u64) {
+    pub fn resume(
+        &self,
+        place: Place,
+        latest: Option<u64>,
+        reason: GapReason,
+    ) -> (Option<Gap>, u64) {
         let held = self.history.first().unwrap_or(self.head + 1);
         let newest = |count: u64| held.max((self.head + 1).saturating_sub(count));
         let gap = |after, next: u64, missed, reason| {

@@ -176,8 +176,7 @@ impl Shard {
         let bounds = self.limits.history;
         let entry = &mut self.channels[at];
         let before = entry.history.bytes();
-        let publication =
-            entry.publish(draft, now, &bounds, framer, &mut self.scratch, deliveries);
+        let publication = entry.publish(draft, now, &bounds, framer, &mut self.scratch, deliveries);
         let receivers = entry.subscribers();
         self.history_bytes = self.history_bytes - before + entry.history.bytes();
         self.scratch.rest();
@@ -232,13 +231,13 @@ impl Shard {
     pub fn pull(
         &mut self,
         channel: &str,
-        since: Position,
+        since: Option<Position>,
         encoding: Encoding,
         now: Now,
         framer: &mut impl Framer,
     ) -> Option<Page> {
         let &at = self.names.get(channel)?;
-        let place = place(&self.channels[at], Some(since));
+        let place = place(&self.channels[at], since);
         Some(self.page(at, place, None, GapReason::Slow, encoding, now, framer))
     }
 

@@ -77,8 +77,6 @@ pub struct Leave {
     pub channel: Arc<str>,
     /// What it read.
     pub encoding: Encoding,
-    /// The answer to the request that asked for it, to be sent back.
-    pub answer: Option<Box<Answer>>,
 }
 
 /// A reader lags.
@@ -203,8 +201,8 @@ pub enum Content {
     Listed(Vec<Description>),
     /// Of a probe.
     Probed,
-    /// Of an unsubscribe: its last position.
-    Left(Option<Position>),
+    /// Of an unsubscribe: everything before it is answered, so that it may be carried out.
+    Left,
     /// It was refused.
     Refused(Code, std::borrow::Cow<'static, str>),
 }

@@ -1,4 +1,320 @@
-//! (placeholder)
+//! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
+//! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
+//! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `deliver` (mail),
+//! `flush` (send), `sweep` (time), `bury` (end). Nothing here touches the world but through `Net`.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use slab::Slab;
+
+use crate::config::Config;
+use crate::conn::entry::Flags;
+use crate::conn::table::Table;
+use crate::entropy::Random;
+use crate::feed::Feed;
+use crate::feed::window::Spare;
+use crate::hub::history::Bounds;
+use crate::hub::shard::{self, Shard, ShardLimits};
+use crate::hub::{Delivery, Now};
+use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
+use crate::metrics::{Counter, Stats, WorkerStats};
+use crate::ws::inflate::Inflate;
+
+mod audit;
+mod bury;
+mod codec;
+mod command;
+mod deliver;
+mod door;
+mod exchange;
+mod flush;
+mod identity;
 pub mod mail;
+pub mod mailbox;
+pub mod mio;
 pub mod net;
+mod pages;
+mod request;
+mod serve;
+mod subscribe;
+mod sweep;
+mod upgrade;
+
+pub use audit::Audit;
+use codec::Codec;
+use door::Door;
+use mail::Mail;
+use net::{Event, Net, Token, WorkerId};
+use subscribe::FeedName;
+
+/// What a worker is made from.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its number, from 0.
+    pub id: WorkerId,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Everybody's counters.
+    pub stats: Arc<Stats>,
+    /// The node's seed, the same for all its workers.
+    pub seed: u64,
+}
+
+/// One worker.
+pub struct Worker<N: Net> {
+    id: WorkerId,
+    config: Arc<Config>,
+    stats: Arc<Stats>,
+    seed: u64,
+    net: N,
+    now: Now,
+    random: Random,
+
+    // Connections.
+    table: Table<N::Socket>,
+    door: Door,
+    /// Connections to read from.
+    ready: Vec<u32>,
+    /// Connections with output of their own to send.
+    dirty: Vec<u32>,
+    /// Connections whose time has come.
+    due: Vec<u32>,
+    /// Connections to bury.
+    dead: Vec<u32>,
+    /// Tick at which some connection is due, or earlier.
+    next_due: u32,
+    /// Connections whose request head is awaited.
+    handshakes: usize,
+
+    // Feeds.
+    feeds: Slab<Feed>,
+    feed_names: HashMap<FeedName, u32, FixedState>,
+    feed_generation: u32,
+    /// Feeds that have something to send, round robin.
+    hot: VecDeque<u32>,
+    spare: Spare,
+    next_serial: u16,
+    subscriptions: usize,
+
+    // Channels.
+    shard: Shard,
+    codec: Codec,
+    deliveries: Vec<(WorkerId, Delivery)>,
+
+    // Mail.
+    local: VecDeque<Mail>,
+    arrived: Vec<Mail>,
+    post: Vec<Vec<Mail>>,
+
+    // Buffers.
+    events: Vec<Event>,
+    /// What is received, one connection at a time.
+    input: Vec<u8>,
+    /// What the connection that is being served is answered.
+    answers: Vec<u8>,
+    /// The connection that is being served.
+    serving: Option<u32>,
+    text: Vec<u8>,
+    gather: Vec<u8>,
+    inflate: Option<Box<Inflate>>,
+}
+
+impl<N: Net> Worker<N> {
+    /// A worker that has not turned yet.
+    pub fn new(setup: Setup, net: N) -> Self {
+        let Setup { id, config, stats, seed } = setup;
+        let workers = usize::from(config.workers.max(1));
+        let mut random = Random::new(seed ^ (u64::from(id) + 1).wrapping_mul(0x9e37_79b9));
+        let limits = ShardLimits {
+            max_channels: config.max_channels.div_ceil(workers),
+            max_history_bytes: config.max_history_bytes / workers,
+            history: Bounds {
+                count: config.history_count,
+                bytes: config.history_bytes,
+                age_ms: config.history_age.as_millis() as u64,
+            },
+            position_age_ms: config.position_age.as_millis() as u64,
+            idempotency_age_ms: config.idempotency_age.as_millis() as u64,
+            page_bytes: PAGE_BYTES,
+        };
+        Self {
+            shard: Shard::new(limits, random.draw()),
+            feed_names: HashMap::with_hasher(FixedState::with_seed(random.draw())),
+            random,
+            id,
+            stats,
+            seed,
+            net,
+            now: Now::default(),
+            table: Table::default(),
+            door: Door::new(workers),
+            ready: Vec::new(),
+            dirty: Vec::new(),
+            due: Vec::new(),
+            dead: Vec::new(),
+            next_due: u32::MAX,
+            handshakes: 0,
+            feeds: Slab::new(),
+            feed_generation: 0,
+            hot: VecDeque::new(),
+            spare: Spare::default(),
+            next_serial: 0,
+            subscriptions: 0,
+            codec: Codec::default(),
+            deliveries: Vec::new(),
+            local: VecDeque::new(),
+            arrived: Vec::new(),
+            post: (0..workers).map(|_| Vec::new()).collect(),
+            events: Vec::with_capacity(EVENTS),
+            input: vec![0; READ_BYTES],
+            answers: Vec::new(),
+            serving: None,
+            text: Vec::new(),
+            gather: Vec::new(),
+            inflate: Some(Box::default()),
+            config,
+        }
+    }
+
+    /// One turn of the loop.
+    pub fn turn(&mut self) {
+        self.wait();
+        self.take_events();
+        self.adopt();
+        self.accept();
+        self.serve();
+        self.deliver();
+        self.send_post();
+        self.flush();
+        self.sweep();
+        self.bury();
+        self.send_post();
+        self.count();
+    }
+
+    /// The world, for the simulation.
+    pub fn net(&mut self) -> &mut N {
+        &mut self.net
+    }
+
+    /// Polls: not at all while work is left, else until the next due tick, or for ever. Then reads
+    /// the clock, the only time in the turn.
+    fn wait(&mut self) {
+        let work_left = !self.ready.is_empty()
+            || !self.dirty.is_empty()
+            || !self.hot.is_empty()
+            || !self.due.is_empty()
+            || !self.local.is_empty()
+            || self.door.is_accepting();
+        let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
+        if timeout != Some(Duration::ZERO) {
+            self.counters().waits();
+        }
+        self.events.clear();
+        self.net.poll(timeout, &mut self.events);
+        self.now = self.net.now();
+        self.counters().turns(self.now.mono_ms);
+        self.net.collect(&mut self.arrived);
+    }
+
+    /// Sorts events into lists. An event of a slot that was reused is one look too many.
+    fn take_events(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
+            let slot = match event.token {
+                Token::Listener(listener) => {
+                    self.door.opened(listener);
+                    continue;
+                }
+                Token::Connection(slot) => slot,
+            };
+            let Some(hot) = self.table.occupied(slot) else { continue };
+            if event.hang_up {
+                hot.flags.set(Flags::HANG_UP);
+            }
+            if event.writable && hot.flags.has(Flags::BLOCKED) {
+                hot.flags.clear(Flags::BLOCKED);
+                self.mark_dirty(slot);
+            }
+            if event.readable || event.hang_up {
+                self.mark_ready(slot);
+            }
+        }
+        self.events = events;
+    }
+
+    /// Hands the letters of this turn to the other workers.
+    fn send_post(&mut self) {
+        for (to, batch) in self.post.iter_mut().enumerate() {
+            if !batch.is_empty() {
+                self.net.post(to as WorkerId, batch);
+            }
+        }
+    }
+
+    /// Posts a letter; one to oneself waits for the next `deliver`.
+    fn letter(&mut self, to: WorkerId, mail: Mail) {
+        if to == self.id {
+            self.local.push_back(mail);
+        } else {
+            self.post[usize::from(to)].push(mail);
+        }
+    }
+
+    /// The worker that owns a channel.
+    fn owner(&self, channel: &str) -> WorkerId {
+        shard::owner(channel, self.seed, self.config.workers.max(1))
+    }
+
+    /// The current tick.
+    fn tick(&self) -> u32 {
+        (self.now.mono_ms / TICK_MS) as u32
+    }
+
+    fn until_due(&self) -> Option<Duration> {
+        let due = u64::from(self.next_due) * TICK_MS;
+        let due = if self.next_due == u32::MAX { None } else { Some(due) };
+        let due = due.into_iter().chain(self.door.retry_ms()).min()?;
+        Some(Duration::from_millis(due.saturating_sub(self.now.mono_ms).max(1)))
+    }
+
+    fn counters(&self) -> &WorkerStats {
+        self.stats.worker(self.id)
+    }
+
+    fn count_one(&self, counter: Counter) {
+        self.counters().add(counter, 1);
+    }
+
+    /// Notes what a turn came to.
+    fn count(&self) {
+        let counters = self.counters();
+        counters.add(Counter::Turns, 1);
+        counters.set(Counter::Subscriptions, self.subscriptions as u64);
+        counters.set(Counter::Channels, self.shard.len() as u64);
+        counters.set(Counter::HistoryBytes, self.shard.history_bytes() as u64);
+        counters.set(Counter::WindowBytes, self.spare.bytes() as u64);
+    }
+
+    fn mark_ready(&mut self, slot: u32) {
+        if self.table.hot_mut(slot).flags.set(Flags::READY) {
+            self.ready.push(slot);
+        }
+    }
+
+    fn mark_dirty(&mut self, slot: u32) {
+        if self.table.hot_mut(slot).flags.set(Flags::DIRTY) {
+            self.dirty.push(slot);
+        }
+    }
+
+    fn mark_dead(&mut self, slot: u32) {
+        if self.table.hot_mut(slot).flags.set(Flags::DEAD) {
+            self.dead.push(slot);
+        }
+    }
+}

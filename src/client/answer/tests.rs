@@ -77,14 +77,17 @@ fn errors() {
     );
     assert_eq!(
         written(|out| error_body(out, &fault, Some(500))),
-        r#"{"error":{"code":"rate_limited","message":"too fast","temporary":true,"retry_after_ms":500}}"#
+        concat!(
+            r#"{"error":{"code":"rate_limited","message":"too fast","temporary":true,"#,
+            r#""retry_after_ms":500}}"#
+        )
     );
     let refused = super::super::command::parse(br#"{"type":"nonsense","id":"x","channel":"a"}"#);
     assert_eq!(
         written(|out| refusal(out, &refused.unwrap_err(), TIME)),
         whole(
             r#""type":"error","id":"x","channel":"a""#,
-            r#"{"code":"unknown_type","message":"type: not known to this server","temporary":false}"#
+            r#"{"code":"unknown_type","message":"type: not known here","temporary":false}"#
         )
     );
 }

@@ -385,7 +385,7 @@ proptest::proptest! {
     /// is an object of JSON.
     #[test]
     fn any_text_gets_an_answer(
-        text in "(\\{|\"(type|id|channel|data|publish|subscribe|a|channels)\"|[:,\\[\\]{}1\" ]){0,24}"
+        text in "(\\{|\"(type|id|channel|data|publish|subscribe|channels)\"|[:,\\[\\]{}1\" ]){0,24}"
     ) {
         let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text);
         match parse(text.as_bytes()) {

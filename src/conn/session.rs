@@ -1,0 +1,116 @@
+//! What only some connections need: an HTTP request whose head, body or answer is awaited. A
+//! WebSocket has no session, and a request that is answered at once has none either.
+
+use std::sync::Arc;
+
+use crate::client::code::Fault;
+use crate::http::Refusal;
+use crate::http::body::BodyReader;
+use crate::http::head::Scanner;
+use crate::http::reply::Content;
+use crate::hub::ConnectionKey;
+use crate::hub::shard::{Description, Published, Span};
+
+/// The part of a connection that comes and goes.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// How far an incomplete head has been looked through.
+    pub scanner: Scanner,
+    /// The request under way.
+    pub call: Option<Call>,
+}
+
+/// An HTTP request after its head.
+#[derive(Debug)]
+pub struct Call {
+    /// What it asks for.
+    pub ask: Ask,
+    /// Its body so far.
+    pub body: Option<BodyReader>,
+    /// The request was HEAD.
+    pub head_only: bool,
+    /// The connection ends after the answer.
+    pub close: bool,
+    /// Answers of other workers that are still to come.
+    pub awaited: usize,
+    /// Those that have come.
+    pub gathered: Gathered,
+}
+
+/// What a request asks for, owned.
+#[derive(Debug)]
+pub enum Ask {
+    /// Publish the body to a channel.
+    Publish(Box<PublishAsk>),
+    /// Publish the items of the body.
+    Batch,
+    /// Describe a channel.
+    Describe(Arc<str>),
+    /// Read a channel's history.
+    History(Arc<str>, Span),
+    /// List channels.
+    Channels {
+        /// What their names begin with.
+        prefix: Box<str>,
+        /// After which they stand.
+        after: Option<Box<str>>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// How is the node?
+    Status,
+    /// The counters.
+    Metrics,
+    /// Does every worker turn?
+    Live,
+    /// Does a letter make the trip?
+    Ready,
+    /// A file that is part of the program.
+    Asset(&'static Asset),
+    /// Something that is refused, whatever the body.
+    Refuse(Refusal),
+}
+
+/// What a publishing request says besides its body.
+#[derive(Debug)]
+pub struct PublishAsk {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// The body is bytes, not JSON.
+    pub binary: bool,
+    /// `Idempotency-Key`.
+    pub idempotency_key: Option<Box<str>>,
+    /// `Fanwire-Key`.
+    pub key: Option<Box<str>>,
+    /// `Fanwire-Skip`.
+    pub skip: Option<ConnectionKey>,
+}
+
+/// A file that is part of the program.
+#[derive(Debug)]
+pub struct Asset {
+    /// Its path below `/`.
+    pub path: &'static str,
+    /// What it is.
+    pub content: Content,
+    /// Its bytes.
+    pub bytes: &'static [u8],
+}
+
+/// Answers that a request gathers.
+#[derive(Debug)]
+pub enum Gathered {
+    /// One, which is the answer.
+    One,
+    /// One per item and channel of a batch.
+    Results(Vec<Option<Result<Published, Fault>>>),
+    /// Channels from every worker.
+    Channels {
+        /// What has come.
+        found: Vec<Description>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// A sign of life from every worker.
+    Probes,
+}

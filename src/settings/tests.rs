@@ -1,0 +1,255 @@
+//! Settings: defaults, strength, and one line for everything that is wrong.
+
+use std::time::Duration;
+
+use super::*;
+
+fn machine() -> Machine {
+    Machine { cores: 6, host_name: "edge-1".into(), memory_bytes: 8 << 30 }
+}
+
+fn read(args: &[&str], environment: &[(&str, &str)]) -> Result<Settings, String> {
+    Settings::from_args(
+        args.iter().map(OsString::from),
+        environment.iter().map(|(name, value)| (name.into(), value.into())),
+        &machine(),
+    )
+    .map_err(|error| error.to_string())
+}
+
+fn config(args: &[&str]) -> Config {
+    read(args, &[]).unwrap().config
+}
+
+#[track_caller]
+fn refused(args: &[&str], words: &str) {
+    let text = read(args, &[]).unwrap_err();
+    assert!(text.contains(words), "{args:?}: {text}");
+}
+
+#[test]
+fn defaults_are_those_of_the_contract() {
+    let settings = read(&[], &[]).unwrap();
+    let expected = Config {
+        workers: 6,
+        node_name: "edge-1".into(),
+        max_history_bytes: 1 << 30,
+        max_window_bytes: 1 << 30,
+        max_buffered_bytes: 1 << 30,
+        ..Config::default()
+    };
+    assert_eq!(format!("{:#?}", settings.config), format!("{expected:#?}"));
+    assert_eq!((settings.log_level, settings.log_format), (LogLevel::Info, LogFormat::Text));
+}
+
+#[test]
+fn every_setting_is_read_into_its_own_field() {
+    // Each value differs from all others, so that no two fields can be mixed up.
+    let config = config(&[
+        "--listen=127.0.0.1:1",
+        "--listen=[::1]:2",
+        "--workers=3",
+        "--node-name=n",
+        "--max-connections=4",
+        "--max-handshakes=5",
+        "--max-message-bytes=1030",
+        "--max-body-bytes=1031",
+        "--max-header-bytes=1032",
+        "--max-batch=6",
+        "--handshake-timeout=7s",
+        "--idle-timeout=8s",
+        "--close-timeout=9s",
+        "--stall-timeout=10s",
+        "--ping-interval=11s",
+        "--pong-timeout=12s",
+        "--update-interval=13s",
+        "--window-bytes=14000",
+        "--unsent-bytes=15",
+        "--max-pending=16",
+        "--messages-per-second=17",
+        "--burst=118",
+        "--max-subscriptions=19",
+        "--max-channels=20",
+        "--history-count=21",
+        "--history-bytes=22",
+        "--history-age=23s",
+        "--position-age=24s",
+        "--idempotency-age=25s",
+        "--max-history-bytes=2600",
+        "--max-window-bytes=27000",
+        "--max-buffered-bytes=2800",
+        "--origins=https://a",
+        "--origins=https://b,https://c",
+        "--open",
+        "--pages=false",
+        "--public-counts=false",
+        "--compression=off",
+    ]);
+    let seconds = Duration::from_secs;
+    let expected = Config {
+        listen: vec!["127.0.0.1:1".into(), "[::1]:2".into()],
+        workers: 3,
+        node_name: "n".into(),
+        max_connections: 4,
+        max_handshakes: 5,
+        max_message_bytes: 1030,
+        max_body_bytes: 1031,
+        max_header_bytes: 1032,
+        max_batch: 6,
+        handshake_timeout: seconds(7),
+        idle_timeout: seconds(8),
+        close_timeout: seconds(9),
+        stall_timeout: seconds(10),
+        ping_interval: seconds(11),
+        pong_timeout: seconds(12),
+        update_interval: seconds(13),
+        window_bytes: 14_000,
+        unsent_bytes: 15,
+        max_pending: 16,
+        messages_per_second: 17,
+        burst: 118,
+        max_subscriptions: 19,
+        max_channels: 20,
+        history_count: 21,
+        history_bytes: 22,
+        history_age: seconds(23),
+        position_age: seconds(24),
+        idempotency_age: seconds(25),
+        max_history_bytes: 2600,
+        max_window_bytes: 27_000,
+        max_buffered_bytes: 2800,
+        origins: vec!["https://a".into(), "https://b".into(), "https://c".into()],
+        open: true,
+        pages: false,
+        public_counts: false,
+        compression: false,
+    };
+    assert_eq!(format!("{config:#?}"), format!("{expected:#?}"));
+}
+
+#[test]
+fn zero_turns_limits_off() {
+    let off = config(&[
+        "--max-connections=0",
+        "--max-batch=0",
+        "--max-subscriptions=0",
+        "--window-bytes=0",
+        "--history-bytes=0",
+        "--unsent-bytes=0",
+        "--history-count=0",
+        "--ping-interval=0",
+        "--messages-per-second=0",
+    ]);
+    assert_eq!(off.max_connections, UNLIMITED);
+    assert_eq!(off.max_batch, UNLIMITED);
+    assert_eq!(off.max_subscriptions, UNLIMITED);
+    assert_eq!((off.window_bytes, off.history_bytes), (UNLIMITED, UNLIMITED));
+    assert_eq!(off.unsent_bytes, u32::MAX);
+    assert_eq!(off.history_count, 0, "0 publications are none, not all");
+    assert_eq!(off.ping_interval, Duration::ZERO);
+    for setting in ["max-message-bytes", "max-body-bytes", "max-header-bytes"] {
+        refused(&[&format!("--{setting}=0")], "must be a size from 1KiB to 1GiB");
+    }
+}
+
+#[test]
+fn a_flag_is_stronger_than_a_variable() {
+    let environment = [
+        ("FANWIRE_BURST", "300"),
+        ("FANWIRE_MAX_BATCH", "7"),
+        ("FANWIRE_LISTEN", "127.0.0.1:1,127.0.0.1:2"),
+        ("FANWIRE_ORIGINS", "https://a"),
+        ("FANWIRE_OPEN", "true"),
+        ("FANWIRE_LOG_FORMAT", "json"),
+        ("PATH", "/bin"),
+    ];
+    let settings = read(&["--burst", "400", "--origins", "https://b"], &environment).unwrap();
+    assert_eq!((settings.config.burst, settings.config.max_batch), (400, 7));
+    assert_eq!(settings.config.listen, ["127.0.0.1:1", "127.0.0.1:2"]);
+    assert_eq!(settings.config.origins, ["https://b"], "a list is replaced as a whole");
+    assert!(settings.config.open);
+    assert_eq!(settings.log_format, LogFormat::Json);
+}
+
+#[test]
+fn every_flag_has_its_variable() {
+    for arg in Flags::command().get_arguments() {
+        let long = arg.get_long().expect("every setting has a long name");
+        let environment = [(variable(long), "\u{7}nonsense".to_string())];
+        let read = Settings::from_args(
+            [],
+            environment.iter().map(|(name, value)| (name.into(), value.into())),
+            &machine(),
+        );
+        let free_text = ["node-name", "origins"].contains(&long);
+        assert_eq!(read.is_ok(), free_text, "{long}");
+    }
+}
+
+#[test]
+fn what_is_unknown_is_named() {
+    refused(&["--max-conections=5"], "--max-conections");
+    refused(&["stray"], "stray");
+    let environment = [("FANWIRE_X", "1"), ("FANWIRE_BURST", "300"), ("FANWIRE_A", "1")];
+    let text = read(&[], &environment).unwrap_err();
+    assert!(text.contains("no such setting in the environment: FANWIRE_A, FANWIRE_X"), "{text}");
+}
+
+#[test]
+fn what_has_a_wrong_value_is_named() {
+    refused(&["--ping-interval=25"], "--ping-interval");
+    refused(&["--max-body-bytes=1MB"], "--max-body-bytes");
+    refused(&["--workers=0"], "--workers");
+    refused(&["--max-pending=0"], "--max-pending");
+    refused(&["--pages=maybe"], "--pages");
+    refused(&["--open=perhaps"], "--open");
+    refused(&["--listen=localhost"], "listen: \"localhost\" must be an address and a port");
+    refused(&["--listen=unix:"], "listen: unix: needs a path");
+    let text = read(&[], &[("FANWIRE_PING_INTERVAL", "25")]).unwrap_err();
+    assert!(text.contains("FANWIRE_PING_INTERVAL") && text.contains("'25'"), "{text}");
+}
+
+#[test]
+fn what_cannot_work_together_is_named() {
+    refused(&["--burst=159"], "burst (159) must be at least 160");
+    assert_eq!(config(&["--burst=160"]).burst, 160);
+    assert_eq!(config(&["--burst=1", "--messages-per-second=0"]).burst, 1);
+    refused(&["--max-message-bytes=1MiB"], "window_bytes (262144) must be at least 1399");
+    refused(&["--max-window-bytes=255KiB"], "max_window_bytes (261120) must be at least 262144");
+    refused(&["--max-history-bytes=1"], "max_history_bytes (1) must be at least 1048576");
+    refused(&["--max-buffered-bytes=1"], "max_buffered_bytes (1) must be at least 1048576");
+}
+
+#[test]
+fn without_keys_only_loopback_is_served() {
+    for address in ["0.0.0.0:3003", "[::]:3003", "10.0.0.1:80", "unix:/run/fanwire.sock"] {
+        let listen = format!("--listen={address}");
+        refused(&["--listen=127.0.0.1:1", &listen], "give --open to let everybody");
+        assert_eq!(config(&[&listen, "--open"]).listen, [address]);
+    }
+    for address in ["127.0.0.1:3003", "127.9.9.9:0", "[::1]:3003", "[::ffff:127.0.0.1]:1"] {
+        assert_eq!(config(&[&format!("--listen={address}")]).listen, [address]);
+    }
+}
+
+#[test]
+fn pages_are_there_in_open_mode() {
+    assert!(config(&[]).pages);
+    assert!(config(&["--pages=true"]).pages);
+    assert!(!config(&["--pages=false"]).pages);
+}
+
+#[test]
+fn help_names_every_setting_and_default() {
+    let help = read(&["--help"], &[]).unwrap_err();
+    for arg in Flags::command().get_arguments() {
+        let long = arg.get_long().unwrap();
+        assert!(help.contains(&format!("--{long}")), "{long}");
+        assert!(arg.get_help().is_some() && arg.get_help_heading().is_some(), "{long}");
+    }
+    for default in ["[default: 64KiB]", "[default: 24h]", "[default: cores]", "an eighth of memory"]
+    {
+        assert!(help.contains(default), "{default}");
+    }
+    assert!(read(&["--version"], &[]).unwrap_err().contains(env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,100 @@
+//! What a worker holds, counted the slow and obvious way, for the simulation: the fast counts are
+//! checked against these after every turn.
+
+use super::Worker;
+use super::net::Net;
+use crate::conn::entry::Flags;
+use crate::feed::subscription::State;
+use crate::hub::{Encoding, Position, WorkerId};
+
+/// A worker's holdings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// Connections.
+    pub connections: usize,
+    /// Subscriptions.
+    pub subscriptions: usize,
+    /// Feeds.
+    pub feeds: usize,
+    /// Bytes in the windows of feeds.
+    pub window_bytes: usize,
+    /// Bytes of unfinished input and private output.
+    pub buffered_bytes: usize,
+    /// What the subscriptions here come to, per channel and encoding.
+    pub joined: Vec<(String, Encoding, usize)>,
+    /// What the channels owned here think that others have: worker, channel, encoding, count.
+    pub counted: Vec<(WorkerId, String, Encoding, usize)>,
+    /// The heads of the channels owned here.
+    pub heads: Vec<(String, Position)>,
+    /// What is wrong.
+    pub faults: Vec<String>,
+}
+
+impl<N: Net> Worker<N> {
+    /// Counts everything.
+    pub fn audit(&self) -> Audit {
+        let mut audit = Audit { connections: self.table.len(), ..Audit::default() };
+        for (slot, hot, _) in self.table.iter() {
+            audit.subscriptions += hot.subscriptions();
+            audit.buffered_bytes += hot.queued();
+            audit.buffered_bytes += hot.inbox.as_ref().map_or(0, |inbox| inbox.bytes());
+            let waits = hot.flags.any(Flags::BLOCKED | Flags::DIRTY | Flags::DEAD);
+            if hot.outbox.is_some() && !waits {
+                audit.faults.push(format!("connection {slot} has output that nobody will send"));
+            }
+            for reference in hot.references() {
+                let feed = self.feeds.get(reference.feed as usize);
+                let there = feed.and_then(|feed| feed.subscriptions().get(reference.at as usize));
+                if there.is_none_or(|there| there.slot != slot) {
+                    audit.faults.push(format!("connection {slot} refers to nothing"));
+                }
+            }
+        }
+        self.audit_feeds(&mut audit);
+        for channel in self.shard.channels() {
+            audit.heads.push((channel.name.to_string(), channel.position()));
+            for interest in &channel.interests {
+                let (worker, encoding) = (interest.worker, interest.encoding);
+                let name = channel.name.to_string();
+                audit.counted.push((worker, name, encoding, interest.count as usize));
+            }
+        }
+        audit.joined.sort();
+        audit.counted.sort();
+        audit
+    }
+
+    fn audit_feeds(&self, audit: &mut Audit) {
+        let mut subscriptions = 0;
+        for (_, feed) in &self.feeds {
+            audit.feeds += 1;
+            audit.window_bytes += feed.window_bytes();
+            subscriptions += feed.subscriptions().len();
+            let name = feed.channel.to_string();
+            audit.joined.push((name, feed.encoding, feed.subscriptions().len()));
+            let end = feed.position().map(|position| position.index);
+            let lags = |s: &&crate::feed::subscription::Subscription| {
+                s.state != State::Joining && Some(s.sent) != end
+            };
+            let lagging = feed.subscriptions().iter().filter(lags).count();
+            if end.is_some() && lagging != feed.lagging() {
+                let counted = feed.lagging();
+                let fault = format!("{}: {lagging} lag, {counted} counted", feed.channel);
+                audit.faults.push(fault);
+            }
+            if lagging == 0 && feed.window_bytes() > 0 {
+                audit.faults.push(format!("{}: a window that nobody reads", feed.channel));
+            }
+        }
+        if subscriptions != audit.subscriptions || subscriptions != self.subscriptions {
+            audit.faults.push(format!(
+                "{subscriptions} subscriptions in feeds, {} in connections, {} counted",
+                audit.subscriptions, self.subscriptions
+            ));
+        }
+        if audit.window_bytes != self.spare.bytes() {
+            let (held, counted) = (audit.window_bytes, self.spare.bytes());
+            audit.faults.push(format!("{held} bytes in windows, {counted} counted"));
+        }
+    }
+}

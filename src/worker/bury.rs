@@ -1,0 +1,118 @@
+//! Ends: failing, closing, lingering, burying. Whoever is refused or failed gets the last words:
+//! they are sent, our side is shut down, and what still comes is discarded until the peer ends too,
+//! for closing with unread input resets the connection and loses them. Slots are freed last.
+
+use std::time::Duration;
+
+use super::Worker;
+use super::net::Net;
+use crate::conn::entry::{Flags, Phase};
+use crate::metrics::Counter;
+use crate::ws::close::{self, CloseCode};
+
+impl<N: Net> Worker<N> {
+    /// Fails a WebSocket (RFC 6455, section 7.1.7): a Close with this code, and nothing more is
+    /// looked at.
+    pub(super) fn fail(&mut self, slot: u32, code: CloseCode) {
+        if self.table.hot(slot).phase == Phase::Open {
+            self.say_close(slot, code);
+        }
+        self.linger(slot);
+    }
+
+    /// Closes a WebSocket from our side: a Close with this code, then the peer's is awaited.
+    pub(super) fn close(&mut self, slot: u32, code: CloseCode) {
+        if self.table.hot(slot).phase != Phase::Open {
+            return;
+        }
+        self.say_close(slot, code);
+        self.leave_all(slot);
+        self.enter(slot, Phase::Closing, self.config.close_timeout);
+    }
+
+    fn say_close(&mut self, slot: u32, code: CloseCode) {
+        let mut frame = Vec::new();
+        close::encode_word(&mut frame, code, None);
+        self.say(slot, &frame);
+    }
+
+    /// All is said: send what waits, shut down, discard what comes.
+    pub(super) fn linger(&mut self, slot: u32) {
+        if matches!(self.table.hot(slot).phase, Phase::Lingering | Phase::Free) {
+            return;
+        }
+        self.leave_all(slot);
+        self.enter(slot, Phase::Lingering, self.config.close_timeout);
+        let (hot, cold) = self.table.parts(slot);
+        hot.inbox = None;
+        cold.session = None;
+        self.mark_dirty(slot);
+        self.mark_ready(slot);
+    }
+
+    /// The output of a connection is empty: if all is said, our side ends here.
+    pub(super) fn all_sent(&mut self, slot: u32) {
+        let hot = self.table.hot_mut(slot);
+        if hot.phase != Phase::Lingering || !hot.flags.set(Flags::SHUT) {
+            return;
+        }
+        if let Some(socket) = &hot.socket {
+            self.net.shutdown(socket);
+        }
+        if hot.flags.has(Flags::ENDED) {
+            self.mark_dead(slot);
+        }
+    }
+
+    /// The end of what the peer sends has been read.
+    pub(super) fn peer_ended(&mut self, slot: u32) {
+        let hot = self.table.hot(slot);
+        match hot.phase {
+            // Its last words are ours: it may still read.
+            Phase::Lingering if !hot.flags.has(Flags::SHUT) => {}
+            // Half-closed clients of HTTP may wait for their answer.
+            Phase::Exchange => {}
+            _ => self.mark_dead(slot),
+        }
+    }
+
+    /// Moves a connection to another phase, which must be over in time.
+    pub(super) fn enter(&mut self, slot: u32, phase: Phase, time: Duration) {
+        let hot = self.table.hot_mut(slot);
+        if matches!(hot.phase, Phase::Open | Phase::Closing)
+            && !matches!(phase, Phase::Open | Phase::Closing)
+        {
+            let counters = self.counters();
+            counters.set(Counter::Open, counters.value(Counter::Open).saturating_sub(1));
+        }
+        self.table.hot_mut(slot).phase = phase;
+        self.set_deadline(slot, time);
+    }
+
+    /// Frees the connections that are dead. What they had is dropped here and nowhere else.
+    pub(super) fn bury(&mut self) {
+        let mut dead = std::mem::take(&mut self.dead);
+        for slot in dead.drain(..) {
+            if self.table.occupied(slot).is_none() {
+                continue;
+            }
+            self.leave_all(slot);
+            self.end_handshake(slot);
+            self.enter(slot, Phase::Lingering, Duration::ZERO);
+            if let Some(socket) = self.table.remove(slot) {
+                self.net.close(socket);
+            }
+            self.count_one(Counter::Buried);
+        }
+        self.dead = dead;
+    }
+
+    /// The request head is there, or will never be.
+    pub(super) fn end_handshake(&mut self, slot: u32) {
+        let hot = self.table.hot_mut(slot);
+        if hot.flags.has(Flags::HANDSHAKE) {
+            hot.flags.clear(Flags::HANDSHAKE);
+            self.handshakes -= 1;
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! What clients say, carried out: commands of `fanwire.v1`, raw messages, and their rate.
+
+use std::sync::Arc;
+
+use super::Worker;
+use super::mail::{Answer, Content, History, Mail, Publish, Requester, Ticket};
+use super::net::Net;
+use crate::client::answer;
+use crate::client::code::{Code, Fault};
+use crate::client::command::{self, Command, Mode, RequestId, Start, Wish};
+use crate::conn::entry::Flags;
+use crate::hub::Kind;
+use crate::hub::channel::Draft;
+use crate::hub::encode::ALL;
+use crate::hub::shard::{Since, Span};
+use crate::metrics::Counter;
+use crate::ws::MessageKind;
+
+/// Whom idempotency keys of clients without a user belong to.
+const ANONYMOUS: &str = "anonymous";
+
+impl<N: Net> Worker<N> {
+    /// A message on `/ws`.
+    pub(super) fn take_command(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
+        self.note_message(slot);
+        if let Err(pace_ms) = self.allow(slot) {
+            self.count_one(Counter::RateLimited);
+            let (id, channel) = match command::parse(payload) {
+                Ok(request) => (request.id, None),
+                Err(refusal) => (refusal.id, refusal.channel),
+            };
+            let fault = Fault::new(Code::RateLimited, "more messages than the rate allows");
+            return self.say_error(slot, &id, channel.as_deref(), &fault, Some(pace_ms));
+        }
+        if kind == MessageKind::Binary {
+            let fault = Fault::new(Code::UnsupportedData, "text messages only");
+            return self.say_error(slot, &RequestId::None, None, &fault, None);
+        }
+        match command::parse(payload) {
+            Ok(request) => self.carry_out_command(slot, request.id, request.command),
+            Err(refusal) => {
+                let fault = refusal.fault;
+                self.refuse_in_order(slot, refusal.id, refusal.channel.as_deref(), fault);
+            }
+        }
+    }
+
+    fn carry_out_command(&mut self, slot: u32, id: RequestId, command: Command<'_>) {
+        let wall_ms = self.now.wall_ms;
+        match command {
+            Command::Echo { data } => {
+                self.say_text(slot, |out| answer::echo(out, &id, data, wall_ms));
+            }
+            Command::Ping => self.say_text(slot, |out| answer::pong(out, &id, wall_ms)),
+            Command::Publish(publish) => {
+                let own = self.key(slot);
+                let draft = Draft {
+                    kind: publish.data.kind,
+                    payload: publish.data.bytes.into(),
+                    from: None,
+                    key: publish.key.map(Into::into),
+                    skip: publish.skip_self.then_some(own),
+                };
+                let idempotency = publish.idempotency_key.map(|key| (ANONYMOUS.into(), key.into()));
+                let ticket = self.client_ticket(slot, id);
+                let channel = publish.channel.as_ref().into();
+                let letter = Publish { channel, draft, idempotency, ticket };
+                self.ask_owner(slot, Mail::Publish(Box::new(letter)), &publish.channel);
+            }
+            Command::Subscribe { wishes, .. } => {
+                for wish in wishes {
+                    match wish {
+                        Ok(wish) => self.subscribe(slot, id.clone(), wish),
+                        Err(refusal) => {
+                            let channel = refusal.channel.as_deref();
+                            self.refuse_in_order(slot, refusal.id, channel, refusal.fault);
+                        }
+                    }
+                }
+            }
+            Command::Unsubscribe { channel } => {
+                let ticket = self.client_ticket(slot, id);
+                let name: Arc<str> = channel.as_ref().into();
+                let content = Content::Left;
+                let answer = Answer { ticket, channel: Some(name), content };
+                self.ask_owner(slot, Mail::Return(Box::new(answer)), &channel);
+            }
+            Command::History { channel, start, limit } => {
+                let (since, before) = match start {
+                    Start::Head => (None, None),
+                    Start::Since(position) => (Some(position.into()), None),
+                    Start::Before(position) => (None, Some(position.into())),
+                };
+                let span = Span { since, before, limit: limit as usize };
+                let ticket = self.client_ticket(slot, id);
+                let letter = History { channel: channel.as_ref().into(), span, ticket };
+                self.ask_owner(slot, Mail::History(Box::new(letter)), &channel);
+            }
+            Command::Auth { .. } => self.not_enabled(slot, id, None, "tokens are not enabled"),
+            Command::Presence { channel, .. } => {
+                self.not_enabled(slot, id, Some(&channel), "presence is not enabled");
+            }
+        }
+    }
+
+    fn subscribe(&mut self, slot: u32, id: RequestId, wish: Wish<'_>) {
+        let channel = wish.channel.as_ref();
+        let missing = match &wish {
+            _ if channel == "$user" => Some("users are not enabled"),
+            wish if wish.mode == Mode::Latest => Some("mode latest is not enabled"),
+            wish if wish.max_rate.is_some() => Some("max_rate is not enabled"),
+            wish if wish.presence => Some("presence is not enabled"),
+            _ => None,
+        };
+        if let Some(missing) = missing {
+            return self.not_enabled(slot, id, Some(channel), missing);
+        }
+        let encoding = self.encoding(slot);
+        if self.follows(slot, channel, encoding) {
+            let fault = Fault::new(Code::AlreadySubscribed, "this connection follows it already");
+            return self.refuse_in_order(slot, id, Some(channel), fault);
+        }
+        let others =
+            self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL, encoding));
+        if others >= self.config.max_subscriptions && channel != ALL {
+            let message = "this connection has all the subscriptions that it may have";
+            let fault = Fault::new(Code::TooManySubscriptions, message);
+            return self.refuse_in_order(slot, id, Some(channel), fault);
+        }
+        let since = Since { position: wish.since.map(Into::into), last: wish.last.map(u64::from) };
+        let channel: Arc<str> = channel.into();
+        if since == Since::default() && self.table.hot(slot).pending == 0 {
+            if let Some(position) = self.join_live(slot, &channel, encoding) {
+                let wall_ms = self.now.wall_ms;
+                let data = |out: &mut Vec<u8>| answer::subscribed(out, position, true, Some(0));
+                self.say_text(slot, |out| answer::ack(out, &id, Some(&channel), data, wall_ms));
+                return;
+            }
+        }
+        self.table.hot_mut(slot).pending += 1;
+        self.join(slot, channel, encoding, since, id);
+    }
+
+    /// A message on a raw channel is a publication.
+    pub(super) fn take_raw(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
+        self.note_message(slot);
+        self.throttle(slot);
+        let hot = self.table.hot(slot);
+        let Some(reference) = hot.references().next() else { return };
+        let channel = Arc::clone(&self.feeds[reference.feed as usize].channel);
+        let skip = hot.flags.has(Flags::NOT_SELF).then_some(self.key(slot));
+        let kind = match kind {
+            MessageKind::Text => Kind::Text,
+            MessageKind::Binary => Kind::Binary,
+        };
+        let payload = (&*payload).into();
+        let draft = Draft { kind, payload, from: None, key: None, skip };
+        let ticket = Ticket { connection: self.key(slot), request: Requester::Raw };
+        let name = Arc::clone(&channel);
+        let letter = Publish { channel, draft, idempotency: None, ticket };
+        self.ask_owner(slot, Mail::Publish(Box::new(letter)), &name);
+    }
+
+    /// Sends a letter to a channel's owner, who will answer.
+    fn ask_owner(&mut self, slot: u32, mail: Mail, channel: &str) {
+        self.table.hot_mut(slot).pending += 1;
+        let owner = self.owner(channel);
+        self.letter(owner, mail);
+    }
+
+    fn client_ticket(&self, slot: u32, id: RequestId) -> Ticket {
+        Ticket { connection: self.key(slot), request: Requester::Client(id) }
+    }
+
+    fn not_enabled(&mut self, slot: u32, id: RequestId, channel: Option<&str>, why: &'static str) {
+        self.refuse_in_order(slot, id, channel, Fault::new(Code::NotEnabled, why));
+    }
+
+    /// Refuses a request. Where others of this connection wait for the channel's owner, the refusal
+    /// goes there and back, for answers of one channel keep their order.
+    fn refuse_in_order(&mut self, slot: u32, id: RequestId, channel: Option<&str>, fault: Fault) {
+        match channel.filter(|_| self.table.hot(slot).pending > 0) {
+            None => self.say_error(slot, &id, channel, &fault, None),
+            Some(channel) => {
+                let ticket = self.client_ticket(slot, id);
+                let content = Content::Refused(fault.code, fault.message);
+                let answer = Answer { ticket, channel: Some(channel.into()), content };
+                self.ask_owner(slot, Mail::Return(Box::new(answer)), channel);
+            }
+        }
+    }
+
+    /// Says an `error`.
+    pub(super) fn say_error(
+        &mut self,
+        slot: u32,
+        id: &RequestId,
+        channel: Option<&str>,
+        fault: &Fault,
+        pace_ms: Option<u64>,
+    ) {
+        self.count_one(Counter::Errors);
+        let wall_ms = self.now.wall_ms;
+        self.say_text(slot, |out| answer::error(out, id, channel, fault, pace_ms, wall_ms));
+    }
+
+    /// Takes in an answer that a client waits for.
+    pub(super) fn take_client_answer(&mut self, slot: u32, id: &RequestId, answer: Answer) {
+        let channel = answer.channel.as_deref();
+        let wall_ms = self.now.wall_ms;
+        let ack = |worker: &mut Self, data: &dyn Fn(&mut Vec<u8>)| {
+            worker.say_text(slot, |out| {
+                answer::ack(out, id, channel, |out: &mut Vec<u8>| data(out), wall_ms);
+            });
+        };
+        match answer.content {
+            Content::Published(published) => ack(self, &|out| {
+                answer::published(out, published.position, published.duplicate);
+            }),
+            Content::History(json) => ack(self, &|out| out.extend_from_slice(&json)),
+            Content::Left => match self.leave_channel(slot, channel.unwrap_or_default()) {
+                Some(position) => ack(self, &|out| answer::unsubscribed(out, position)),
+                None => {
+                    let fault = Fault::new(Code::BadRequest, "channel is not subscribed to");
+                    self.say_error(slot, id, channel, &fault, None);
+                }
+            },
+            Content::Refused(code, message) => {
+                let fault = Fault { code, message };
+                self.say_error(slot, id, channel, &fault, None);
+            }
+            Content::Described(_) | Content::Listed(_) | Content::Probed => {
+                debug_assert!(false, "clients do not ask for these");
+            }
+        }
+    }
+
+    fn note_message(&mut self, slot: u32) {
+        if !self.config.idle_timeout.is_zero() {
+            self.table.cold_mut(slot).opened = self.tick();
+        }
+    }
+
+    /// Whether one more message is within the rate; else when it would be, in milliseconds. The
+    /// generic cell rate algorithm: one number, the time at which the allowance is whole again.
+    fn allow(&mut self, slot: u32) -> Result<(), u64> {
+        let rate = self.config.messages_per_second;
+        if rate == 0 {
+            return Ok(());
+        }
+        let interval = (UNITS_PER_SECOND / rate).max(1);
+        let most = interval.saturating_mul(self.config.burst.max(1));
+        let now = units(self.now.mono_ms);
+        let hot = self.table.hot_mut(slot);
+        let ahead = hot.rate.wrapping_sub(now);
+        // More than the most it can be is the past.
+        let ahead = if ahead > most { 0 } else { ahead };
+        if ahead + interval > most {
+            let wait = u64::from(ahead + interval - most);
+            return Err((wait * 1000).div_ceil(u64::from(UNITS_PER_SECOND)));
+        }
+        hot.rate = now.wrapping_add(ahead + interval);
+        Ok(())
+    }
+
+    /// Where there are no words for `rate_limited`, reading just slows down.
+    pub(super) fn throttle(&mut self, slot: u32) {
+        if self.allow(slot).is_err() {
+            self.count_one(Counter::RateLimited);
+            self.table.hot_mut(slot).flags.set(Flags::THROTTLED);
+            self.schedule(slot);
+        }
+    }
+
+    /// Reads again from a connection that was over its rate, when it is not any more.
+    pub(super) fn unthrottle(&mut self, slot: u32) {
+        if self.table.hot(slot).flags.has(Flags::THROTTLED) && self.allow(slot).is_ok() {
+            self.table.hot_mut(slot).flags.clear(Flags::THROTTLED);
+            self.resume(slot);
+        }
+    }
+
+    /// Says one text to a client.
+    pub(super) fn say_text(&mut self, slot: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        write(&mut text);
+        self.frame_text(slot, &text);
+        text.shrink_to(64 << 10);
+        self.text = text;
+    }
+}
+
+/// Resolution of the rate: 64 microseconds, which wraps after three days.
+const UNITS_PER_SECOND: u32 = 15_625;
+
+fn units(mono_ms: u64) -> u32 {
+    (mono_ms * u64::from(UNITS_PER_SECOND) / 1000) as u32
+}

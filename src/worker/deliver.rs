@@ -1,0 +1,216 @@
+//! Mail: what other workers (and this one) ask of the channels owned here, and what owners send to
+//! the feeds and connections here. Nothing is sent to sockets: that is `flush`.
+
+use std::sync::Arc;
+
+use super::Worker;
+use super::mail::{
+    Answer, Content, History, Join, JoinAnswer, Leave, List, Mail, PageLetter, Publish, Pull,
+    Requester, Ticket,
+};
+use super::net::Net;
+use crate::client::answer;
+use crate::client::code::Code;
+use crate::conn::entry::Phase;
+use crate::feed::Appended;
+use crate::hub::shard::{Joined, Refused};
+use crate::hub::{Delivery, encode};
+use crate::limits::HISTORY_ANSWER_BYTES;
+use crate::metrics::Counter;
+
+impl<N: Net> Worker<N> {
+    /// Takes all mail that has arrived, then what this worker has posted to itself.
+    pub(super) fn deliver(&mut self) {
+        let mut arrived = std::mem::take(&mut self.arrived);
+        self.counters().add(Counter::Letters, arrived.len() as u64);
+        for mail in arrived.drain(..) {
+            self.open_letter(mail);
+        }
+        self.arrived = arrived;
+        while let Some(mail) = self.local.pop_front() {
+            self.open_letter(mail);
+        }
+    }
+
+    fn open_letter(&mut self, mail: Mail) {
+        match mail {
+            Mail::Join(join) => self.owner_join(*join),
+            Mail::Leave(leave) => self.owner_leave(&leave),
+            Mail::Pull(pull) => self.owner_pull(*pull),
+            Mail::Publish(publish) => self.owner_publish(*publish),
+            Mail::History(history) => self.owner_history(*history),
+            Mail::Describe(channel, ticket) => {
+                let description = self.shard.describe(&channel, self.now);
+                self.answer(ticket, Some(channel), Content::Described(description));
+            }
+            Mail::List(list) => {
+                let List { prefix, after, limit, ticket } = *list;
+                let listed = self.shard.list(&prefix, after.as_deref(), limit);
+                self.answer(ticket, None, Content::Listed(listed));
+            }
+            Mail::Probe(ticket) => self.answer(ticket, None, Content::Probed),
+            Mail::Return(answer) => {
+                self.letter(answer.ticket.connection.worker, Mail::Answer(answer));
+            }
+            Mail::Page(letter) => self.take_page(*letter),
+            Mail::Deliver(delivery) => self.append(&delivery),
+            Mail::Answer(answer) => self.open_answer(*answer),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, channel: Option<Arc<str>>, content: Content) {
+        let to = ticket.connection.worker;
+        self.letter(to, Mail::Answer(Box::new(Answer { ticket, channel, content })));
+    }
+
+    fn owner_join(&mut self, join: Join) {
+        let Join { from, channel, encoding, feed, reader, since, request } = join;
+        let outcome =
+            self.shard.join(&channel, from, encoding, feed, &since, self.now, &mut self.codec);
+        let Some(reader) = reader else {
+            debug_assert!(outcome.is_ok(), "a live feed's channel exists");
+            return;
+        };
+        let (page, joined) = match outcome {
+            Ok(Joined { position, recovered, missed, page }) => {
+                let position = Some(position);
+                (Ok(page), JoinAnswer { request, position, recovered, missed })
+            }
+            Err(refused) => {
+                let nothing =
+                    JoinAnswer { request, position: None, recovered: false, missed: None };
+                (Err(code(refused)), nothing)
+            }
+        };
+        let letter = PageLetter { feed, reader, page, joined: Some(joined) };
+        self.letter(from, Mail::Page(Box::new(letter)));
+    }
+
+    fn owner_leave(&mut self, leave: &Leave) {
+        self.shard.leave(&leave.channel, leave.from, leave.encoding, self.now);
+    }
+
+    fn owner_pull(&mut self, pull: Pull) {
+        let Pull { channel, encoding, feed, reader, since } = pull;
+        let page = self.shard.pull(&channel, since, encoding, self.now, &mut self.codec);
+        // Without the channel the reader has left too: its Leave came before this.
+        let Some(page) = page else { return };
+        let letter = PageLetter { feed, reader, page: Ok(page), joined: None };
+        self.letter(reader.connection.worker, Mail::Page(Box::new(letter)));
+    }
+
+    fn owner_publish(&mut self, publish: Publish) {
+        let Publish { channel, draft, idempotency, ticket } = publish;
+        let idempotency = idempotency.as_ref().map(|(publisher, key)| (&**publisher, &**key));
+        let mut deliveries = std::mem::take(&mut self.deliveries);
+        let outcome = self.shard.publish(
+            &channel,
+            idempotency,
+            draft,
+            self.now,
+            &mut self.codec,
+            &mut deliveries,
+        );
+        for (worker, delivery) in deliveries.drain(..) {
+            self.letter(worker, Mail::Deliver(Box::new(delivery)));
+        }
+        self.deliveries = deliveries;
+        let content = match outcome {
+            Ok((published, publication)) => {
+                if let Some(publication) = publication {
+                    self.count_one(Counter::Publications);
+                    self.net.admitted(&channel, &publication);
+                }
+                Content::Published(published)
+            }
+            Err(refused) => {
+                Content::Refused(code(refused), "the node has as many channels as it may".into())
+            }
+        };
+        self.answer(ticket, Some(channel), content);
+    }
+
+    fn owner_history(&mut self, history: History) {
+        let History { channel, span, ticket } = history;
+        let mut json = Vec::new();
+        match self.shard.history(&channel, &span, self.now) {
+            None => json.extend_from_slice(br#"{"messages":[],"more":false,"position":null}"#),
+            Some(excerpt) => {
+                let mut texts: Vec<Vec<u8>> = Vec::new();
+                let (mut bytes, mut more) = (0, excerpt.more);
+                // What does not fit is left out on the side that the next request continues from.
+                let forward = span.since.is_some();
+                let count = excerpt.messages.len();
+                for number in 0..count {
+                    let at = if forward { number } else { count - 1 - number };
+                    let mut text = Vec::new();
+                    encode::envelope(&mut text, &channel, &excerpt.messages[at]);
+                    bytes += text.len();
+                    if bytes > HISTORY_ANSWER_BYTES && !texts.is_empty() {
+                        more = true;
+                        break;
+                    }
+                    texts.push(text);
+                }
+                if !forward {
+                    texts.reverse();
+                }
+                let texts = texts.iter().map(Vec::as_slice);
+                answer::history(&mut json, texts, more, excerpt.position);
+            }
+        }
+        self.answer(ticket, Some(channel), Content::History(json));
+    }
+
+    /// Appends a publication to a feed, and makes it hot. No subscriber is touched.
+    fn append(&mut self, delivery: &Delivery) {
+        let index = delivery.feed.index;
+        let Some(feed) = self.feeds.get_mut(index as usize) else { return };
+        if feed.generation != delivery.feed.generation {
+            return;
+        }
+        let skip = delivery.skip.filter(|skip| skip.worker == self.id);
+        let skip = skip.and_then(|key| {
+            self.table.same(key.slot, key.generation).and_then(|hot| hot.reference(index))
+        });
+        let window_bytes = self.config.window_bytes;
+        match feed.append(delivery, skip, window_bytes, &mut self.spare) {
+            Appended::Hot | Appended::Reset if !feed.hot => {
+                feed.hot = true;
+                self.hot.push_back(index);
+            }
+            Appended::Hot | Appended::Reset | Appended::Early => {}
+        }
+        let share = self.config.max_window_bytes / usize::from(self.config.workers.max(1));
+        if self.spare.bytes() > share {
+            // Windows are caches: who has not read this one will pull.
+            self.feeds[index as usize].drop_window(&mut self.spare);
+        }
+    }
+
+    fn open_answer(&mut self, answer: Answer) {
+        let key = answer.ticket.connection;
+        let Some(hot) = self.table.same(key.slot, key.generation) else { return };
+        let (slot, phase) = (key.slot, hot.phase);
+        match (&answer.ticket.request, phase) {
+            (Requester::Client(id), Phase::Open) => {
+                let id = id.clone();
+                self.answered(slot);
+                self.take_client_answer(slot, &id, answer);
+            }
+            (Requester::Raw, Phase::Open) => self.answered(slot),
+            (Requester::Http(number), Phase::Exchange) => {
+                let number = *number;
+                self.take_answer(slot, number, answer);
+            }
+            // It is closing: nobody waits any more.
+            _ => {}
+        }
+    }
+}
+
+fn code(refused: Refused) -> Code {
+    match refused {
+        Refused::TooManyChannels => Code::TooManyChannels,
+    }
+}

@@ -1,0 +1,281 @@
+//! HTTP requests carried out: some are answered at once, others wait for letters of the owners.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::Worker;
+use super::mail::{Answer, Content, History, List, Mail, Publish, Requester, Ticket};
+use super::net::{Net, WorkerId};
+use crate::client::batch;
+use crate::client::code::{Code, Fault};
+use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
+use crate::http::reply::{self, Circumstances, Reply};
+use crate::hub::channel::Draft;
+use crate::hub::shard::{Description, Published};
+use crate::hub::{ConnectionKey, Kind, Position};
+use crate::limits::LIVE_MS;
+use crate::metrics::Counter;
+
+/// Whom idempotency keys of the API belong to, as long as there is one backend.
+const BACKEND: &str = "backend";
+
+impl<N: Net> Worker<N> {
+    /// Carries a request out. It is in phase `Exchange` until the answer is given.
+    pub(super) fn carry_out(&mut self, slot: u32, mut call: Call, body: Vec<u8>) {
+        let ask = std::mem::replace(&mut call.ask, Ask::Ready);
+        match ask {
+            Ask::Publish(ask) => self.publish_body(slot, call, *ask, body),
+            Ask::Batch => self.publish_batch(slot, call, &body),
+            Ask::Describe(channel) => {
+                let ticket = self.ticket(slot, 0);
+                let owner = self.owner(&channel);
+                self.await_one(slot, call, owner, Mail::Describe(channel, ticket));
+            }
+            Ask::History(channel, span) => {
+                let ticket = self.ticket(slot, 0);
+                let owner = self.owner(&channel);
+                let letter = History { channel, span, ticket };
+                self.await_one(slot, call, owner, Mail::History(Box::new(letter)));
+            }
+            Ask::Channels { prefix, after, limit } => {
+                call.gathered = Gathered::Channels { found: Vec::new(), limit };
+                self.await_all(slot, call, |ticket| {
+                    let (prefix, after) = (prefix.clone(), after.clone());
+                    Mail::List(Box::new(List { prefix, after, limit: limit + 1, ticket }))
+                });
+            }
+            Ask::Ready => {
+                call.gathered = Gathered::Probes;
+                self.await_all(slot, call, Mail::Probe);
+            }
+            Ask::Status => self.finish(slot, &call, &self.status()),
+            Ask::Metrics => {
+                let text = self.stats.prometheus().into_bytes();
+                self.finish(slot, &call, &Reply::new(200, reply::Content::Metrics, text));
+            }
+            Ask::Live => self.finish(slot, &call, &self.live()),
+            Ask::Asset(asset) => {
+                self.finish(slot, &call, &Reply::new(200, asset.content, asset.bytes));
+            }
+            Ask::Refuse(refusal) => self.finish(slot, &call, &Reply::refusal(&refusal)),
+        }
+    }
+
+    fn publish_body(&mut self, slot: u32, call: Call, ask: PublishAsk, body: Vec<u8>) {
+        let PublishAsk { channel, binary, idempotency_key, key, skip } = ask;
+        let (kind, payload) = if binary {
+            (Kind::Binary, body.into_boxed_slice())
+        } else {
+            match batch::parse_value(&body) {
+                Ok(data) => (data.kind, data.bytes.into()),
+                Err(fault) => return self.finish(slot, &call, &refused(&fault)),
+            }
+        };
+        let draft = Draft { kind, payload, from: None, key, skip };
+        let idempotency = idempotency_key.map(|key| (BACKEND.into(), key));
+        let ticket = self.ticket(slot, 0);
+        let owner = self.owner(&channel);
+        let letter = Publish { channel, draft, idempotency, ticket };
+        self.await_one(slot, call, owner, Mail::Publish(Box::new(letter)));
+    }
+
+    fn publish_batch(&mut self, slot: u32, mut call: Call, body: &[u8]) {
+        let items = match batch::parse_batch(body, self.config.max_batch) {
+            Ok(items) => items,
+            Err(fault) => return self.finish(slot, &call, &refused(&fault)),
+        };
+        let mut results = Vec::new();
+        for item in items {
+            let payload = item.data.bytes;
+            for channel in item.channels {
+                let number = results.len() as u32;
+                let channel: Arc<str> = match channel {
+                    Ok(channel) => channel.as_ref().into(),
+                    Err(fault) => {
+                        results.push(Some(Err(fault)));
+                        continue;
+                    }
+                };
+                results.push(None);
+                call.awaited += 1;
+                let key = item.key.as_deref().map(Into::into);
+                let payload = payload.as_ref().into();
+                let draft = Draft { kind: item.data.kind, payload, from: None, key, skip: None };
+                let idempotency =
+                    item.idempotency_key.as_deref().map(|key| (BACKEND.into(), key.into()));
+                let ticket = self.ticket(slot, number);
+                let owner = self.owner(&channel);
+                let letter = Publish { channel, draft, idempotency, ticket };
+                self.letter(owner, Mail::Publish(Box::new(letter)));
+            }
+        }
+        call.gathered = Gathered::Results(results);
+        self.keep_or_finish(slot, call);
+    }
+
+    pub(super) fn key(&self, slot: u32) -> ConnectionKey {
+        let generation = self.table.hot(slot).generation;
+        ConnectionKey { worker: self.id, slot, generation }
+    }
+
+    fn ticket(&self, slot: u32, number: u32) -> Ticket {
+        Ticket { connection: self.key(slot), request: Requester::Http(number) }
+    }
+
+    fn await_one(&mut self, slot: u32, mut call: Call, owner: WorkerId, mail: Mail) {
+        call.awaited = 1;
+        self.table.cold_mut(slot).session.get_or_insert_default().call = Some(call);
+        self.letter(owner, mail);
+    }
+
+    fn await_all(&mut self, slot: u32, mut call: Call, mail: impl Fn(Ticket) -> Mail) {
+        call.awaited = usize::from(self.config.workers.max(1));
+        for worker in 0..self.config.workers.max(1) {
+            let letter = mail(self.ticket(slot, u32::from(worker)));
+            self.letter(worker, letter);
+        }
+        self.table.cold_mut(slot).session.get_or_insert_default().call = Some(call);
+    }
+
+    /// Takes in an answer that an HTTP request waits for.
+    pub(super) fn take_answer(&mut self, slot: u32, number: u32, answer: Answer) {
+        let Some(mut call) = self.take_call(slot) else { return };
+        call.awaited = call.awaited.saturating_sub(1);
+        match (&mut call.gathered, answer.content) {
+            (Gathered::One, content) => {
+                let reply = single(answer.channel, content);
+                return self.finish(slot, &call, &reply);
+            }
+            (Gathered::Results(results), content) => {
+                if let Some(result) = results.get_mut(number as usize) {
+                    *result = Some(match content {
+                        Content::Published(published) => Ok(published),
+                        Content::Refused(code, message) => Err(Fault::new(code, message)),
+                        _ => Err(Fault::new(Code::Internal, "an answer to something else")),
+                    });
+                }
+            }
+            (Gathered::Channels { found, .. }, Content::Listed(listed)) => found.extend(listed),
+            (Gathered::Channels { .. } | Gathered::Probes, _) => {}
+        }
+        self.keep_or_finish(slot, call);
+    }
+
+    /// Answers when everything has come, else waits on.
+    fn keep_or_finish(&mut self, slot: u32, mut call: Call) {
+        if call.awaited > 0 {
+            self.table.cold_mut(slot).session.get_or_insert_default().call = Some(call);
+            return;
+        }
+        let reply = match std::mem::replace(&mut call.gathered, Gathered::One) {
+            Gathered::Results(results) => {
+                let results: Vec<_> = results.into_iter().map(batch_result).collect();
+                Reply::json(200, json!({ "results": results }).to_string().into_bytes())
+            }
+            Gathered::Channels { found, limit } => channel_list(found, limit),
+            Gathered::One | Gathered::Probes => Reply::json(200, &br#"{"status":"ok"}"#[..]),
+        };
+        self.finish(slot, &call, &reply);
+    }
+
+    fn finish(&mut self, slot: u32, call: &Call, reply: &Reply<'_>) {
+        let (head_only, close) = (call.head_only, call.close);
+        self.reply(slot, reply, Circumstances { head_only, close, wall_ms: None });
+    }
+
+    fn status(&self) -> Reply<'static> {
+        let mut status = json!({
+            "status": "ok",
+            "uptime_ms": self.now.mono_ms,
+            "version": env!("CARGO_PKG_VERSION"),
+            "node": self.config.node_name,
+            "workers": self.config.workers,
+            "websockets": self.stats.sum(Counter::Open),
+            "subscriptions": self.stats.sum(Counter::Subscriptions),
+            "channels": self.stats.sum(Counter::Channels),
+            "publications": self.stats.sum(Counter::Publications),
+            "deliveries": self.stats.sum(Counter::Deliveries),
+            "messages_received": self.stats.sum(Counter::MessagesIn),
+            "engine": "memory",
+        });
+        if self.config.public_counts {
+            status["connections"] = self.stats.connections().into();
+        }
+        Reply::json(200, status.to_string().into_bytes())
+    }
+
+    fn live(&self) -> Reply<'static> {
+        let stuck =
+            |worker: &&crate::metrics::WorkerStats| !worker.is_live(self.now.mono_ms, LIVE_MS);
+        match self.stats.workers().iter().filter(stuck).count() {
+            0 => Reply::json(200, &br#"{"status":"ok"}"#[..]),
+            count => {
+                let message = format!("{count} workers are stuck");
+                reply::error("internal", 503, &message, true, None)
+            }
+        }
+    }
+}
+
+fn refused(fault: &Fault) -> Reply<'static> {
+    let code = fault.code;
+    reply::error(code.as_str(), code.status(), &fault.message, code.temporary(), None)
+}
+
+/// The answer to a request for one thing.
+fn single(channel: Option<Arc<str>>, content: Content) -> Reply<'static> {
+    match content {
+        Content::Published(published) => {
+            let mut body = json!({
+                "id": published.position.to_string(),
+                "receivers": published.receivers,
+            });
+            if published.duplicate {
+                body["duplicate"] = true.into();
+            }
+            Reply::json(200, body.to_string().into_bytes())
+        }
+        Content::History(json) => Reply::json(200, json),
+        Content::Described(description) => {
+            Reply::json(200, describe(&description).to_string().into_bytes())
+        }
+        Content::Refused(code, message) => refused(&Fault::new(code, message)),
+        Content::Listed(_) | Content::Probed | Content::Left => {
+            let what = channel.as_deref().unwrap_or("this");
+            refused(&Fault::new(Code::Internal, format!("no answer for {what}")))
+        }
+    }
+}
+
+fn describe(description: &Description) -> serde_json::Value {
+    json!({
+        "channel": &*description.name,
+        "position": description.position.map(|position: Position| position.to_string()),
+        "subscribers": description.subscribers,
+        "history": description.history,
+    })
+}
+
+fn batch_result(result: Option<Result<Published, Fault>>) -> serde_json::Value {
+    match result {
+        Some(Ok(published)) if published.duplicate => {
+            json!({ "id": published.position.to_string(), "duplicate": true })
+        }
+        Some(Ok(published)) => json!({ "id": published.position.to_string() }),
+        Some(Err(Fault { code, message })) => json!({ "error": {
+            "code": code.as_str(), "message": message, "temporary": code.temporary(),
+        } }),
+        None => json!(null),
+    }
+}
+
+fn channel_list(mut found: Vec<Description>, limit: usize) -> Reply<'static> {
+    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| Cow::from(last.name.to_string()));
+    let channels: Vec<_> = found.iter().map(describe).collect();
+    Reply::json(200, json!({ "channels": channels, "next": next }).to_string().into_bytes())
+}

@@ -1,0 +1,337 @@
+//! Sending. First what connections have of their own, then the hot feeds, round robin, for each
+//! follower one send of the window from its cursor to the end. A turn sends a bounded number of
+//! times, then the others get their answers; frames that arrive meanwhile ride in the same send for
+//! those not yet reached.
+
+use std::io::{self, ErrorKind};
+
+use super::Worker;
+use super::net::Net;
+use crate::conn::entry::{Flags, Phase, Reference};
+use crate::feed::window::{Rest, Run};
+use crate::limits::{FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, VISITS_PER_SEND};
+use crate::metrics::Counter;
+use crate::ws::frame::Opcode;
+
+/// What a turn may still send.
+#[derive(Debug)]
+struct Budget {
+    sends: usize,
+    bytes: usize,
+    visits: usize,
+}
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        self.sends == 0 || self.bytes == 0
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.sends = self.sends.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// Looking at many that need nothing costs as much as sending to a few.
+    fn visit(&mut self) {
+        self.visits += 1;
+        if self.visits.is_multiple_of(VISITS_PER_SEND) {
+            self.sends = self.sends.saturating_sub(1);
+        }
+    }
+}
+
+/// A part of what was gathered for one connection from several feeds.
+struct Segment {
+    feed: u32,
+    at: usize,
+    bytes: usize,
+}
+
+impl<N: Net> Worker<N> {
+    /// Sends what one turn may.
+    pub(super) fn flush(&mut self) {
+        let mut budget = Budget { sends: FLUSH_SENDS, bytes: FLUSH_BYTES, visits: 0 };
+        let mut dirty = std::mem::take(&mut self.dirty);
+        let mut done = 0;
+        while done < dirty.len() && !budget.is_spent() {
+            let slot = dirty[done];
+            done += 1;
+            let Some(hot) = self.table.occupied(slot) else { continue };
+            hot.flags.clear(Flags::DIRTY);
+            self.flush_one(slot, &mut budget);
+        }
+        dirty.drain(..done);
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+        self.flush_hot(&mut budget);
+    }
+
+    /// Sends what a connection has of its own, then what it lags behind in feeds.
+    fn flush_one(&mut self, slot: u32, budget: &mut Budget) {
+        loop {
+            let hot = self.table.hot_mut(slot);
+            if hot.flags.any(Flags::BLOCKED | Flags::DEAD) {
+                return;
+            }
+            let (Some(outbox), Some(socket)) = (hot.outbox.as_deref_mut(), &hot.socket) else {
+                break;
+            };
+            let wanted = outbox.front().len();
+            if wanted == 0 {
+                hot.outbox = None;
+                break;
+            }
+            let outcome = self.net.send(socket, outbox.front());
+            if let Ok(count) = outcome {
+                outbox.taken(count.min(wanted));
+            }
+            budget.spend(self.sent(slot, wanted, &outcome));
+        }
+        self.resume(slot);
+        self.all_sent(slot);
+        if self.table.hot(slot).phase == Phase::Open {
+            self.catch_up(slot, budget);
+        }
+    }
+
+    /// Books what a send came to. Returns how many bytes were taken.
+    fn sent(&mut self, slot: u32, wanted: usize, outcome: &io::Result<usize>) -> usize {
+        let count = match outcome {
+            Ok(count) => *count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                self.mark_dirty(slot);
+                return 0;
+            }
+            Err(_) => {
+                self.mark_dead(slot);
+                return 0;
+            }
+        };
+        let counters = self.stats.worker(self.id);
+        counters.add(Counter::Sends, 1);
+        counters.add(Counter::BytesOut, count as u64);
+        if count < wanted {
+            counters.add(Counter::ShortWrites, 1);
+            let tick = self.tick();
+            let (hot, cold) = self.table.parts(slot);
+            hot.flags.set(Flags::BLOCKED);
+            cold.blocked = tick;
+            self.schedule(slot);
+        }
+        count
+    }
+
+    /// Passes over the hot feeds.
+    fn flush_hot(&mut self, budget: &mut Budget) {
+        while !budget.is_spent() {
+            let Some(index) = self.hot.pop_front() else { return };
+            let slice = budget.sends.saturating_sub(FEED_SENDS);
+            loop {
+                if budget.sends <= slice || budget.is_spent() {
+                    self.hot.push_back(index);
+                    break;
+                }
+                let feed = &mut self.feeds[index as usize];
+                let Some(at) = feed.visit() else {
+                    feed.hot = false;
+                    break;
+                };
+                budget.visit();
+                let slot = feed.subscriptions()[at].slot;
+                let hot = self.table.hot(slot);
+                // Who has output of its own, or a full socket, catches up when that is gone.
+                if hot.outbox.is_some() || hot.flags.any(Flags::BLOCKED | Flags::DEAD) {
+                    continue;
+                }
+                if hot.only(index) {
+                    self.push(slot, index, at, budget);
+                } else {
+                    self.catch_up(slot, budget);
+                }
+            }
+        }
+    }
+
+    /// Gives one subscription what its feed has for it.
+    fn push(&mut self, slot: u32, index: u32, at: usize, budget: &mut Budget) {
+        loop {
+            let hot = self.table.hot(slot);
+            let Some(socket) = &hot.socket else { return };
+            let (outcome, wanted) = match self.feeds[index as usize].run(at) {
+                Run::Frames(bytes) => (self.net.send(socket, bytes), bytes.len()),
+                Run::Large(frames) => (self.net.send(socket, frames), frames.len()),
+                Run::Fallen => {
+                    if !hot.flags.has(Flags::PULLING) {
+                        self.pull(slot, index, at);
+                    }
+                    return;
+                }
+                Run::CaughtUp | Run::Waiting => return,
+            };
+            let taken = self.sent(slot, wanted, &outcome);
+            budget.spend(taken);
+            self.advance(slot, index, at, taken);
+            if taken < wanted {
+                return;
+            }
+        }
+    }
+
+    /// Moves a cursor over what was taken; the rest of a frame that was cut goes first from now on.
+    fn advance(&mut self, slot: u32, index: u32, at: usize, taken: usize) {
+        let feed = &mut self.feeds[index as usize];
+        let before = feed.subscriptions()[at].sent;
+        let rest = feed.advance(at, taken, &mut self.spare);
+        let count = feed.subscriptions()[at].sent.wrapping_sub(before);
+        self.counters().add(Counter::Deliveries, count);
+        let hot = self.table.hot_mut(slot);
+        match rest {
+            Rest::None => {}
+            Rest::Small(bytes) => hot.outbox.get_or_insert_default().push(&bytes),
+            Rest::Large(frames, from) => hot.outbox.get_or_insert_default().share(frames, from),
+        }
+    }
+
+    /// Gives a connection what all its feeds have for it, gathered in one send where they are
+    /// several; then pulls for one subscription that has fallen behind its window.
+    fn catch_up(&mut self, slot: u32, budget: &mut Budget) {
+        loop {
+            let hot = self.table.hot(slot);
+            if hot.outbox.is_some() || hot.flags.any(Flags::BLOCKED | Flags::DEAD) {
+                return;
+            }
+            let mut lagging = None;
+            let mut fallen = false;
+            let mut several = false;
+            for reference in hot.references() {
+                let run = self.feeds[reference.feed as usize].run(reference.at as usize);
+                match run {
+                    Run::Frames(_) | Run::Large(_) => {
+                        several |= lagging.is_some();
+                        lagging = lagging.or(Some(reference));
+                    }
+                    Run::Fallen => fallen = true,
+                    Run::CaughtUp | Run::Waiting => {}
+                }
+            }
+            match lagging {
+                Some(_) if several => self.push_gathered(slot, budget),
+                Some(one) => self.push(slot, one.feed, one.at as usize, budget),
+                None if fallen => return self.pull_next(slot),
+                None => return,
+            }
+        }
+    }
+
+    /// Sends the small frames that several feeds have for a connection as one.
+    fn push_gathered(&mut self, slot: u32, budget: &mut Budget) {
+        let mut gather = std::mem::take(&mut self.gather);
+        gather.clear();
+        let mut segments: Vec<Segment> = Vec::new();
+        let hot = self.table.hot(slot);
+        for reference in hot.references() {
+            let at = reference.at as usize;
+            let bytes: &[u8] = match self.feeds[reference.feed as usize].run(at) {
+                Run::Frames(bytes) => bytes,
+                Run::Large(frames) => frames,
+                Run::Fallen | Run::CaughtUp | Run::Waiting => continue,
+            };
+            if !gather.is_empty() && gather.len() + bytes.len() > OUTPUT_BYTES {
+                break;
+            }
+            gather.extend_from_slice(bytes);
+            segments.push(Segment { feed: reference.feed, at, bytes: bytes.len() });
+        }
+        let Some(socket) = &hot.socket else { return };
+        let outcome = self.net.send(socket, &gather);
+        let mut taken = self.sent(slot, gather.len(), &outcome);
+        budget.spend(taken);
+        for segment in segments {
+            let count = taken.min(segment.bytes);
+            taken -= count;
+            self.advance(slot, segment.feed, segment.at, count);
+        }
+        gather.shrink_to(2 * OUTPUT_BYTES);
+        self.gather = gather;
+    }
+
+    /// Pulls for the next of a connection's subscriptions that have fallen behind, in turn.
+    fn pull_next(&mut self, slot: u32) {
+        let hot = self.table.hot(slot);
+        if hot.flags.has(Flags::PULLING) {
+            return;
+        }
+        let turn = self.table.cold(slot).turn as usize;
+        let is_fallen = |reference: &Reference| {
+            let run = self.feeds[reference.feed as usize].run(reference.at as usize);
+            matches!(run, Run::Fallen)
+        };
+        let mut next = None;
+        for (number, reference) in hot.references().enumerate().filter(|(_, r)| is_fallen(r)) {
+            if number >= turn {
+                next = Some((number, reference));
+                break;
+            }
+            next = next.or(Some((number, reference)));
+        }
+        let Some((number, reference)) = next else { return };
+        self.table.cold_mut(slot).turn = number as u32 + 1;
+        self.pull(slot, reference.feed, reference.at as usize);
+    }
+
+    /// Sends bytes to one connection alone: at once if nothing is before them, else in their turn.
+    pub(super) fn send_private(&mut self, slot: u32, bytes: &[u8]) {
+        let hot = self.table.hot(slot);
+        if hot.flags.has(Flags::DEAD) {
+            return;
+        }
+        let wait = hot.outbox.is_some()
+            || hot.flags.has(Flags::BLOCKED)
+            // The welcome comes in this very turn, most often, and then rides along.
+            || hot.phase == Phase::Opening;
+        let Some(socket) = hot.socket.as_ref().filter(|_| !wait) else {
+            return self.queue(slot, bytes);
+        };
+        let outcome = self.net.send(socket, bytes);
+        let taken = self.sent(slot, bytes.len(), &outcome);
+        if taken < bytes.len() {
+            self.queue(slot, &bytes[taken..]);
+        }
+        if self.table.hot(slot).phase == Phase::Lingering {
+            self.mark_dirty(slot);
+        }
+    }
+
+    /// Puts bytes behind what waits for one connection.
+    fn queue(&mut self, slot: u32, bytes: &[u8]) {
+        let hot = self.table.hot_mut(slot);
+        hot.outbox.get_or_insert_default().push(bytes);
+        if !hot.flags.has(Flags::BLOCKED) {
+            self.mark_dirty(slot);
+        }
+    }
+
+    /// Says bytes to one connection: with the other answers while it is being served.
+    pub(super) fn say(&mut self, slot: u32, bytes: &[u8]) {
+        if self.serving == Some(slot) {
+            self.answers.extend_from_slice(bytes);
+        } else {
+            self.queue(slot, bytes);
+        }
+    }
+
+    /// Says a text to one connection.
+    pub(super) fn frame_text(&mut self, slot: u32, text: &[u8]) {
+        let window_bits = self.table.hot(slot).window_bits();
+        if self.serving == Some(slot) {
+            self.codec.message(&mut self.answers, Opcode::Text, window_bits, text);
+        } else {
+            let mut framed = std::mem::take(&mut self.gather);
+            framed.clear();
+            self.codec.message(&mut framed, Opcode::Text, window_bits, text);
+            self.queue(slot, &framed);
+            self.gather = framed;
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The names of connections, as clients and backends see them: node, worker, slot, generation, in
+//! base 36. They name; they are no secret and prove nothing.
+
+use crate::hub::{ConnectionKey, Epoch, Position};
+
+/// Writes the name of a connection of the node with this seed.
+pub fn name(seed: u64, key: ConnectionKey) -> String {
+    let part = |number: u64| {
+        let text = Position { epoch: Epoch(number), index: 0 }.to_string();
+        text.split(':').next().unwrap_or_default().to_owned()
+    };
+    let (worker, slot, generation) = (key.worker, key.slot, key.generation);
+    let node = part(node(seed));
+    format!("{node}-{}-{}-{}", part(worker.into()), part(slot.into()), part(generation.into()))
+}
+
+/// Reads a name; `None` when it is not one of this node's.
+pub fn parse(seed: u64, text: &str) -> Option<ConnectionKey> {
+    let mut parts = text.split('-').map(|part| u64::from_str_radix(part, 36));
+    if parts.next()?.ok()? != node(seed) {
+        return None;
+    }
+    let mut part = || parts.next()?.ok();
+    let worker = part()?.try_into().ok()?;
+    let slot = part()?.try_into().ok()?;
+    let generation = part()?.try_into().ok()?;
+    parts.next().is_none().then_some(ConnectionKey { worker, slot, generation })
+}
+
+/// What tells nodes apart. The seed itself keys hash tables and stays secret.
+fn node(seed: u64) -> u64 {
+    crate::entropy::Random::new(seed ^ 0x6e6f_6465).draw() >> 36
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        let key = ConnectionKey { worker: 3, slot: 70_000, generation: u32::MAX };
+        let text = name(42, key);
+        assert_eq!(parse(42, &text), Some(key));
+        assert_eq!(parse(43, &text), None);
+        for bad in ["", "-", "1-2-3-4", &format!("{text}-0"), &text[..text.len() - 8]] {
+            assert_eq!(parse(42, bad), None, "{bad}");
+        }
+    }
+}

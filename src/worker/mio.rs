@@ -1,0 +1,179 @@
+//! The real world of a worker: mio's poll, kernel sockets, mailboxes, the clock. Small on purpose,
+//! for the simulation replaces exactly this file.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Waker};
+use socket2::Socket;
+
+use super::mail::Mail;
+use super::mailbox::Mailbox;
+use super::net::{Accept, Event, Net, Now, Peer, Token, WorkerId};
+use crate::clock::Clock;
+use crate::limits::EVENTS;
+
+const WAKE: mio::Token = mio::Token(usize::MAX);
+const FIRST_LISTENER: usize = usize::MAX / 2;
+
+/// What every worker of a node can reach of another one.
+#[derive(Debug)]
+pub struct Station {
+    mail: Mailbox<Mail>,
+    placed: Mailbox<(Socket, Peer)>,
+    waker: Waker,
+}
+
+/// The world of one worker.
+#[derive(Debug)]
+pub struct MioNet {
+    poll: Poll,
+    events: Events,
+    listeners: Vec<mio::net::TcpListener>,
+    stations: Arc<[Station]>,
+    id: WorkerId,
+    clock: Clock,
+}
+
+impl MioNet {
+    /// Worlds for so many workers that reach one another. The first has the listeners.
+    pub fn connected(
+        workers: WorkerId,
+        listeners: Vec<std::net::TcpListener>,
+        clock: Clock,
+    ) -> io::Result<Vec<Self>> {
+        let polls: Vec<Poll> = (0..workers).map(|_| Poll::new()).collect::<io::Result<_>>()?;
+        let station = |poll: &Poll| {
+            let waker = Waker::new(poll.registry(), WAKE)?;
+            Ok(Station { mail: Mailbox::new(), placed: Mailbox::new(), waker })
+        };
+        let stations: Arc<[Station]> = polls.iter().map(station).collect::<io::Result<_>>()?;
+        let mut listeners: Vec<_> =
+            listeners.into_iter().map(mio::net::TcpListener::from_std).collect();
+        if let Some(poll) = polls.first() {
+            for (number, listener) in listeners.iter_mut().enumerate() {
+                let token = mio::Token(FIRST_LISTENER + number);
+                poll.registry().register(listener, token, Interest::READABLE)?;
+            }
+        }
+        let mut listeners = Some(listeners);
+        let world = |(id, poll)| Self {
+            poll,
+            events: Events::with_capacity(EVENTS),
+            listeners: listeners.take().unwrap_or_default(),
+            stations: Arc::clone(&stations),
+            id: id as WorkerId,
+            clock,
+        };
+        Ok(polls.into_iter().enumerate().map(world).collect())
+    }
+}
+
+impl Net for MioNet {
+    type Socket = Socket;
+
+    fn now(&mut self) -> Now {
+        self.clock.now()
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) {
+        if let Err(error) = self.poll.poll(&mut self.events, timeout) {
+            // Interrupted by a signal: as good as a timeout. Nothing else can happen here.
+            debug_assert_eq!(error.kind(), ErrorKind::Interrupted);
+            return;
+        }
+        for event in &self.events {
+            let token = match event.token() {
+                WAKE => continue,
+                mio::Token(token) if token >= FIRST_LISTENER => {
+                    Token::Listener(token - FIRST_LISTENER)
+                }
+                mio::Token(slot) => Token::Connection(slot as u32),
+            };
+            events.push(Event {
+                token,
+                readable: event.is_readable(),
+                writable: event.is_writable(),
+                hang_up: event.is_read_closed() || event.is_error(),
+            });
+        }
+    }
+
+    fn accept(&mut self, listener: usize) -> Accept<Socket> {
+        let Some(listener) = self.listeners.get(listener) else { return Accept::Empty };
+        loop {
+            match listener.accept() {
+                Ok((stream, address)) => {
+                    let socket = Socket::from(std::net::TcpStream::from(stream));
+                    return Accept::Connection(socket, Peer::Address(address));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Accept::Empty,
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                        tracing::warn!(%error, "cannot accept");
+                        return Accept::Exhausted;
+                    }
+                    // That connection failed before it was accepted; the next one is waiting.
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    fn stop_listening(&mut self) {
+        self.listeners.clear();
+    }
+
+    fn register(&mut self, socket: &Socket, slot: u32) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let token = mio::Token(slot as usize);
+        self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), token, interest)
+    }
+
+    fn recv(&mut self, mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        socket.read(buffer)
+    }
+
+    fn send(&mut self, mut socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+        socket.write(bytes)
+    }
+
+    fn shutdown(&mut self, socket: &Socket) {
+        // It fails when the peer has reset the connection, which needs no shutting down then.
+        let _ = socket.shutdown(std::net::Shutdown::Write);
+    }
+
+    fn close(&mut self, socket: Socket) {
+        drop(socket);
+    }
+
+    fn place(&mut self, to: WorkerId, socket: Socket, peer: Peer) {
+        let station = &self.stations[usize::from(to)];
+        if station.placed.post(&mut vec![(socket, peer)]) {
+            wake(station);
+        }
+    }
+
+    fn take_placed(&mut self, into: &mut Vec<(Socket, Peer)>) {
+        self.stations[usize::from(self.id)].placed.collect(into);
+    }
+
+    fn post(&mut self, to: WorkerId, batch: &mut Vec<Mail>) {
+        let station = &self.stations[usize::from(to)];
+        if station.mail.post(batch) {
+            wake(station);
+        }
+    }
+
+    fn collect(&mut self, into: &mut Vec<Mail>) {
+        self.stations[usize::from(self.id)].mail.collect(into);
+    }
+}
+
+fn wake(station: &Station) {
+    let woken = station.waker.wake();
+    debug_assert!(woken.is_ok(), "an eventfd takes a wake");
+}

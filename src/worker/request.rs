@@ -1,0 +1,298 @@
+//! HTTP requests on their way in: heads, guards, routes, bodies. What they ask for is carried out
+//! in `exchange`, upgrades in `upgrade`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::net::Net;
+use super::{Worker, identity, pages};
+use crate::client::name;
+use crate::conn::entry::{Flags, Phase};
+use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
+use crate::http::body::BodyReader;
+use crate::http::head::{Body, Head, Method};
+use crate::http::reply::{self, Circumstances, Reply};
+use crate::http::routes::{self, Route};
+use crate::http::{Refusal, guard};
+use crate::hub::encode::ALL;
+use crate::hub::shard::Span;
+use crate::limits::{MAX_KEY, MAX_POSITION};
+use crate::metrics::Counter;
+
+impl<N: Net> Worker<N> {
+    /// Takes bytes of a request head. Returns how many belong to it.
+    pub(super) fn take_head(&mut self, slot: u32, bytes: &[u8]) -> usize {
+        let max_bytes = self.config.max_header_bytes;
+        let (hot, cold) = self.table.parts(slot);
+        let held = hot.inbox.as_mut().map(|inbox| std::mem::take(&mut inbox.held));
+        let held = held.unwrap_or_default();
+        let (before, head) = match held.is_empty() {
+            true => (0, Cow::Borrowed(bytes)),
+            false => {
+                let mut all = held;
+                let before = all.len();
+                all.extend_from_slice(bytes);
+                (before, Cow::Owned(all))
+            }
+        };
+        let mut fresh = Default::default();
+        let scanner = cold.session.as_mut().map_or(&mut fresh, |session| &mut session.scanner);
+        match scanner.scan(&head, max_bytes) {
+            Ok(Some(length)) => {
+                if let Some(session) = &mut cold.session {
+                    session.scanner = Default::default();
+                }
+                hot.flags.clear(Flags::BEGUN);
+                self.tidy_inbox(slot);
+                let used = length - before;
+                match Head::parse(&head[..length]) {
+                    Ok(head) => self.take_request(slot, &head),
+                    Err(refusal) => self.refuse(slot, &refusal, false),
+                }
+                used
+            }
+            Ok(None) => {
+                let scanner = std::mem::take(scanner);
+                cold.session.get_or_insert_default().scanner = scanner;
+                hot.inbox.get_or_insert_default().held = head.into_owned();
+                if hot.flags.set(Flags::BEGUN) {
+                    self.set_deadline(slot, self.config.handshake_timeout);
+                }
+                bytes.len()
+            }
+            Err(refusal) => {
+                self.refuse(slot, &refusal, false);
+                bytes.len()
+            }
+        }
+    }
+
+    /// Takes a whole head: who asks, and for what.
+    fn take_request(&mut self, slot: u32, head: &Head<'_>) {
+        self.end_handshake(slot);
+        let head_only = head.method == Method::Head;
+        if let Err(refusal) = self.check_sender(head) {
+            self.refuse(slot, &refusal, head_only);
+            return;
+        }
+        let upgrade = head.wants_upgrade();
+        let route = match routes::route(head.method, &head.target, upgrade) {
+            Ok(route) => route,
+            Err(error) => {
+                let close = !head.keep_alive() || !matches!(head.body(), Ok(Body::None));
+                let circumstances = Circumstances { head_only, close, wall_ms: None };
+                self.reply(slot, &error.reply(), circumstances);
+                return;
+            }
+        };
+        match route {
+            Route::Socket { .. } | Route::Echo | Route::Raw(_) => self.upgrade(slot, head, route),
+            route => match self.call(head, route) {
+                Ok(call) => self.begin_call(slot, call, head),
+                Err(refusal) => self.refuse(slot, &refusal, head_only),
+            },
+        }
+    }
+
+    /// Checks that hold for every request: well-formed fields, and a sender that may speak.
+    fn check_sender(&self, head: &Head<'_>) -> Result<(), Refusal> {
+        head.body()?;
+        let host = head.host()?;
+        guard::check_origin(head.origin()?, host, &self.config.origins)?;
+        if !self.config.open {
+            guard::check_open_mode(head)?;
+        }
+        Ok(())
+    }
+
+    /// Translates a route to what is asked for, owned, since the head is about to go.
+    fn call(&self, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
+        let ask = match self.ask(head, route) {
+            Ok(ask) => ask,
+            Err(refusal) => Ask::Refuse(refusal),
+        };
+        let body = match head.body()? {
+            Body::None => None,
+            body => Some(BodyReader::new(body, self.config.max_body_bytes)?),
+        };
+        Ok(Call {
+            ask,
+            body,
+            head_only: head.method == Method::Head,
+            close: !head.keep_alive(),
+            awaited: 0,
+            gathered: Gathered::One,
+        })
+    }
+
+    fn ask(&self, head: &Head<'_>, route: Route<'_>) -> Result<Ask, Refusal> {
+        let not_enabled = || Refusal::keeping(403, "not_enabled", "this server does not do that");
+        Ok(match route {
+            Route::Broadcast => self.publish_ask(head, ALL.into())?,
+            Route::Publish { channel } => {
+                check_name(name::check_writable(&channel))?;
+                self.publish_ask(head, channel.as_ref().into())?
+            }
+            Route::PublishBatch => Ask::Batch,
+            Route::Describe { channel } => {
+                check_name(name::check_readable(&channel))?;
+                Ask::Describe(channel.as_ref().into())
+            }
+            Route::History(wanted) => {
+                check_name(name::check_readable(&wanted.channel))?;
+                let (since, before) = (boxed(wanted.since), boxed(wanted.before));
+                let span = Span { since, before, limit: wanted.limit as usize };
+                Ask::History(wanted.channel.as_ref().into(), span)
+            }
+            Route::Channels { prefix, list } => Ask::Channels {
+                prefix: boxed(prefix).unwrap_or_default(),
+                after: boxed(list.cursor),
+                limit: list.limit as usize,
+            },
+            Route::Status => Ask::Status,
+            Route::Metrics => Ask::Metrics,
+            Route::Live => Ask::Live,
+            Route::Ready { .. } => Ask::Ready,
+            Route::Home => self.asset("")?,
+            Route::Demo { file } => self.asset(file)?,
+            Route::ClientScript | Route::ApiDescription => {
+                return Err(Refusal::keeping(404, "not_found", "there is nothing here"));
+            }
+            Route::Presence { .. }
+            | Route::PublishToUser { .. }
+            | Route::Connections(_)
+            | Route::Disconnect { .. }
+            | Route::DisconnectUser { .. }
+            | Route::SubscribeUser { .. }
+            | Route::UnsubscribeUser { .. }
+            | Route::Revoke
+            | Route::Socket { .. }
+            | Route::Echo
+            | Route::Raw(_) => return Err(not_enabled()),
+        })
+    }
+
+    fn asset(&self, path: &str) -> Result<Ask, Refusal> {
+        let asset = pages::find(path).filter(|_| self.config.pages).map(Ask::Asset);
+        asset.ok_or_else(|| Refusal::keeping(404, "not_found", "there is nothing here"))
+    }
+
+    fn publish_ask(&self, head: &Head<'_>, channel: Arc<str>) -> Result<Ask, Refusal> {
+        let binary = head.text("Content-Type")?.is_some_and(|content_type| {
+            let essence = content_type.split(';').next().unwrap_or_default().trim();
+            essence.eq_ignore_ascii_case("application/octet-stream")
+        });
+        let skip = short(head, "Fanwire-Skip", MAX_POSITION)?;
+        Ok(Ask::Publish(Box::new(PublishAsk {
+            channel,
+            binary,
+            idempotency_key: short(head, "Idempotency-Key", MAX_KEY)?,
+            key: short(head, "Fanwire-Key", MAX_KEY)?,
+            skip: skip.and_then(|name| identity::parse(self.seed, &name)),
+        })))
+    }
+
+    /// Carries a request out, or waits for its body first.
+    fn begin_call(&mut self, slot: u32, call: Call, head: &Head<'_>) {
+        if call.body.is_none() {
+            self.enter(slot, Phase::Exchange, std::time::Duration::ZERO);
+            self.carry_out(slot, call, Vec::new());
+            return;
+        }
+        match head.expects_continue() {
+            Ok(true) => self.answers.extend_from_slice(reply::CONTINUE),
+            Ok(false) => {}
+            Err(refusal) => return self.refuse(slot, &refusal, call.head_only),
+        }
+        self.table.cold_mut(slot).session.get_or_insert_default().call = Some(call);
+        self.enter(slot, Phase::Body, self.config.handshake_timeout);
+    }
+
+    /// Takes bytes of a body. Returns how many belong to it.
+    pub(super) fn take_body(&mut self, slot: u32, bytes: &[u8]) -> usize {
+        let session = self.table.cold_mut(slot).session.as_mut();
+        let Some(call) = session.and_then(|session| session.call.as_mut()) else {
+            debug_assert!(false, "a body belongs to a call");
+            self.mark_dead(slot);
+            return bytes.len();
+        };
+        let Some(body) = call.body.as_mut() else { return 0 };
+        match body.push(bytes) {
+            Ok((used, false)) => {
+                // A body may be long: what is limited is the time without progress.
+                self.set_deadline(slot, self.config.handshake_timeout);
+                used
+            }
+            Ok((used, true)) => {
+                self.enter(slot, Phase::Exchange, std::time::Duration::ZERO);
+                if let Some(mut call) = self.take_call(slot) {
+                    let body = call.body.take().map(BodyReader::take).unwrap_or_default();
+                    self.carry_out(slot, call, body);
+                }
+                used
+            }
+            Err(refusal) => {
+                let head_only = call.head_only;
+                self.refuse(slot, &refusal, head_only);
+                bytes.len()
+            }
+        }
+    }
+
+    pub(super) fn take_call(&mut self, slot: u32) -> Option<Call> {
+        self.table.cold_mut(slot).session.as_mut()?.call.take()
+    }
+
+    fn refuse(&mut self, slot: u32, refusal: &Refusal, head_only: bool) {
+        self.reply(
+            slot,
+            &Reply::refusal(refusal),
+            Circumstances { head_only, ..Default::default() },
+        );
+    }
+
+    /// Answers an HTTP request. The connection is ready for the next one, or ends.
+    pub(super) fn reply(&mut self, slot: u32, reply: &Reply<'_>, circumstances: Circumstances) {
+        self.count_one(Counter::HttpRequests);
+        if reply.status >= 400 {
+            self.count_one(Counter::HttpRefused);
+        }
+        let circumstances = Circumstances { wall_ms: Some(self.now.wall_ms), ..circumstances };
+        let mut bytes = Vec::with_capacity(512);
+        let close = reply.write(circumstances, &mut bytes);
+        self.say(slot, &bytes);
+        if close {
+            self.linger(slot);
+            return;
+        }
+        self.table.cold_mut(slot).session = None;
+        self.enter(slot, Phase::Head, crate::limits::KEEP_ALIVE);
+        let hot = self.table.hot_mut(slot);
+        if hot.flags.has(Flags::ENDED) {
+            // Half-closed: nothing more will come.
+            self.linger(slot);
+        } else {
+            hot.flags.clear(Flags::PAUSED | Flags::BEGUN);
+            self.mark_ready(slot);
+        }
+    }
+}
+
+fn boxed(text: Option<Cow<'_, str>>) -> Option<Box<str>> {
+    text.map(|text| text.into())
+}
+
+/// A field of at most `max` bytes of visible text.
+fn short(head: &Head<'_>, field: &'static str, max: usize) -> Result<Option<Box<str>>, Refusal> {
+    let Some(text) = head.text(field)? else { return Ok(None) };
+    if text.is_empty() || text.len() > max {
+        let message = format!("{field} must have 1 to {max} bytes");
+        return Err(Refusal::keeping(400, "bad_request", message));
+    }
+    Ok(Some(text.into()))
+}
+
+fn check_name(checked: Result<(), crate::client::code::Fault>) -> Result<(), Refusal> {
+    checked
+        .map_err(|fault| Refusal::keeping(fault.code.status(), fault.code.as_str(), fault.message))
+}

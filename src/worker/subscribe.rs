@@ -1,0 +1,284 @@
+//! Subscriptions on the side of the connection: joining and leaving feeds, and the pages that come
+//! for them. Each Join that the owner counts has exactly one Leave, also when the connection has
+//! died meanwhile.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use hashbrown::Equivalent;
+
+use super::Worker;
+use super::mail::{Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader};
+use super::net::Net;
+use crate::client::answer;
+use crate::client::code::{Code, Fault};
+use crate::client::command::RequestId;
+use crate::conn::entry::{Endpoint, Flags, Phase};
+use crate::feed::Feed;
+use crate::feed::subscription::State;
+use crate::hub::page::Page;
+use crate::hub::shard::Since;
+use crate::hub::{Encoding, FeedKey, Format, Position};
+use crate::metrics::Counter;
+use crate::ws::close::CloseCode;
+
+/// A feed's name among those of its worker.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FeedName(pub Arc<str>, pub Encoding);
+
+impl Hash for FeedName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&*self.0, self.1).hash(state);
+    }
+}
+
+#[derive(Hash)]
+struct FeedNameRef<'a>(&'a str, Encoding);
+
+impl Equivalent<FeedName> for FeedNameRef<'_> {
+    fn equivalent(&self, key: &FeedName) -> bool {
+        *self.0 == *key.0 && self.1 == key.1
+    }
+}
+
+impl<N: Net> Worker<N> {
+    /// Whether a connection follows a channel.
+    pub(super) fn follows(&self, slot: u32, channel: &str, encoding: Encoding) -> bool {
+        let feed = self.feed_names.get(&FeedNameRef(channel, encoding));
+        feed.is_some_and(|&feed| self.table.hot(slot).reference(feed).is_some())
+    }
+
+    /// Asks the owner to let a connection follow a channel; a page will come.
+    pub(super) fn join(
+        &mut self,
+        slot: u32,
+        channel: Arc<str>,
+        encoding: Encoding,
+        since: Since,
+        request: RequestId,
+    ) {
+        let feed = self.find_or_create_feed(&channel, encoding);
+        let serial = self.serial();
+        let at = self.feeds[feed as usize].join(slot, serial);
+        self.table.hot_mut(slot).refer(feed, at);
+        self.subscriptions += 1;
+        let reader = Some(Reader { connection: self.key(slot), serial });
+        let letter = Join {
+            from: self.id,
+            encoding,
+            feed: self.feed_key(feed),
+            reader,
+            since,
+            request,
+            channel,
+        };
+        self.letter(self.feeds[feed as usize].owner, Mail::Join(Box::new(letter)));
+    }
+
+    /// Lets a connection follow a channel from now on, if a feed here knows where that is. The owner
+    /// only has to count.
+    pub(super) fn join_live(
+        &mut self,
+        slot: u32,
+        channel: &Arc<str>,
+        encoding: Encoding,
+    ) -> Option<Position> {
+        let &index = self.feed_names.get(&FeedNameRef(channel, encoding))?;
+        let feed = &mut self.feeds[index as usize];
+        let position = feed.position()?;
+        let at = feed.join_live(slot);
+        let (owner, channel) = (feed.owner, Arc::clone(&feed.channel));
+        self.table.hot_mut(slot).refer(index, at);
+        self.subscriptions += 1;
+        let letter = Join {
+            from: self.id,
+            channel,
+            encoding,
+            feed: self.feed_key(index),
+            reader: None,
+            since: Since::default(),
+            request: RequestId::None,
+        };
+        self.letter(owner, Mail::Join(Box::new(letter)));
+        Some(position)
+    }
+
+    /// Ends one subscription. Returns its last position; `None` when there is none such.
+    pub(super) fn leave_channel(&mut self, slot: u32, channel: &str) -> Option<Position> {
+        let encoding = self.encoding(slot);
+        let &feed = self.feed_names.get(&FeedNameRef(channel, encoding))?;
+        let at = self.table.hot(slot).reference(feed)?;
+        let position = self.feeds[feed as usize].place_of(at);
+        self.leave(slot, feed, at, true);
+        position
+    }
+
+    /// Ends all subscriptions of a connection.
+    pub(super) fn leave_all(&mut self, slot: u32) {
+        while let Some(reference) = { self.table.hot(slot).references().next() } {
+            self.leave(slot, reference.feed, reference.at as usize, true);
+        }
+        self.table.hot_mut(slot).flags.clear(Flags::PULLING);
+    }
+
+    /// Takes a subscription out of its feed. `counted`: the owner has counted it.
+    fn leave(&mut self, slot: u32, index: u32, at: usize, counted: bool) {
+        self.subscriptions -= 1;
+        let feed = &mut self.feeds[index as usize];
+        let (gone, moved) = feed.leave(at, &mut self.spare);
+        let (owner, channel, encoding) = (feed.owner, Arc::clone(&feed.channel), feed.encoding);
+        let empty = feed.subscriptions().is_empty();
+        let hot = self.table.hot_mut(slot);
+        hot.forget(index);
+        if gone.state == State::Pulling {
+            hot.flags.clear(Flags::PULLING);
+        }
+        if let Some(moved) = moved {
+            self.table.hot_mut(moved).moved(index, at);
+        }
+        if counted {
+            let leave = Leave { from: self.id, channel: Arc::clone(&channel), encoding };
+            self.letter(owner, Mail::Leave(Box::new(leave)));
+        }
+        if empty {
+            self.feed_names.remove(&FeedNameRef(&channel, encoding));
+            let feed = self.feeds.remove(index as usize);
+            if feed.hot {
+                self.hot.retain(|&hot| hot != index);
+            }
+        }
+    }
+
+    /// Asks the owner for what a subscription lags behind.
+    pub(super) fn pull(&mut self, slot: u32, index: u32, at: usize) {
+        self.count_one(Counter::Pulls);
+        let serial = self.serial();
+        self.table.hot_mut(slot).flags.set(Flags::PULLING);
+        let reader = Reader { connection: self.key(slot), serial };
+        let key = self.feed_key(index);
+        let feed = &mut self.feeds[index as usize];
+        let since = feed.pull(at, serial);
+        let (channel, encoding) = (Arc::clone(&feed.channel), feed.encoding);
+        let owner = feed.owner;
+        let letter = Pull { channel, encoding, feed: key, reader, since };
+        self.letter(owner, Mail::Pull(Box::new(letter)));
+    }
+
+    /// A page has come. Where its reader is gone, or asked for something else meanwhile, it is
+    /// dropped.
+    pub(super) fn take_page(&mut self, letter: PageLetter) {
+        let PageLetter { feed: key, reader, page, joined } = letter;
+        let index = key.index;
+        let (slot, generation) = (reader.connection.slot, reader.connection.generation);
+        if self.feeds.get(index as usize).is_none_or(|feed| feed.generation != key.generation) {
+            return;
+        }
+        let Some(hot) = self.table.same(slot, generation) else { return };
+        let Some(at) = hot.reference(index) else { return };
+        let subscription = self.feeds[index as usize].subscriptions()[at];
+        if subscription.serial != reader.serial || subscription.state == State::Following {
+            return;
+        }
+        match page {
+            Ok(page) => self.turn_page(slot, index, at, page, joined),
+            Err(code) => self.join_refused(slot, index, at, code, joined),
+        }
+    }
+
+    fn turn_page(
+        &mut self,
+        slot: u32,
+        index: u32,
+        at: usize,
+        page: Page,
+        joined: Option<JoinAnswer>,
+    ) {
+        match joined {
+            Some(joined) => self.say_joined(slot, index, joined),
+            None => self.table.hot_mut(slot).flags.clear(Flags::PULLING),
+        }
+        if page.gap.is_some() {
+            self.count_one(Counter::Gaps);
+            if self.feeds[index as usize].encoding.format == Format::Raw {
+                // A raw channel has no words for a gap.
+                self.close(slot, CloseCode::LOST);
+                return;
+            }
+        }
+        let Page { epoch, last, head, frames, .. } = page;
+        let feed = &mut self.feeds[index as usize];
+        feed.turn_page(at, epoch, last, head, &mut self.spare);
+        if let Some(frames) = frames {
+            self.table.hot_mut(slot).outbox.get_or_insert_default().share(frames, 0);
+        }
+        // Also without bytes: it may have to go on with the window, or with another page.
+        self.mark_dirty(slot);
+    }
+
+    fn say_joined(&mut self, slot: u32, index: u32, joined: JoinAnswer) {
+        let Some(position) = joined.position else { return };
+        if self.table.hot(slot).phase == Phase::Opening {
+            self.opened(slot, position);
+            return;
+        }
+        self.answered(slot);
+        let channel = Arc::clone(&self.feeds[index as usize].channel);
+        let (recovered, missed) = (joined.recovered, joined.missed);
+        let data = |out: &mut Vec<u8>| answer::subscribed(out, position, recovered, missed);
+        let wall_ms = self.now.wall_ms;
+        self.say_text(slot, |out| {
+            answer::ack(out, &joined.request, Some(&channel), data, wall_ms);
+        });
+    }
+
+    fn join_refused(
+        &mut self,
+        slot: u32,
+        index: u32,
+        at: usize,
+        code: Code,
+        joined: Option<JoinAnswer>,
+    ) {
+        let channel = Arc::clone(&self.feeds[index as usize].channel);
+        self.leave(slot, index, at, false);
+        let opening = self.table.hot(slot).phase == Phase::Opening;
+        if opening || self.table.hot(slot).endpoint() != Endpoint::Envelope {
+            self.table.hot_mut(slot).phase = Phase::Open;
+            self.close(slot, CloseCode::OVERLOADED);
+            return;
+        }
+        self.answered(slot);
+        let request = joined.map(|joined| joined.request).unwrap_or_default();
+        let fault = Fault::new(code, "the node has as many channels as it may");
+        self.say_error(slot, &request, Some(&channel), &fault, None);
+    }
+
+    /// One request less waits for its answer.
+    pub(super) fn answered(&mut self, slot: u32) {
+        let hot = self.table.hot_mut(slot);
+        debug_assert!(hot.pending > 0, "an answer has a request");
+        hot.pending = hot.pending.saturating_sub(1);
+        self.resume(slot);
+    }
+
+    fn find_or_create_feed(&mut self, channel: &Arc<str>, encoding: Encoding) -> u32 {
+        if let Some(&feed) = self.feed_names.get(&FeedNameRef(channel, encoding)) {
+            return feed;
+        }
+        self.feed_generation = self.feed_generation.wrapping_add(1);
+        let owner = self.owner(channel);
+        let feed = Feed::new(Arc::clone(channel), owner, encoding, self.feed_generation);
+        let index = self.feeds.insert(feed) as u32;
+        self.feed_names.insert(FeedName(Arc::clone(channel), encoding), index);
+        index
+    }
+
+    fn feed_key(&self, index: u32) -> FeedKey {
+        FeedKey { index, generation: self.feeds[index as usize].generation }
+    }
+
+    fn serial(&mut self) -> u16 {
+        self.next_serial = self.next_serial.wrapping_add(1);
+        self.next_serial
+    }
+}

@@ -1,0 +1,180 @@
+//! Time: no timers per connection, but one due tick each, scanned densely when the earliest has
+//! come: pings, pongs, updates, deadlines, stalls. Ticks are 100 ms.
+
+use std::time::Duration;
+
+use super::Worker;
+use super::net::Net;
+use crate::client::answer;
+use crate::conn::entry::{Endpoint, Flags, Phase};
+use crate::conn::table::NEVER;
+use crate::http::Refusal;
+use crate::http::reply::Reply;
+use crate::limits::{DUE_PER_TURN, TICK_MS};
+use crate::metrics::Counter;
+use crate::ws::close::CloseCode;
+use crate::ws::frame::{self, Opcode};
+
+impl<N: Net> Worker<N> {
+    /// Looks at the connections whose time has come, a bounded number a turn.
+    pub(super) fn sweep(&mut self) {
+        let now = self.tick();
+        if now >= self.next_due {
+            self.next_due = self.table.collect_due(now, &mut self.due);
+            self.shard.sweep(self.now);
+        }
+        let mut due = std::mem::take(&mut self.due);
+        for slot in due.drain(due.len().saturating_sub(DUE_PER_TURN)..) {
+            if self.table.occupied(slot).is_some() {
+                self.tend(slot, now);
+                self.schedule(slot);
+            }
+        }
+        self.due = due;
+    }
+
+    /// The phase that the connection is in must be over in this time; 0 is no limit.
+    pub(super) fn set_deadline(&mut self, slot: u32, time: Duration) {
+        self.table.cold_mut(slot).deadline = self.later(time);
+        self.schedule(slot);
+    }
+
+    /// The tick that comes so much later; never, when that is 0.
+    fn later(&self, time: Duration) -> u32 {
+        if time.is_zero() { NEVER } else { self.tick().saturating_add(ticks(time)) }
+    }
+
+    /// Begins the round of pings and updates of an open WebSocket.
+    pub(super) fn begin_rounds(&mut self, slot: u32) {
+        let period = ticks(self.config.update_interval);
+        let update = if period == 0 || self.table.hot(slot).endpoint() != Endpoint::Envelope {
+            NEVER
+        } else {
+            // The first comes at a random moment, so that they spread.
+            self.tick() + 1 + self.random.below(u64::from(period)) as u32
+        };
+        self.table.cold_mut(slot).update = update;
+        self.schedule(slot);
+    }
+
+    /// Sets the due tick of a connection to the earliest that matters to it.
+    pub(super) fn schedule(&mut self, slot: u32) {
+        let stall = ticks(self.config.stall_timeout);
+        let ping = self.ping_period(slot);
+        let pong = ticks(self.config.pong_timeout);
+        let idle = ticks(self.config.idle_timeout);
+        let (hot, cold) = self.table.parts(slot);
+        let mut due = cold.deadline;
+        let mut consider = |from: u32, period: u32| {
+            if period > 0 {
+                due = due.min(from.saturating_add(period));
+            }
+        };
+        if hot.flags.has(Flags::BLOCKED) {
+            consider(cold.blocked, stall);
+        }
+        if hot.phase == Phase::Open {
+            if hot.flags.has(Flags::PINGED) {
+                consider(hot.seen.max(cold.pinged), pong);
+            } else {
+                consider(hot.seen, ping);
+            }
+            consider(cold.opened, idle);
+            due = due.min(cold.update);
+            if hot.flags.has(Flags::THROTTLED) {
+                due = due.min((self.now.mono_ms / TICK_MS) as u32 + 1);
+            }
+        }
+        self.table.set_due(slot, due);
+        self.next_due = self.next_due.min(due);
+    }
+
+    /// The ping period of a connection, up to an eighth shorter, so that pings spread.
+    fn ping_period(&self, slot: u32) -> u32 {
+        let period = ticks(self.config.ping_interval);
+        period - (slot % 8) * (period / 64)
+    }
+
+    /// Does what is due.
+    fn tend(&mut self, slot: u32, now: u32) {
+        if now >= self.table.cold(slot).deadline {
+            self.deadline_passed(slot);
+            return;
+        }
+        let hot = self.table.hot(slot);
+        let stall = ticks(self.config.stall_timeout);
+        if hot.flags.has(Flags::BLOCKED)
+            && stall > 0
+            && now >= self.table.cold(slot).blocked.saturating_add(stall)
+        {
+            // It takes nothing, not even a Close.
+            self.count_one(Counter::Stalled);
+            self.mark_dead(slot);
+            return;
+        }
+        if hot.phase == Phase::Open {
+            self.tend_socket(slot, now);
+        }
+    }
+
+    fn tend_socket(&mut self, slot: u32, now: u32) {
+        self.unthrottle(slot);
+        let ping = self.ping_period(slot);
+        let (hot, cold) = self.table.parts(slot);
+        let idle = ticks(self.config.idle_timeout);
+        if idle > 0 && now >= cold.opened.saturating_add(idle) {
+            self.close(slot, CloseCode::IDLE);
+            return;
+        }
+        if hot.flags.has(Flags::PINGED) && hot.seen > cold.pinged {
+            hot.flags.clear(Flags::PINGED);
+        }
+        if hot.flags.has(Flags::PINGED) {
+            if now >= cold.pinged.saturating_add(ticks(self.config.pong_timeout)) {
+                self.count_one(Counter::NoPong);
+                self.close(slot, CloseCode::NO_PONG);
+                return;
+            }
+        } else if ping > 0 && now >= hot.seen.saturating_add(ping) {
+            hot.flags.set(Flags::PINGED);
+            cold.pinged = now;
+            let mut bytes = Vec::new();
+            frame::encode(&mut bytes, Opcode::Ping, false, &[]);
+            self.say(slot, &bytes);
+        }
+        let (hot, cold) = self.table.parts(slot);
+        if now >= cold.update {
+            cold.update = now + ticks(self.config.update_interval).max(1);
+            if !hot.flags.has(Flags::BLOCKED) {
+                let connections = self.config.public_counts.then(|| self.stats.connections());
+                let wall_ms = self.now.wall_ms;
+                self.say_text(slot, |out| answer::update(out, connections, wall_ms));
+            }
+        }
+    }
+
+    fn deadline_passed(&mut self, slot: u32) {
+        self.count_one(Counter::TimedOut);
+        self.table.cold_mut(slot).deadline = NEVER;
+        let hot = self.table.hot(slot);
+        let begun = hot.flags.has(Flags::BEGUN);
+        match hot.phase {
+            Phase::Head if begun || hot.flags.has(Flags::HANDSHAKE) => self.time_out(slot),
+            Phase::Body => self.time_out(slot),
+            // A kept connection without a request just ends.
+            Phase::Head => self.linger(slot),
+            _ => self.mark_dead(slot),
+        }
+    }
+
+    fn time_out(&mut self, slot: u32) {
+        let refusal = Refusal::closing(408, "bad_request", "the request did not arrive in time");
+        self.table.hot_mut(slot).phase = Phase::Exchange;
+        self.reply(slot, &Reply::refusal(&refusal), Default::default());
+    }
+}
+
+/// A time in ticks, rounded up; 0 stays 0.
+fn ticks(time: Duration) -> u32 {
+    (time.as_millis() as u64).div_ceil(TICK_MS) as u32
+}

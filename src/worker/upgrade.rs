@@ -1,0 +1,171 @@
+//! Upgrades: a request becomes a WebSocket, and gets its first words.
+
+use std::sync::Arc;
+
+use super::net::Net;
+use super::{Worker, identity};
+use crate::client::answer::{self, Welcome};
+use crate::client::name;
+use crate::conn::entry::{Endpoint, Flags, Phase};
+use crate::http::Refusal;
+use crate::http::head::{Body, Head, Method, Version};
+use crate::http::reply::{self, Circumstances, Reply};
+use crate::http::routes::{Raw, Route};
+use crate::hub::encode::ALL;
+use crate::hub::shard::Since;
+use crate::hub::{Encoding, Format, Position};
+use crate::limits::RECONNECT_MS;
+use crate::metrics::Counter;
+use crate::ws::close::CloseCode;
+use crate::ws::handshake;
+
+impl<N: Net> Worker<N> {
+    /// Judges an upgrade and carries it out.
+    pub(super) fn upgrade(&mut self, slot: u32, head: &Head<'_>, route: Route<'_>) {
+        if let Err(reply) = self.try_upgrade(slot, head, route) {
+            self.reply(slot, &reply, Circumstances { close: true, ..Default::default() });
+        }
+    }
+
+    fn try_upgrade(
+        &mut self,
+        slot: u32,
+        head: &Head<'_>,
+        route: Route<'_>,
+    ) -> Result<(), Reply<'static>> {
+        if !matches!(head.body(), Ok(Body::None)) {
+            let refusal = Refusal::malformed("an upgrade has no body");
+            return Err(Reply::refusal(&refusal));
+        }
+        let method = if head.method == Method::Get { "GET" } else { "" };
+        let minor = u8::from(head.version == Version::Http11);
+        let mut upgrade =
+            handshake::check(method, minor, head.fields()).map_err(handshake_refused)?;
+        if !self.config.compression {
+            upgrade.deflate = None;
+        }
+        let endpoint = match &route {
+            Route::Echo if self.config.pages => Endpoint::Echo,
+            Route::Echo => {
+                let message = "there is nothing here";
+                return Err(reply::error("not_found", 404, message, false, None));
+            }
+            Route::Raw(raw) => {
+                let checked = name::check_readable(&raw.channel);
+                checked.map_err(|fault| {
+                    reply::error(fault.code.as_str(), 400, &fault.message, false, None)
+                })?;
+                Endpoint::Raw
+            }
+            _ => Endpoint::Envelope,
+        };
+        handshake::encode_response(&mut self.answers, &upgrade);
+        let window_bits = upgrade.deflate.map_or(0, |agreed| agreed.window_bits);
+        self.open(slot, endpoint, window_bits);
+        match route {
+            Route::Socket { since } => {
+                let since = Since { position: since.map(Into::into), last: None };
+                self.begin_envelope(slot, since);
+            }
+            Route::Raw(raw) => self.begin_raw(slot, raw),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, slot: u32, endpoint: Endpoint, window_bits: u8) {
+        self.count_one(Counter::Upgrades);
+        self.count_one(Counter::Open);
+        let tick = self.tick();
+        let (hot, cold) = self.table.parts(slot);
+        hot.open(endpoint, window_bits);
+        cold.session = None;
+        cold.opened = tick;
+        self.enter(slot, Phase::Open, std::time::Duration::ZERO);
+        self.begin_rounds(slot);
+    }
+
+    /// A client of `fanwire.v1` follows `$all` from its welcome. Where this worker's feed knows the
+    /// place, the welcome is said at once; else the owner is asked, and nothing is read meanwhile.
+    fn begin_envelope(&mut self, slot: u32, since: Since) {
+        let encoding = self.encoding(slot);
+        let channel: Arc<str> = ALL.into();
+        if since == Since::default() {
+            if let Some(position) = self.join_live(slot, &channel, encoding) {
+                self.say_welcome(slot, position);
+                return;
+            }
+        }
+        self.enter(slot, Phase::Opening, std::time::Duration::ZERO);
+        self.join(slot, channel, encoding, since, Default::default());
+    }
+
+    fn begin_raw(&mut self, slot: u32, raw: Raw<'_>) {
+        if raw.latest || raw.channel.starts_with('$') {
+            // Not there yet; a browser cannot see a refused handshake, so it is told by a Close.
+            self.close(slot, CloseCode::POLICY);
+            return;
+        }
+        if !raw.own {
+            self.table.hot_mut(slot).flags.set(Flags::NOT_SELF);
+        }
+        let encoding = self.encoding(slot);
+        let channel: Arc<str> = raw.channel.as_ref().into();
+        let since = Since { position: raw.since.map(Into::into), last: raw.last.map(u64::from) };
+        if since == Since::default() && self.join_live(slot, &channel, encoding).is_some() {
+            return;
+        }
+        self.enter(slot, Phase::Opening, std::time::Duration::ZERO);
+        self.join(slot, channel, encoding, since, Default::default());
+    }
+
+    /// The place to begin with has come.
+    pub(super) fn opened(&mut self, slot: u32, position: Position) {
+        self.table.hot_mut(slot).phase = Phase::Open;
+        self.begin_rounds(slot);
+        if self.table.hot(slot).endpoint() == Endpoint::Envelope {
+            self.say_welcome(slot, position);
+        }
+        self.resume(slot);
+    }
+
+    /// The first message of a client's connection.
+    fn say_welcome(&mut self, slot: u32, position: Position) {
+        let name = identity::name(self.seed, self.key(slot));
+        let config = Arc::clone(&self.config);
+        let milliseconds = |time: std::time::Duration| time.as_millis() as u64;
+        let welcome = Welcome {
+            connection: &name,
+            user: None,
+            node: &config.node_name,
+            position,
+            ping_interval_ms: milliseconds(config.ping_interval),
+            pong_timeout_ms: milliseconds(config.pong_timeout),
+            update_interval_ms: milliseconds(config.update_interval),
+            max_message_bytes: config.max_message_bytes as u64,
+            expires_in_ms: None,
+            reconnect_ms: RECONNECT_MS,
+        };
+        let wall_ms = self.now.wall_ms;
+        self.say_text(slot, |out| answer::connection(out, &welcome, wall_ms));
+    }
+
+    /// What this connection's subscriptions read.
+    pub(super) fn encoding(&self, slot: u32) -> Encoding {
+        let hot = self.table.hot(slot);
+        let format = match hot.endpoint() {
+            Endpoint::Raw => Format::Raw,
+            Endpoint::Envelope | Endpoint::Echo => Format::Json,
+        };
+        Encoding { format, window_bits: hot.window_bits() }
+    }
+}
+
+fn handshake_refused(refusal: handshake::Refusal) -> Reply<'static> {
+    let reply = reply::error("bad_request", refusal.status, refusal.message, false, None).closing();
+    match refusal.status {
+        405 => reply.allow("GET"),
+        426 => reply.upgrade_to_websocket(),
+        _ => reply,
+    }
+}
