@@ -5,6 +5,9 @@
 use super::Refusal;
 use super::head::Body;
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of all chunk extensions of one body; then 400. They mean nothing to us.
 pub const MAX_EXTENSION_BYTES: usize = 4096;
 

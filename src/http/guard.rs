@@ -1,11 +1,17 @@
 //! Who may speak at all: the check of `Origin` against pages of other sites (RFC 6455, section
 //! 10.2), and the guard of open mode against being reachable from elsewhere. Pure decisions about
 //! a head; keys, tokens and rules come later and elsewhere.
+//!
+//! Every refusal here closes: the body of a foreign page's request is still to come, unread, and
+//! must never be taken for a next request, which would have no `Origin` to be refused for.
 
 use std::fmt;
 
 use super::Refusal;
 use super::head::{Head, Host, Method};
+
+#[cfg(test)]
+mod tests;
 
 /// Bytes of a quoted value in a message.
 const MAX_SHOWN_BYTES: usize = 100;
@@ -19,13 +25,14 @@ pub struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// Reads one origin. `None` for `null`, for a path or a trailing slash, and for lists.
+    /// Reads one origin. `None` for `null`, for a path or a trailing slash, for lists, and for
+    /// patterns, which whoever writes `*` into the settings hopes for.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (scheme, host) = text.split_once("://")?;
         let mut bytes = scheme.bytes();
         let well_formed = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
             && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-        if !well_formed {
+        if !well_formed || host.contains('*') {
             return None;
         }
         Some(Self { scheme, host: Host::parse(host)? })
@@ -76,7 +83,7 @@ pub fn check_origin(
         Shown(text.as_bytes()),
         ShownHost(host),
     );
-    Err(Refusal::keeping(403, "forbidden", message))
+    Err(Refusal::closing(403, "forbidden", message))
 }
 
 /// The guard of open mode, in which everybody who reaches the port may do everything: refuses what
@@ -100,7 +107,7 @@ pub fn check_open_mode(head: &Head<'_>) -> Result<(), Refusal> {
         ShownHost(host),
         Shown(origin.unwrap_or("(none)").as_bytes()),
     );
-    Err(Refusal::keeping(403, "open_mode_behind_proxy", message))
+    Err(Refusal::closing(403, "open_mode_behind_proxy", message))
 }
 
 /// The fields that proxies add (RFC 7239; RFC 9110, section 7.6.3; and custom).

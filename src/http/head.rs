@@ -11,6 +11,9 @@ mod scanner;
 pub use host::Host;
 pub use scanner::{MAX_EMPTY_LINES, Scanner};
 
+#[cfg(test)]
+mod tests;
+
 /// Header lines of one request; then 431. Browsers behind three proxies send about 40.
 pub const MAX_FIELDS: usize = 100;
 

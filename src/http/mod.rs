@@ -24,8 +24,8 @@ pub struct Refusal {
     pub code: &'static str,
     /// The sentence for people. May quote input: escape it where it is shown.
     pub message: Cow<'static, str>,
-    /// Whether the connection ends with the answer: always when it is no longer certain where the
-    /// next request would begin.
+    /// Whether the connection ends with the answer: always when it is not certain where the next
+    /// request would begin, or when nobody is going to read the body before it.
     pub close: bool,
 }
 
@@ -40,7 +40,8 @@ impl Refusal {
         Self { status, code, message: message.into(), close: true }
     }
 
-    /// An answer after which the next request may follow.
+    /// An answer after which the next request may follow. Whoever gives it has read the body, or
+    /// knows that there is none.
     pub fn keeping(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, code, message: message.into(), close: false }
     }

@@ -10,6 +10,9 @@ use serde::Serialize;
 use super::Refusal;
 use super::date::HttpDate;
 
+#[cfg(test)]
+mod tests;
+
 /// The interim answer that lets the client send its body (RFC 9110, section 15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 

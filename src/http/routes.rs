@@ -12,6 +12,9 @@ mod parameters;
 use parameters::Parameters;
 pub use parameters::{DEFAULT_LIMIT, MAX_LIMIT};
 
+#[cfg(test)]
+mod tests;
+
 /// A name, position or cursor as the client means it, decoded.
 pub type Text<'a> = Cow<'a, str>;
 

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 
 use super::head::Host;
 
+#[cfg(test)]
+mod tests;
+
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target<'a> {

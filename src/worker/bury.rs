@@ -70,8 +70,9 @@ impl<N: Net> Worker<N> {
         match hot.phase {
             // Its last words are ours: it may still read.
             Phase::Lingering if !hot.flags.has(Flags::SHUT) => {}
-            // Half-closed clients of HTTP may wait for their answer.
+            // Half-closed clients of HTTP may wait for their answer, or for the rest of it.
             Phase::Exchange => {}
+            Phase::Head if hot.outbox.is_some() => self.linger(slot),
             _ => self.mark_dead(slot),
         }
     }
@@ -79,9 +80,8 @@ impl<N: Net> Worker<N> {
     /// Moves a connection to another phase, which must be over in time.
     pub(super) fn enter(&mut self, slot: u32, phase: Phase, time: Duration) {
         let hot = self.table.hot_mut(slot);
-        if matches!(hot.phase, Phase::Open | Phase::Closing)
-            && !matches!(phase, Phase::Open | Phase::Closing)
-        {
+        let is_socket = |phase| matches!(phase, Phase::Opening | Phase::Open | Phase::Closing);
+        if is_socket(hot.phase) && !is_socket(phase) {
             let counters = self.counters();
             counters.set(Counter::Open, counters.value(Counter::Open).saturating_sub(1));
         }

@@ -6,7 +6,7 @@
 use std::io::{self, ErrorKind};
 
 use super::Worker;
-use super::net::Net;
+use super::net::{Fault, Net};
 use crate::conn::entry::{Flags, Phase, Reference};
 use crate::feed::window::{Rest, Run};
 use crate::limits::{FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, VISITS_PER_SEND};
@@ -171,8 +171,10 @@ impl<N: Net> Worker<N> {
             };
             let taken = self.sent(slot, wanted, &outcome);
             budget.spend(taken);
-            self.advance(slot, index, at, taken);
-            if taken < wanted {
+            let short = taken < wanted;
+            let lost = short && self.net.plants(Fault::CursorPastShortWrite);
+            self.advance(slot, index, at, if lost { wanted } else { taken });
+            if short {
                 return;
             }
         }

@@ -108,4 +108,22 @@ pub trait Net {
     fn admitted(&mut self, channel: &str, publication: &Publication) {
         let _ = (channel, publication);
     }
+
+    /// Whether this fault shall be made here. Only the simulation ever says yes, to show that its
+    /// oracle would notice.
+    fn plants(&mut self, fault: Fault) -> bool {
+        let _ = fault;
+        false
+    }
+}
+
+/// Faults that the simulation plants in the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A reader goes on from the channel's head instead of from where its page ended.
+    LateAdd,
+    /// A reader that has fallen out of the window goes on from the head without a gap.
+    SilentEviction,
+    /// A cursor moves over what the kernel did not take.
+    CursorPastShortWrite,
 }

@@ -9,7 +9,7 @@ use hashbrown::Equivalent;
 
 use super::Worker;
 use super::mail::{Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader};
-use super::net::Net;
+use super::net::{self, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
@@ -151,6 +151,11 @@ impl<N: Net> Worker<N> {
 
     /// Asks the owner for what a subscription lags behind.
     pub(super) fn pull(&mut self, slot: u32, index: u32, at: usize) {
+        let end = self.feeds[index as usize].position();
+        if let Some(end) = end.filter(|_| self.net.plants(net::Fault::SilentEviction)) {
+            let feed = &mut self.feeds[index as usize];
+            return feed.turn_page(at, end.epoch, end.index, end.index, &mut self.spare);
+        }
         self.count_one(Counter::Pulls);
         let serial = self.serial();
         self.table.hot_mut(slot).flags.set(Flags::PULLING);
@@ -206,6 +211,7 @@ impl<N: Net> Worker<N> {
             }
         }
         let Page { epoch, last, head, frames, .. } = page;
+        let last = if self.net.plants(net::Fault::LateAdd) { head } else { last };
         let feed = &mut self.feeds[index as usize];
         feed.turn_page(at, epoch, last, head, &mut self.spare);
         if let Some(frames) = frames {
