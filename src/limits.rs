@@ -81,22 +81,11 @@ pub const RATES: std::ops::RangeInclusive<f64> = 0.1..=50.0;
 pub const BURST_MARGIN: usize = 32;
 /// Longest duration of any setting, in milliseconds: due ticks are counted in 32 bits.
 pub const MAX_DURATION_MS: u64 = u32::MAX as u64 / 2;
-/// What an envelope adds to a payload at most: its fields' names, a channel, a position, a user of
-/// 128 bytes whose every byte is escaped, and a frame's head.
-pub const ENVELOPE_BYTES: usize = 1536;
-
 const _: () = assert!(FLUSH_BYTES >= PAGE_BYTES, "one page fits a flush");
 const _: () = assert!(READ_BYTES >= MAX_TOKEN, "a log-in fits one read");
 const _: () = assert!(OUTPUT_BYTES >= PAGE_BYTES, "a page does not stop reading by itself");
 const _: () = assert!(EVENTS >= ACCEPTS, "a burst of connections is seen whole");
 const _: () = assert!(LIST_LIMIT <= MAX_LIST_LIMIT);
-const _: () = assert!(ENVELOPE_BYTES > MAX_CHANNEL_NAME + MAX_POSITION + 6 * 128);
 
 /// A bound that an operator has turned off. Sums with it do not overflow.
 pub const UNLIMITED: usize = usize::MAX >> 1;
-
-/// Bytes of the longest frame that a client's message of `max_message_bytes` can become for others:
-/// as base64, in an envelope.
-pub const fn longest_client_frame(max_message_bytes: usize) -> usize {
-    max_message_bytes.div_ceil(3).saturating_mul(4).saturating_add(ENVELOPE_BYTES)
-}

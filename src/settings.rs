@@ -18,7 +18,7 @@ use self::flags::{Compression, Flags, Pages};
 pub use self::flags::{LogFormat, LogLevel};
 pub use self::machine::Machine;
 use crate::config::Config;
-use crate::limits::{BURST_MARGIN, UNLIMITED, longest_client_frame};
+use crate::limits::{BURST_MARGIN, UNLIMITED};
 
 /// Everything that an operator has decided.
 #[derive(Clone, Debug)]
@@ -207,8 +207,6 @@ fn check_relations(config: &Config) -> Result<(), String> {
         let subscriptions = c.max_subscriptions.saturating_add(BURST_MARGIN);
         least("burst", c.burst as usize, subscriptions, "max_subscriptions and 32 more")?;
     }
-    let frame = longest_client_frame(c.max_message_bytes);
-    least("window_bytes", c.window_bytes, frame, "the longest message of a client")?;
     if c.window_bytes != UNLIMITED {
         least("max_window_bytes", c.max_window_bytes, c.window_bytes, "one window_bytes")?;
     }

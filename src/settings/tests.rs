@@ -214,7 +214,6 @@ fn what_cannot_work_together_is_named() {
     refused(&["--burst=159"], "burst (159) must be at least 160");
     assert_eq!(config(&["--burst=160"]).burst, 160);
     assert_eq!(config(&["--burst=1", "--messages-per-second=0"]).burst, 1);
-    refused(&["--max-message-bytes=1MiB"], "window_bytes (262144) must be at least 1399");
     refused(&["--max-window-bytes=255KiB"], "max_window_bytes (261120) must be at least 262144");
     refused(&["--max-history-bytes=1"], "max_history_bytes (1) must be at least 1048576");
     refused(&["--max-buffered-bytes=1"], "max_buffered_bytes (1) must be at least 1048576");
