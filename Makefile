@@ -11,6 +11,8 @@ CARGO        ?= cargo
 NIGHTLY      ?= nightly
 CONFORMANCE  ?= part
 FUZZ_SECONDS ?= 600
+# Tests are optimised but keep their assertions, and share one build: see Cargo.toml.
+TEST         := $(CARGO) test --profile checked --locked
 export NIGHTLY CARGO
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
@@ -38,7 +40,7 @@ fmt: ## Formatting.
 
 tidy: ## Our own rules of style and architecture: tests/tidy.rs.
 	@scripts/need rust
-	$(CARGO) test --locked --test tidy
+	$(TEST) --test tidy
 
 clippy: ## Lints, warnings being errors.
 	@scripts/need rust
@@ -46,24 +48,24 @@ clippy: ## Lints, warnings being errors.
 
 unit: ## Tests beside the code, tables, properties.
 	@scripts/need rust
-	$(CARGO) test --locked --lib
-	$(CARGO) test --locked --doc
+	$(TEST) --lib
+	$(TEST) --doc
 
 it: ## Integration: the real binary over real sockets.
 	@scripts/need rust
-	$(CARGO) test --release --locked --test it
+	$(TEST) --test it
 
 sim: ## Simulation: hundreds of seeds with faults. SIM_SEED replays one.
 	@scripts/need rust
-	$(CARGO) test --release --locked --test sim
+	$(TEST) --test sim
 
 loom: ## Every interleaving of mailbox and wake.
 	@scripts/need rust
-	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --lib --target-dir target/loom loom
+	RUSTFLAGS="--cfg loom" $(TEST) --test loom --target-dir target/loom
 
 benches-build: ## The benchmarks compile.
 	@scripts/need rust
-	$(CARGO) bench --locked --no-run
+	$(CARGO) bench --profile checked --locked --no-run
 
 deny: ## Licences, sources and bans of the dependencies.
 	@scripts/need cargo-deny
