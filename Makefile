@@ -23,12 +23,12 @@ STEPS ?= fmt tidy clippy unit sim it loom benches-build deny interop browser \
 BINARY := target/release/fanwire
 
 .PHONY: help test build fmt tidy clippy unit it sim loom benches-build deny interop browser \
-        conformance conformance-part conformance-off fuzz fuzz-smoke bench screenshots clean
+        conformance conformance-all conformance-part conformance-off fuzz fuzz-smoke bench screenshots clean
 
 help: ## This list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## Every step below up to fuzz-smoke; CONFORMANCE=off leaves Autobahn out, and says so.
+test: ## All steps; CONFORMANCE=off leaves Autobahn out and says so, CONFORMANCE=all runs all of it.
 	@scripts/steps $(STEPS)
 
 build: ## The binary, as it is shipped: target/release/fanwire.
@@ -86,6 +86,8 @@ conformance: build ## Autobahn, all 517 cases; a few minutes.
 conformance-part: build ## Autobahn, a representative part; about a minute.
 	@scripts/need venv
 	tests/conformance/run --part $(BINARY)
+
+conformance-all: conformance
 
 conformance-off:
 	@echo "conformance was NOT run: CONFORMANCE=off"
