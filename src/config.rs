@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// All settings. Durations and sizes of 0 mean "off" where the contract says so.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Config {
     /// Addresses to listen on, `127.0.0.1:3003`.
     pub listen: Vec<String>,
@@ -40,7 +41,7 @@ pub struct Config {
     pub update_interval: Duration,
     /// How much a feed keeps for those who lag, before push turns to pull.
     pub window_bytes: usize,
-    /// TCP_NOTSENT_LOWAT.
+    /// `TCP_NOTSENT_LOWAT`.
     pub unsent_bytes: u32,
     /// Requests of one connection that wait for an answer; then it is not read.
     pub max_pending: u16,
@@ -68,7 +69,7 @@ pub struct Config {
     pub max_window_bytes: usize,
     /// Bytes of unfinished input and private output of the node.
     pub max_buffered_bytes: usize,
-    /// Origins allowed besides the same host, as scheme://host[:port].
+    /// Origins allowed besides the same host, as <scheme://host>[:port].
     pub origins: Vec<String>,
     /// `--open`: serve without keys on any address.
     pub open: bool,

@@ -29,7 +29,7 @@ counters! {
     HandshakesFull = "fanwire_refused_handshakes_total" counter;
     /// Times that descriptors ran out while accepting.
     Exhausted = "fanwire_accept_exhausted_total" counter;
-    /// WebSockets opened.
+    /// `WebSocket` connections opened.
     Upgrades = "fanwire_upgrades_total" counter;
     /// HTTP requests answered.
     HttpRequests = "fanwire_http_requests_total" counter;
@@ -71,7 +71,7 @@ counters! {
     Letters = "fanwire_letters_total" counter;
     /// Turns of the loop.
     Turns = "fanwire_turns_total" counter;
-    /// WebSockets that are open.
+    /// `WebSocket` connections that are open.
     Open = "fanwire_websockets" gauge;
     /// Subscriptions.
     Subscriptions = "fanwire_subscriptions" gauge;

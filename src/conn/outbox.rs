@@ -33,11 +33,11 @@ impl Outbox {
     /// Adds a copy of these bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len();
-        if let Some(Piece::Own(last)) = self.pieces.back_mut() {
-            if last.len() + bytes.len() <= GATHERED {
-                last.extend_from_slice(bytes);
-                return;
-            }
+        if let Some(Piece::Own(last)) = self.pieces.back_mut()
+            && last.len() + bytes.len() <= GATHERED
+        {
+            last.extend_from_slice(bytes);
+            return;
         }
         self.pieces.push_back(Piece::Own(bytes.to_vec()));
     }

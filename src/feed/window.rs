@@ -141,10 +141,8 @@ impl Window {
         let at = (sent + 1 - body.first) as usize;
         let entry = &body.entries[at];
         if let Some(frames) = &entry.large {
-            let rest = match taken < frames.len() {
-                true => Rest::Large(frames.clone(), taken),
-                false => Rest::None,
-            };
+            let rest =
+                if taken < frames.len() { Rest::Large(frames.clone(), taken) } else { Rest::None };
             return (sent + 1, rest);
         }
         let reached = entry.offset + taken as u64;

@@ -420,10 +420,10 @@ impl Shard {
             return source.cut(gap, next, encoding, framer, self.limits.page_bytes, now.wall_ms);
         };
         let key = PageKey { epoch: source.epoch, since, next, encoding };
-        if let Some(page) = self.pages.find(&key, source.head) {
-            if page.gap == gap {
-                return page;
-            }
+        if let Some(page) = self.pages.find(&key, source.head)
+            && page.gap == gap
+        {
+            return page;
         }
         let page = source.cut(gap, next, encoding, framer, self.limits.page_bytes, now.wall_ms);
         if page.frames.is_some() {

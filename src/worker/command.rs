@@ -129,13 +129,14 @@ impl<N: Net> Worker<N> {
         }
         let since = Since { position: wish.since.map(Into::into), last: wish.last.map(u64::from) };
         let channel: Arc<str> = channel.into();
-        if since == Since::default() && self.table.hot(slot).pending == 0 {
-            if let Some(position) = self.join_live(slot, &channel, encoding) {
-                let wall_ms = self.now.wall_ms;
-                let data = |out: &mut Vec<u8>| answer::subscribed(out, position, true, Some(0));
-                self.say_text(slot, |out| answer::ack(out, &id, Some(&channel), data, wall_ms));
-                return;
-            }
+        if since == Since::default()
+            && self.table.hot(slot).pending == 0
+            && let Some(position) = self.join_live(slot, &channel, encoding)
+        {
+            let wall_ms = self.now.wall_ms;
+            let data = |out: &mut Vec<u8>| answer::subscribed(out, position, true, Some(0));
+            self.say_text(slot, |out| answer::ack(out, &id, Some(&channel), data, wall_ms));
+            return;
         }
         self.table.hot_mut(slot).pending += 1;
         self.join(slot, channel, encoding, since, id);
@@ -153,7 +154,7 @@ impl<N: Net> Worker<N> {
             MessageKind::Text => Kind::Text,
             MessageKind::Binary => Kind::Binary,
         };
-        let payload = (&*payload).into();
+        let payload = payload.into();
         let draft = Draft { kind, payload, from: None, key: None, skip };
         let ticket = Ticket { connection: self.key(slot), request: Requester::Raw };
         let name = Arc::clone(&channel);
@@ -218,13 +219,14 @@ impl<N: Net> Worker<N> {
                 answer::published(out, published.position, published.duplicate);
             }),
             Content::History(json) => ack(self, &|out| out.extend_from_slice(&json)),
-            Content::Left => match self.leave_channel(slot, channel.unwrap_or_default()) {
-                Some(position) => ack(self, &|out| answer::unsubscribed(out, position)),
-                None => {
+            Content::Left => {
+                if let Some(position) = self.leave_channel(slot, channel.unwrap_or_default()) {
+                    ack(self, &|out| answer::unsubscribed(out, position))
+                } else {
                     let fault = Fault::new(Code::BadRequest, "channel is not subscribed to");
                     self.say_error(slot, id, channel, &fault, None);
                 }
-            },
+            }
             Content::Refused(code, message) => {
                 let fault = Fault { code, message };
                 self.say_error(slot, id, channel, &fault, None);

@@ -145,7 +145,7 @@ impl<N: Net> Worker<N> {
         call.awaited = call.awaited.saturating_sub(1);
         match (&mut call.gathered, answer.content) {
             (Gathered::One, content) => {
-                let reply = single(answer.channel, content);
+                let reply = single(answer.channel.as_deref(), content);
                 return self.finish(slot, &call, &reply);
             }
             (Gathered::Results(results), content) => {
@@ -225,7 +225,7 @@ fn refused(fault: &Fault) -> Reply<'static> {
 }
 
 /// The answer to a request for one thing.
-fn single(channel: Option<Arc<str>>, content: Content) -> Reply<'static> {
+fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
     match content {
         Content::Published(published) => {
             let mut body = json!({
@@ -243,7 +243,7 @@ fn single(channel: Option<Arc<str>>, content: Content) -> Reply<'static> {
         }
         Content::Refused(code, message) => refused(&Fault::new(code, message)),
         Content::Listed(_) | Content::Probed | Content::Left => {
-            let what = channel.as_deref().unwrap_or("this");
+            let what = channel.unwrap_or("this");
             refused(&Fault::new(Code::Internal, format!("no answer for {what}")))
         }
     }

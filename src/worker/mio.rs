@@ -111,14 +111,12 @@ impl Net for MioNet {
                     return Accept::Connection(socket, Peer::Address(address));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Accept::Empty,
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                        tracing::warn!(%error, "cannot accept");
-                        return Accept::Exhausted;
-                    }
-                    // That connection failed before it was accepted; the next one is waiting.
-                    _ => {}
-                },
+                Err(error) if is_exhaustion(&error) => {
+                    tracing::warn!(%error, "cannot accept");
+                    return Accept::Exhausted;
+                }
+                // That connection failed before it was accepted; the next one is waiting.
+                Err(_) => {}
             }
         }
     }
@@ -171,6 +169,12 @@ impl Net for MioNet {
     fn collect(&mut self, into: &mut Vec<Mail>) {
         self.stations[usize::from(self.id)].mail.collect(into);
     }
+}
+
+/// Out of descriptors, or of kernel memory.
+fn is_exhaustion(error: &io::Error) -> bool {
+    use libc::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
 fn wake(station: &Station) {

@@ -10,7 +10,7 @@ use crate::client::name;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
 use crate::http::body::BodyReader;
-use crate::http::head::{Body, Head, Method};
+use crate::http::head::{Body, Head, Method, Scanner};
 use crate::http::reply::{self, Circumstances, Reply};
 use crate::http::routes::{self, Route};
 use crate::http::{Refusal, guard};
@@ -26,21 +26,20 @@ impl<N: Net> Worker<N> {
         let (hot, cold) = self.table.parts(slot);
         let held = hot.inbox.as_mut().map(|inbox| std::mem::take(&mut inbox.held));
         let held = held.unwrap_or_default();
-        let (before, head) = match held.is_empty() {
-            true => (0, Cow::Borrowed(bytes)),
-            false => {
-                let mut all = held;
-                let before = all.len();
-                all.extend_from_slice(bytes);
-                (before, Cow::Owned(all))
-            }
+        let (before, head) = if held.is_empty() {
+            (0, Cow::Borrowed(bytes))
+        } else {
+            let mut all = held;
+            let before = all.len();
+            all.extend_from_slice(bytes);
+            (before, Cow::Owned(all))
         };
-        let mut fresh = Default::default();
+        let mut fresh = Scanner::default();
         let scanner = cold.session.as_mut().map_or(&mut fresh, |session| &mut session.scanner);
         match scanner.scan(&head, max_bytes) {
             Ok(Some(length)) => {
                 if let Some(session) = &mut cold.session {
-                    session.scanner = Default::default();
+                    session.scanner = Scanner::default();
                 }
                 hot.flags.clear(Flags::BEGUN);
                 self.tidy_inbox(slot);
@@ -279,7 +278,7 @@ impl<N: Net> Worker<N> {
 }
 
 fn boxed(text: Option<Cow<'_, str>>) -> Option<Box<str>> {
-    text.map(|text| text.into())
+    text.map(std::convert::Into::into)
 }
 
 /// A field of at most `max` bytes of visible text.

@@ -199,7 +199,7 @@ impl<N: Net> Worker<N> {
         joined: Option<JoinAnswer>,
     ) {
         match joined {
-            Some(joined) => self.say_joined(slot, index, joined),
+            Some(joined) => self.say_joined(slot, index, &joined),
             None => self.table.hot_mut(slot).flags.clear(Flags::PULLING),
         }
         if page.gap.is_some() {
@@ -221,7 +221,7 @@ impl<N: Net> Worker<N> {
         self.mark_dirty(slot);
     }
 
-    fn say_joined(&mut self, slot: u32, index: u32, joined: JoinAnswer) {
+    fn say_joined(&mut self, slot: u32, index: u32, joined: &JoinAnswer) {
         let Some(position) = joined.position else { return };
         if self.table.hot(slot).phase == Phase::Opening {
             self.opened(slot, position);

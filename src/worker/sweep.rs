@@ -9,7 +9,7 @@ use crate::client::answer;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::conn::table::NEVER;
 use crate::http::Refusal;
-use crate::http::reply::Reply;
+use crate::http::reply::{Circumstances, Reply};
 use crate::limits::{DUE_PER_TURN, TICK_MS};
 use crate::metrics::Counter;
 use crate::ws::close::CloseCode;
@@ -170,7 +170,7 @@ impl<N: Net> Worker<N> {
     fn time_out(&mut self, slot: u32) {
         let refusal = Refusal::closing(408, "bad_request", "the request did not arrive in time");
         self.table.hot_mut(slot).phase = Phase::Exchange;
-        self.reply(slot, &Reply::refusal(&refusal), Default::default());
+        self.reply(slot, &Reply::refusal(&refusal), Circumstances::default());
     }
 }
 

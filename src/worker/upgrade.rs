@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::net::Net;
 use super::{Worker, identity};
 use crate::client::answer::{self, Welcome};
+use crate::client::command::RequestId;
 use crate::client::name;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::http::Refusal;
@@ -90,14 +91,14 @@ impl<N: Net> Worker<N> {
     fn begin_envelope(&mut self, slot: u32, since: Since) {
         let encoding = self.encoding(slot);
         let channel: Arc<str> = ALL.into();
-        if since == Since::default() {
-            if let Some(position) = self.join_live(slot, &channel, encoding) {
-                self.say_welcome(slot, position);
-                return;
-            }
+        if since == Since::default()
+            && let Some(position) = self.join_live(slot, &channel, encoding)
+        {
+            self.say_welcome(slot, position);
+            return;
         }
         self.enter(slot, Phase::Opening, std::time::Duration::ZERO);
-        self.join(slot, channel, encoding, since, Default::default());
+        self.join(slot, channel, encoding, since, RequestId::default());
     }
 
     fn begin_raw(&mut self, slot: u32, raw: Raw<'_>) {
@@ -116,7 +117,7 @@ impl<N: Net> Worker<N> {
             return;
         }
         self.enter(slot, Phase::Opening, std::time::Duration::ZERO);
-        self.join(slot, channel, encoding, since, Default::default());
+        self.join(slot, channel, encoding, since, RequestId::default());
     }
 
     /// The place to begin with has come.
