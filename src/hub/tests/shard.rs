@@ -94,7 +94,7 @@ fn a_storm_of_readers_is_answered_by_one_page() {
         publish(&mut shard, "room", 0);
     }
     let mut tape = Tape::default();
-    let mut pull = |shard: &mut Shard, tape: &mut Tape| {
+    let pull = |shard: &mut Shard, tape: &mut Tape| {
         let page = shard.pull("room", Some(first), Encoding::JSON, at(0), tape).expect("there");
         page.frames.expect("nine")
     };
