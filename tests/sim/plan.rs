@@ -101,7 +101,8 @@ fn config(random: &mut Random, workers: u16) -> Config {
         max_pending: random.between(2, 12) as u16,
         max_handshakes: if rarely(random) { 3 } else { 1_000 },
         max_subscriptions: if rarely(random) { 3 } else { 128 },
-        messages_per_second: if rarely(random) { 60 } else { 0 },
+        messages_per_second: if rarely(random) { random.between(20, 60) as u32 } else { 0 },
+        burst: random.between(5, 40) as u32,
         update_interval: Duration::from_secs(if rarely(random) { 1 } else { 30 }),
         compression: random.chance(700),
         ..usual

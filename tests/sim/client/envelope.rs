@@ -161,15 +161,15 @@ impl EnvelopeClient {
         let error = envelope.kind == "error";
         let kind = &*envelope.kind;
         match pending.asked {
+            asked if error => {
+                let channel = pending.channel.as_deref().unwrap_or_default();
+                self.refused(scene, channel, asked, &envelope.answer());
+            }
             Asked::Echo(text) => {
                 assert_eq!(kind, "echo");
                 assert_eq!(envelope.data.map(|data| data.get()), Some(&*text));
             }
             Asked::Ping => assert_eq!(kind, "pong"),
-            asked if error => {
-                let channel = pending.channel.as_deref().unwrap_or_default();
-                self.refused(scene, channel, asked, &envelope.answer());
-            }
             asked => {
                 assert_eq!(kind, "ack", "to {asked:?}");
                 let channel = pending.channel.as_deref().unwrap_or_default();
@@ -194,6 +194,10 @@ impl EnvelopeClient {
     fn granted(&mut self, scene: &mut Scene, channel: &str, asked: Asked, envelope: &Envelope) {
         match asked {
             Asked::Subscribe(resume) => self.subscribed(scene, channel, resume, envelope.answer()),
+            // Right only where the first one was refused meanwhile.
+            Asked::SubscribeAgain => {
+                self.subscribed(scene, channel, Resume::default(), envelope.answer());
+            }
             Asked::Unsubscribe => {
                 let follower = self.follows.remove(channel);
                 let left = envelope.answer().position;
@@ -210,7 +214,6 @@ impl EnvelopeClient {
             Asked::History => {
                 check_history(scene, channel, envelope.data.expect("a history").get());
             }
-            Asked::SubscribeAgain => panic!("{channel} was subscribed twice"),
             Asked::Echo(_) | Asked::Ping => unreachable!("answered by other types"),
         }
     }
@@ -251,11 +254,16 @@ impl EnvelopeClient {
             (Asked::SubscribeAgain, "already_subscribed") => {
                 scene.oracle.tally.count("subscribed twice");
             }
+            (Asked::Echo(_) | Asked::Ping | Asked::History, "rate_limited") => {
+                scene.oracle.tally.count("requests refused");
+            }
             (_, "rate_limited" | "too_many_channels" | "too_many_subscriptions" | "overloaded") => {
                 scene.oracle.tally.count("requests refused");
                 // What it follows now is not worth working out: it begins anew.
                 self.line.say_message(scene, opcode::CLOSE, &[3, 232]);
             }
+            // An unsubscribe before it was refused.
+            (Asked::Subscribe(_), "already_subscribed") if self.line.closing() => {}
             (Asked::Unsubscribe, _) if !self.follows.contains_key(channel) => {}
             (asked, code) => panic!("{code} to {asked:?} of {channel}"),
         }

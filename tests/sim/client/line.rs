@@ -19,6 +19,8 @@ pub struct Line {
     /// Our Close is sent, or theirs has come.
     close_sent: bool,
     close_seen: bool,
+    /// It broke the protocol, and will be told.
+    rude: bool,
 }
 
 impl Line {
@@ -48,6 +50,15 @@ impl Line {
             self.say(&codec::message(&mut scene.world.random, code, payload, deflate));
             self.close_sent = code == opcode::CLOSE;
         }
+    }
+
+    /// Breaks the protocol: a frame without a mask, a reserved opcode, text that is none.
+    pub fn be_rude(&mut self, scene: &mut Scene) {
+        let frames: [&[u8]; 3] = [b"\x81\x01x", b"\x83\x80\0\0\0\0", b"\x81\x81\0\0\0\0\xff"];
+        let frame = *scene.world.random.pick(&frames);
+        self.tell(scene, "blurts", 0, frame);
+        self.say(frame);
+        (self.close_sent, self.rude) = (true, true);
     }
 
     /// Bytes that wait to be sent.
@@ -111,7 +122,8 @@ impl Line {
                 Item::Message(opcode::CLOSE, payload) => {
                     self.close_seen = true;
                     if let Some(code) = payload.first_chunk() {
-                        scene.oracle.tally.count(close_code(u16::from_be_bytes(*code)));
+                        let word = close_code(u16::from_be_bytes(*code), self.rude);
+                        scene.oracle.tally.count(word);
                     }
                     self.say_message(scene, opcode::CLOSE, payload);
                 }
@@ -155,8 +167,10 @@ impl Line {
 }
 
 /// The name under which a Close is counted. Those that would be a bug of the server are violations.
-fn close_code(code: u16) -> &'static str {
+fn close_code(code: u16, rude: bool) -> &'static str {
     match code {
+        1002 if rude => "closed: protocol",
+        1007 if rude => "closed: bad data",
         1000 => "closed: 1000",
         1012 => "closed: restart",
         1013 => "closed: overloaded",

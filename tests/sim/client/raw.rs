@@ -102,6 +102,7 @@ impl Raw {
         }
         match scene.world.random.below(200) {
             0 => self.line.stall(scene.step + scene.world.random.below(1500) as u64),
+            1 if scene.world.random.chance(300) => self.line.be_rude(scene),
             1 => self.line.say_message(scene, opcode::CLOSE, &[3, 232]),
             2 => {
                 self.line.reset(scene);

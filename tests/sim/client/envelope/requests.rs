@@ -23,6 +23,7 @@ impl EnvelopeClient {
                 self.line.reset(scene);
                 self.over(scene);
             }
+            1 if scene.world.random.chance(300) => self.line.be_rude(scene),
             1 => self.line.say_message(scene, opcode::CLOSE, &[3, 232]),
             2 => self.line.finish(scene),
             3..7 => self.line.stall(scene.step + scene.world.random.below(1500) as u64),
