@@ -1,0 +1,124 @@
+//! The server under test: the built program, started with flags, on a port of its own. Here too are
+//! the questions that any test may ask it over HTTP.
+
+use std::io::{BufRead as _, BufReader, Lines, Read as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::wire::{PATIENCE, Response, Wire};
+
+/// A running server. It ends with the test, which fails if a worker has panicked.
+pub struct Server {
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
+    child: Child,
+    log: Option<JoinHandle<String>>,
+    /// Held, so that it may go on saying things.
+    _stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Server {
+    /// Starts it with these flags beside `--listen`.
+    pub fn start(flags: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_fanwire"))
+            .args(["--listen", "127.0.0.1:0", "--log-level", "warn"])
+            .args(flags)
+            .env_clear()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stderr = child.stderr.take().expect("piped");
+        let log = thread::spawn(move || {
+            let mut log = String::new();
+            let _ = stderr.read_to_string(&mut log);
+            log
+        });
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let port = lines.find_map(|line| {
+            let line = line.expect("it says where it listens");
+            let (_, address) = line.split_once("listening  http://127.0.0.1:")?;
+            address.split(' ').next()?.parse().ok()
+        });
+        let Some(port) = port else {
+            let _ = child.wait();
+            panic!("it did not start: {}", log.join().unwrap_or_default());
+        };
+        Self { port, child, log: Some(log), _stdout: lines }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `GET path`, on a connection of its own.
+    pub fn read(&self, path: &str) -> Response {
+        Wire::connect(self.port).ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+    }
+
+    /// `GET path`, which must be answered with 200 and JSON.
+    pub fn read_json(&self, path: &str) -> Value {
+        let response = self.read(path);
+        assert_eq!(response.status, 200, "{path}: {response:?}");
+        response.json()
+    }
+
+    /// `POST path` with this body and these header lines (each ending in CR LF).
+    pub fn post(&self, path: &str, lines: &str, body: impl AsRef<[u8]>) -> Response {
+        Wire::connect(self.port).post(path, lines, body.as_ref())
+    }
+
+    /// Publishes JSON to a channel and returns the position.
+    pub fn publish(&self, channel: &str, body: impl AsRef<[u8]>) -> String {
+        let response = self.post(&format!("/channels/{channel}"), "", body);
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()["id"].as_str().expect("a position").into()
+    }
+
+    /// One of the server's counters.
+    pub fn counter(&self, name: &str) -> u64 {
+        let text = self.read("/metrics").text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("a number")
+    }
+
+    /// Asks for a counter until it is as wanted; the question itself takes the time.
+    pub fn await_counter(&self, name: &str, mut wanted: impl FnMut(u64) -> bool) -> u64 {
+        let start = Instant::now();
+        loop {
+            let value = self.counter(name);
+            if wanted(value) {
+                return value;
+            }
+            assert!(start.elapsed() < PATIENCE, "{name} stays at {value}");
+        }
+    }
+
+    /// Resident memory of the process, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("Linux tells");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix("kB")).expect("in kB");
+        kib.trim().parse::<u64>().expect("a number") * 1024
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let ended = self.child.try_wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let log = self.log.take().and_then(|log| log.join().ok()).unwrap_or_default();
+        if thread::panicking() {
+            eprintln!("the server's log: {log}");
+            return;
+        }
+        assert!(!log.contains("panicked at"), "{log}");
+        assert!(matches!(ended, Ok(None)), "it ended by itself ({ended:?}): {log}");
+    }
+}
