@@ -11,6 +11,8 @@ CARGO        ?= cargo
 NIGHTLY      ?= nightly
 CONFORMANCE  ?= part
 FUZZ_SECONDS ?= 600
+# Tests are optimised but keep their assertions, and share one build: see Cargo.toml.
+TEST         := $(CARGO) test --profile checked --locked
 export NIGHTLY CARGO
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
@@ -21,12 +23,12 @@ STEPS ?= fmt tidy clippy unit sim it loom benches-build deny interop browser \
 BINARY := target/release/fanwire
 
 .PHONY: help test build fmt tidy clippy unit it sim loom benches-build deny interop browser \
-        conformance conformance-part conformance-off fuzz fuzz-smoke bench screenshots clean
+        conformance conformance-all conformance-part conformance-off fuzz fuzz-smoke bench screenshots clean
 
 help: ## This list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## Every step below up to fuzz-smoke; CONFORMANCE=off leaves Autobahn out, and says so.
+test: ## All steps; CONFORMANCE=off leaves Autobahn out and says so, CONFORMANCE=all runs all of it.
 	@scripts/steps $(STEPS)
 
 build: ## The binary, as it is shipped: target/release/fanwire.
@@ -38,7 +40,7 @@ fmt: ## Formatting.
 
 tidy: ## Our own rules of style and architecture: tests/tidy.rs.
 	@scripts/need rust
-	$(CARGO) test --locked --test tidy
+	$(TEST) --test tidy
 
 clippy: ## Lints, warnings being errors.
 	@scripts/need rust
@@ -46,24 +48,24 @@ clippy: ## Lints, warnings being errors.
 
 unit: ## Tests beside the code, tables, properties.
 	@scripts/need rust
-	$(CARGO) test --locked --lib
-	$(CARGO) test --locked --doc
+	$(TEST) --lib
+	$(TEST) --doc
 
 it: ## Integration: the real binary over real sockets.
 	@scripts/need rust
-	$(CARGO) test --release --locked --test it
+	$(TEST) --test it
 
 sim: ## Simulation: hundreds of seeds with faults. SIM_SEED replays one.
 	@scripts/need rust
-	$(CARGO) test --release --locked --test sim
+	$(TEST) --test sim
 
 loom: ## Every interleaving of mailbox and wake.
 	@scripts/need rust
-	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --lib --target-dir target/loom loom
+	RUSTFLAGS="--cfg loom" $(TEST) --test loom --target-dir target/loom
 
 benches-build: ## The benchmarks compile.
 	@scripts/need rust
-	$(CARGO) bench --locked --no-run
+	$(CARGO) bench --profile checked --locked --no-run
 
 deny: ## Licences, sources and bans of the dependencies.
 	@scripts/need cargo-deny
@@ -84,6 +86,8 @@ conformance: build ## Autobahn, all 517 cases; a few minutes.
 conformance-part: build ## Autobahn, a representative part; about a minute.
 	@scripts/need venv
 	tests/conformance/run --part $(BINARY)
+
+conformance-all: conformance
 
 conformance-off:
 	@echo "conformance was NOT run: CONFORMANCE=off"

@@ -26,6 +26,9 @@ pub const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(75);
 /// How long a turn may take before `/live` says that the worker is stuck.
 pub const LIVE_MS: u64 = 30_000;
 
+/// How long the letters of `/ready` may take.
+pub const READY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// The range in which clients are told to reconnect.
 pub const RECONNECT_MS: (u64, u64) = (500, 20_000);
 

@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let settings = Settings::from_args(args, std::env::vars_os(), &Machine::read());
     let settings = settings.unwrap_or_else(|error| error.exit());
     start_log(&settings);
+    abort_on_panic();
     let open = settings.config.open;
     let pages = settings.config.pages;
     let workers = settings.config.workers;
@@ -34,6 +35,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A panic anywhere ends the process: half a hub is worse than a restart.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        report(info);
+        std::process::abort();
+    }));
 }
 
 fn start_log(settings: &Settings) {

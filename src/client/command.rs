@@ -182,7 +182,6 @@ fn request<'a>(
     envelope: &mut Members<'a, { ENVELOPE.len() }>,
 ) -> Result<Request<'a>, Fault> {
     envelope.read(text)?;
-    json::check_depth(text)?;
     let [kind, id, channel, data, encoding, key, idempotency_key, skip_self] = envelope.fields();
     let id = request_id(id)?;
     if kind.raw().is_none() {

@@ -1,18 +1,12 @@
 //! JSON as this server reads it: an object is taken apart into the members that one knows, each
-//! left as it stands in the text; a value is looked at only when it is needed. Nothing recurses,
-//! and payloads are never parsed, only checked to be JSON.
+//! left as it stands in the text; a value is looked at only when it is needed. Payloads are never
+//! parsed, only checked to be JSON: see `scan`.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::RangeInclusive;
 
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
-use serde_json::value::RawValue;
-
 use super::code::{Code, Fault};
-use crate::limits::JSON_DEPTH;
+use super::scan::{Flaw, Scanner};
 
 /// The members of one object whose names are known.
 #[derive(Debug)]
@@ -32,18 +26,43 @@ impl<'a, const N: usize> Members<'a, N> {
     /// Reads `text`, which must be one object. What came before an error stays readable, so that
     /// even broken requests can be answered under their `id`.
     pub fn read(&mut self, text: &'a str) -> Result<(), Fault> {
-        let mut json = serde_json::Deserializer::from_str(text);
-        if (&mut *self).deserialize(&mut json).and_then(|()| json.end()).is_err() {
-            return Err(match is_json(text) {
-                Ok(()) => Fault::new(Code::BadRequest, self.describe("must be an object")),
-                Err(broken) => broken,
-            });
+        let mut scan = Scanner::new(text);
+        if !scan.opens(b'{') {
+            is_json(text)?;
+            return Err(Fault::new(Code::BadRequest, self.describe("must be an object")));
         }
-        if let Some(name) = self.repeated {
-            let message = format!("{}{name}: stands there twice", self.scope);
-            return Err(Fault::new(Code::BadRequest, message));
+        self.read_members(&mut scan).map_err(|flaw| scan.fault(flaw))?;
+        match self.repeated {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!("{}{name}: stands there twice", self.scope);
+                Err(Fault::new(Code::BadRequest, message))
+            }
         }
-        Ok(())
+    }
+
+    fn read_members(&mut self, scan: &mut Scanner<'a>) -> Result<(), Flaw> {
+        let mut more = !scan.closes(b'}');
+        while more {
+            let name = scan.name()?;
+            let value = scan.value(1)?;
+            self.keep(name, value);
+            more = scan.continues(b'}')?;
+        }
+        scan.end()
+    }
+
+    /// Keeps the value when its name, with quotes, is one of ours.
+    fn keep(&mut self, quoted: &str, value: &'a str) {
+        let place = |name: &str| self.names.iter().position(|&known| known == name);
+        let plain = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+        // Only a name that is none of ours may be one of ours with escapes.
+        let Some(at) = place(plain).or_else(|| place(&string(quoted)?)) else { return };
+        if self.values[at].is_some() {
+            self.repeated = Some(self.names[at]);
+        } else {
+            self.values[at] = Some(value);
+        }
     }
 
     /// The fields, in the order of their names.
@@ -60,61 +79,6 @@ impl<'a, const N: usize> Members<'a, N> {
             "" => format!("the message {what}"),
             scope => format!("{scope}: {what}"),
         }
-    }
-}
-
-impl<'a, const N: usize> DeserializeSeed<'a> for &mut Members<'a, N> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'a, const N: usize> Visitor<'a> for &mut Members<'a, N> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<(), A::Error> {
-        while let Some(known) = object.next_key_seed(KnownName(self.names))? {
-            let Some(at) = known else {
-                object.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            let value = object.next_value::<&RawValue>()?.get();
-            if self.values[at].is_some() {
-                self.repeated = Some(self.names[at]);
-            } else {
-                self.values[at] = Some(value);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Finds the place of a member's name among the known ones.
-struct KnownName<'n>(&'n [&'static str]);
-
-impl<'a> DeserializeSeed<'a> for KnownName<'_> {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Option<usize>, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KnownName<'_> {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Option<usize>, E> {
-        Ok(self.0.iter().position(|&known| known == name))
     }
 }
 
@@ -227,90 +191,34 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| Fault::new(Code::BadJson, "not UTF-8"))
 }
 
-/// Checks that `text` is one JSON value (RFC 8259), whatever its depth.
+/// Checks that `text` is one JSON value (RFC 8259), nested at most `JSON_DEPTH` deep.
 pub(super) fn is_json(text: &str) -> Result<(), Fault> {
-    match serde_json::from_str::<IgnoredAny>(text) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Fault::new(Code::BadJson, format!("not JSON: {error}"))),
-    }
-}
-
-/// Checks that no array or object of `text` lies deeper than `JSON_DEPTH`. For text that is not
-/// JSON the answer means nothing.
-pub(super) fn check_depth(text: &str) -> Result<(), Fault> {
-    // Most messages do not even have so many brackets.
-    if memchr::memchr2_iter(b'{', b'[', text.as_bytes()).nth(JSON_DEPTH).is_none()
-        || depth(text.as_bytes()) <= JSON_DEPTH
-    {
-        return Ok(());
-    }
-    Err(Fault::new(Code::BadJson, format!("nested deeper than {JSON_DEPTH}")))
-}
-
-/// The deepest nesting of a JSON text.
-fn depth(text: &[u8]) -> usize {
-    let (mut depth, mut deepest) = (0usize, 0);
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'{' | b'[' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => skip_string(&mut rest),
-            _ => {}
-        }
-    }
-    deepest
-}
-
-/// Moves behind the quote that ends the string.
-fn skip_string(rest: &mut std::slice::Iter<'_, u8>) {
-    while let Some(at) = memchr::memchr2(b'"', b'\\', rest.as_slice()) {
-        if rest.nth(at) == Some(&b'"') {
-            return;
-        }
-        rest.next(); // what is escaped
-    }
-    *rest = [].iter();
+    let mut scan = Scanner::new(text);
+    scan.value(0).and_then(|_| scan.end()).map_err(|flaw| scan.fault(flaw))
 }
 
 /// The elements of a JSON array as they stand in the text, or `None` when there are more than
 /// `max`.
 pub(super) fn elements(text: &str, max: usize) -> Result<Option<Vec<&str>>, Fault> {
-    let mut elements = Elements { found: Vec::new(), max, exceeded: false };
-    let mut json = serde_json::Deserializer::from_str(text);
-    match json.deserialize_seq(&mut elements).and_then(|()| json.end()) {
-        Ok(()) => Ok(Some(elements.found)),
-        Err(_) if elements.exceeded => Ok(None),
-        Err(error) => Err(Fault::new(Code::BadJson, format!("not JSON: {error}"))),
-    }
+    let mut scan = Scanner::new(text);
+    scan_elements(&mut scan, max).map_err(|flaw| scan.fault(flaw))
 }
 
-struct Elements<'a> {
-    found: Vec<&'a str>,
-    max: usize,
-    exceeded: bool,
-}
-
-impl<'a> Visitor<'a> for &mut Elements<'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
+fn scan_elements<'a>(scan: &mut Scanner<'a>, max: usize) -> Result<Option<Vec<&'a str>>, Flaw> {
+    if !scan.opens(b'[') {
+        return Err(Flaw::Grammar);
     }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut array: A) -> Result<(), A::Error> {
-        while let Some(element) = array.next_element::<&RawValue>()? {
-            if self.found.len() == self.max {
-                self.exceeded = true;
-                return Err(A::Error::custom("too many"));
-            }
-            self.found.push(element.get());
+    let mut found = Vec::new();
+    let mut more = !scan.closes(b']');
+    while more {
+        if found.len() == max {
+            return Ok(None);
         }
-        Ok(())
+        found.push(scan.value(1)?);
+        more = scan.continues(b']')?;
     }
+    scan.end()?;
+    Ok(Some(found))
 }
 
 /// Appends `text` as a JSON string.

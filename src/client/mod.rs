@@ -3,7 +3,8 @@
 //! state of a connection and gives no positions; `docs/protocol.md` is the contract in words.
 //!
 //! The story starts in `command` (what a client may say) and `batch` (what the backend may say over
-//! HTTP), both on `json` and `name`; it ends in `answer`, whose errors have the words of `code`.
+//! HTTP), both on `json`, `scan` and `name`; it ends in `answer`, whose errors have the words of
+//! `code`.
 
 pub mod answer;
 pub mod batch;
@@ -11,3 +12,4 @@ pub mod code;
 pub mod command;
 mod json;
 pub mod name;
+mod scan;

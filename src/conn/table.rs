@@ -4,6 +4,9 @@
 use super::entry::{Cold, Hot, Phase};
 use crate::chunks::Chunks;
 
+#[cfg(test)]
+mod tests;
+
 /// The due tick of a connection that waits for nothing.
 pub const NEVER: u32 = u32::MAX;
 

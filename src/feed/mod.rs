@@ -4,12 +4,15 @@
 //!
 //! `window` holds the bytes, `subscription` is a cursor, this file keeps them together.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::chunks::Chunks;
 use crate::hub::{Delivery, Encoding, Epoch, Position, WorkerId};
 
 pub mod subscription;
+#[cfg(test)]
+mod tests;
 pub mod window;
 
 use subscription::{State, Subscription};
@@ -40,7 +43,8 @@ pub struct Feed {
     /// Where the pass over the subscriptions stands, and how many it has yet to visit.
     next: usize,
     left: usize,
-    skips: Vec<Skip>,
+    /// In the order of their indices; none before the window, for what comes by a page comes whole.
+    skips: VecDeque<Skip>,
 }
 
 /// A publication that one connection shall not get live, and has not reached yet.
@@ -78,7 +82,7 @@ impl Feed {
             lagging: 0,
             next: 0,
             left: 0,
-            skips: Vec::new(),
+            skips: VecDeque::new(),
         }
     }
 
@@ -188,7 +192,7 @@ impl Feed {
     /// Adds a subscription without a place, and says where it stands.
     pub fn join(&mut self, slot: u32, serial: u16) -> usize {
         self.joining += 1;
-        self.subscriptions.push(Subscription::joining(slot, serial))
+        self.add(Subscription::joining(slot, serial))
     }
 
     /// Adds a subscription that follows from the end on, which is known.
@@ -197,6 +201,12 @@ impl Feed {
         let mut subscription = Subscription::joining(slot, 0);
         subscription.state = State::Following;
         subscription.sent = self.end.unwrap_or(NOWHERE);
+        self.add(subscription)
+    }
+
+    fn add(&mut self, subscription: Subscription) -> usize {
+        // It may stand before one that the pass has yet to visit.
+        self.left += usize::from(self.left > 0);
         self.subscriptions.push(subscription)
     }
 
@@ -219,9 +229,18 @@ impl Feed {
     }
 
     /// A page has come for this subscription: it now stands at `last`, and the channel's head was
-    /// `head` when the page was cut.
-    pub fn turn_page(&mut self, at: usize, epoch: Epoch, last: u64, head: u64, spare: &mut Spare) {
-        if self.end != Some(head) || self.epoch != epoch {
+    /// `head` when the page was cut. Returns whether the feed begins anew with it, so that others
+    /// have to be visited.
+    pub fn turn_page(
+        &mut self,
+        at: usize,
+        epoch: Epoch,
+        last: u64,
+        head: u64,
+        spare: &mut Spare,
+    ) -> bool {
+        let anew = self.end != Some(head) || self.epoch != epoch;
+        if anew {
             self.begin(epoch, head, spare);
         }
         let end = self.end;
@@ -241,6 +260,7 @@ impl Feed {
         let lags = Some(self.subscriptions[at].sent) != end;
         self.lagging = self.lagging + usize::from(lags) - usize::from(lagged);
         self.empty_when_read(spare);
+        anew && self.lagging > usize::from(lags)
     }
 
     /// Takes a subscription out. The last one takes its place: returns that one's slot.
@@ -271,8 +291,9 @@ impl Feed {
     fn reset(&mut self, epoch: Epoch, spare: &mut Spare) {
         if epoch != self.epoch {
             for subscription in self.subscriptions.iter_mut() {
-                subscription.sent = NOWHERE;
+                (subscription.sent, subscription.skips) = (NOWHERE, false);
             }
+            self.skips.clear();
         }
         self.end = None;
         self.lagging = 0;
@@ -306,7 +327,11 @@ impl Feed {
             State::Following if subscription.sent != NOWHERE => {
                 subscription.skips = true;
                 let slot = subscription.slot;
-                self.skips.push(Skip { slot, index });
+                let first = self.window.first().unwrap_or(index);
+                while self.skips.front().is_some_and(|skip| skip.index < first) {
+                    self.skips.pop_front();
+                }
+                self.skips.push_back(Skip { slot, index });
             }
             // What comes by a page comes whole.
             _ => {}

@@ -6,8 +6,15 @@ use std::collections::VecDeque;
 
 use crate::hub::Frames;
 
+#[cfg(test)]
+mod tests;
+
 /// Frames from this size on are kept by reference instead of being copied.
 pub const LARGE_FRAME: usize = 16 << 10;
+
+/// What a frame costs besides its bytes: without it, a window of tiny frames would be many times as
+/// large as it says.
+pub const FRAME_OVERHEAD: usize = size_of::<Entry>();
 
 /// The place of a reader whose numbering has ended: before everything.
 pub const NOWHERE: u64 = u64::MAX;
@@ -57,7 +64,7 @@ struct Body {
     start: u64,
     /// Indices of the large ones.
     large: VecDeque<u64>,
-    /// Bytes of all frames.
+    /// What all entries cost.
     bytes: usize,
 }
 
@@ -88,9 +95,14 @@ impl Spare {
 }
 
 impl Window {
-    /// Bytes held.
+    /// Bytes held, [`FRAME_OVERHEAD`] included.
     pub fn bytes(&self) -> usize {
         self.body.as_ref().map_or(0, |body| body.bytes)
+    }
+
+    /// Index of the oldest frame held.
+    pub fn first(&self) -> Option<u64> {
+        self.body.as_ref().map(|body| body.first)
     }
 
     /// Adds the frame with the next index. The oldest go when there are more than `max_bytes`; the
@@ -111,7 +123,7 @@ impl Window {
         let shared = large.then(|| frames.clone());
         body.entries.push_back(Entry { offset, length: frames.len(), large: shared });
         let before = body.bytes;
-        body.bytes += frames.len();
+        body.bytes += frames.len() + FRAME_OVERHEAD;
         body.evict(max_bytes);
         spare.bytes = spare.bytes + body.bytes - before;
     }
@@ -164,7 +176,8 @@ impl Window {
     pub fn clear(&mut self, spare: &mut Spare) {
         let Some(mut body) = self.body.take() else { return };
         spare.bytes -= body.bytes;
-        if spare.bodies.len() < MAX_SPARE_BODIES && body.small.capacity() <= MAX_SPARE_BYTES {
+        let capacity = body.small.capacity() + body.entries.capacity() * FRAME_OVERHEAD;
+        if spare.bodies.len() < MAX_SPARE_BODIES && capacity <= MAX_SPARE_BYTES {
             body.entries.clear();
             body.small.clear();
             body.large.clear();
@@ -178,7 +191,7 @@ impl Body {
     fn evict(&mut self, max_bytes: usize) {
         while self.bytes > max_bytes && self.entries.len() > 1 {
             let Some(entry) = self.entries.pop_front() else { return };
-            self.bytes -= entry.length;
+            self.bytes -= entry.length + FRAME_OVERHEAD;
             self.first += 1;
             if entry.large.is_some() {
                 self.large.pop_front();

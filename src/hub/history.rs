@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::Publication;
 
-/// What one publication costs besides its payload: the shared block, and its place in the queue.
-pub const PUBLICATION_OVERHEAD: usize = 96;
+/// What one publication costs besides its payload: the shared block with its two counts, and its
+/// place in the queue.
+pub const PUBLICATION_OVERHEAD: usize =
+    2 * size_of::<usize>() + size_of::<Publication>() + size_of::<(u64, Arc<Publication>)>();
 
 /// Bounds of one channel's history.
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +60,19 @@ impl History {
         }
     }
 
-    /// Forgets all but the `count` newest. Returns how many bytes that freed.
-    pub fn keep_newest(&mut self, count: usize) -> usize {
-        let before = self.bytes;
-        while self.entries.len() > count {
-            self.forget_oldest();
+    /// Forgets the oldest. The place of an emptied queue is given back.
+    pub fn forget_oldest(&mut self) {
+        if let Some((_, publication)) = self.entries.pop_front() {
+            self.bytes -= cost(&publication);
         }
-        self.entries.shrink_to(count);
-        before - self.bytes
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
     }
 
     /// Bytes held.
@@ -93,12 +100,6 @@ impl History {
         let skip = self.first().map_or(0, |first| index.saturating_sub(first));
         let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(self.entries.len());
         self.entries.range(skip..).map(|(_, publication)| publication)
-    }
-
-    fn forget_oldest(&mut self) {
-        if let Some((_, publication)) = self.entries.pop_front() {
-            self.bytes -= cost(&publication);
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use super::Position;
 
 /// What an entry costs besides its text.
-const ENTRY_OVERHEAD: usize = 96;
+pub const ENTRY_OVERHEAD: usize = 96;
 
 /// Keys seen lately, each with the position that its publication got.
 #[derive(Debug)]

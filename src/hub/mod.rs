@@ -13,6 +13,8 @@ pub mod history;
 pub mod idempotency;
 pub mod page;
 pub mod shard;
+#[cfg(test)]
+mod tests;
 
 /// Number of a worker in its node, from 0.
 pub type WorkerId = u16;

@@ -1,6 +1,6 @@
 //! A page: what a reader that joins or lags gets from the owner, at most 64 KiB or one frame, with
 //! the gap before it where something is lost. Only this file makes gaps. Pages are shared: in a
-//! storm everybody asks for the same one, so the latest few are kept ([`Pages`]).
+//! storm everybody asks for the same one, so the latest few are kept for a moment ([`Pages`]).
 
 use std::collections::VecDeque;
 

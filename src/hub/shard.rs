@@ -183,8 +183,8 @@ impl Shard {
         if let Some(key) = key {
             self.keys.remember(&key, publication.position, now.mono_ms);
         }
-        self.touch(at, now);
         self.shed_history(at);
+        self.touch(at, now);
         let position = publication.position;
         Ok((Published { position, receivers, duplicate: false }, Some(publication)))
     }
@@ -299,6 +299,7 @@ impl Shard {
     /// Forgets quiet channels and old keys. To be called now and then; does a bounded piece of work.
     pub fn sweep(&mut self, now: Now) {
         self.keys.expire(now.mono_ms);
+        self.pages.clear();
         let age = self.limits.position_age_ms;
         for _ in 0..256 {
             let Some(&(touched, at)) = self.idle.first() else { return };
@@ -386,19 +387,20 @@ impl Shard {
     /// Holds the shard's total: idle channels lose their history first, oldest first, then the
     /// channel that has just grown loses its own, its newest last.
     fn shed_history(&mut self, grown: usize) {
-        while self.history_bytes > self.limits.max_history_bytes {
-            let (at, keep) = match self.stocked.iter().find(|&&(_, at)| at != grown).copied() {
-                Some(oldest) => {
-                    self.stocked.remove(&oldest);
-                    (oldest.1, 0)
+        while self.history_bytes() > self.limits.max_history_bytes {
+            let oldest = self.stocked.iter().find(|&&(_, at)| at != grown).copied();
+            let at = oldest.map_or(grown, |(_, at)| at);
+            let history = &mut self.channels[at].history;
+            let before = history.bytes();
+            match oldest {
+                Some(entry) => {
+                    self.stocked.remove(&entry);
+                    history.clear();
                 }
-                None => (grown, self.channels[grown].history.len().saturating_sub(1)),
-            };
-            let freed = self.channels[at].history.keep_newest(keep);
-            if freed == 0 {
-                return;
+                None if history.is_empty() => return,
+                None => history.forget_oldest(),
             }
-            self.history_bytes -= freed;
+            self.history_bytes = self.history_bytes - before + history.bytes();
         }
     }
 

@@ -15,7 +15,7 @@ use crate::http::reply::{self, Circumstances, Reply};
 use crate::hub::channel::Draft;
 use crate::hub::shard::{Description, Published};
 use crate::hub::{ConnectionKey, Kind, Position};
-use crate::limits::LIVE_MS;
+use crate::limits::{LIVE_MS, READY_TIMEOUT};
 use crate::metrics::Counter;
 
 /// Whom idempotency keys of the API belong to, as long as there is one backend.
@@ -49,6 +49,7 @@ impl<N: Net> Worker<N> {
             Ask::Ready => {
                 call.gathered = Gathered::Probes;
                 self.await_all(slot, call, Mail::Probe);
+                self.set_deadline(slot, READY_TIMEOUT);
             }
             Ask::Status => self.finish(slot, &call, &self.status()),
             Ask::Metrics => {
@@ -204,6 +205,14 @@ impl<N: Net> Worker<N> {
             status["connections"] = self.stats.connections().into();
         }
         Reply::json(200, status.to_string().into_bytes())
+    }
+
+    /// The answers did not come in time.
+    pub(super) fn give_up(&mut self, slot: u32) {
+        let message = "a worker does not answer";
+        // Closing, for what still comes must not be taken for the answer to a next request.
+        let reply = reply::error("overloaded", 503, message, true, Some(1000)).closing();
+        self.reply(slot, &reply, Circumstances::default());
     }
 
     fn live(&self) -> Reply<'static> {

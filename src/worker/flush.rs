@@ -200,7 +200,10 @@ impl<N: Net> Worker<N> {
     fn catch_up(&mut self, slot: u32, budget: &mut Budget) {
         loop {
             let hot = self.table.hot(slot);
-            if hot.outbox.is_some() || hot.flags.any(Flags::BLOCKED | Flags::DEAD) {
+            if hot.socket.is_none()
+                || hot.outbox.is_some()
+                || hot.flags.any(Flags::BLOCKED | Flags::DEAD)
+            {
                 return;
             }
             let mut lagging = None;

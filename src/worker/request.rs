@@ -54,7 +54,8 @@ impl<N: Net> Worker<N> {
                 let scanner = std::mem::take(scanner);
                 cold.session.get_or_insert_default().scanner = scanner;
                 hot.inbox.get_or_insert_default().held = head.into_owned();
-                if hot.flags.set(Flags::BEGUN) {
+                // The first head of a connection has its time from the accept on.
+                if hot.flags.set(Flags::BEGUN) && !hot.flags.has(Flags::HANDSHAKE) {
                     self.set_deadline(slot, self.config.handshake_timeout);
                 }
                 bytes.len()

@@ -154,7 +154,8 @@ impl<N: Net> Worker<N> {
         let end = self.feeds[index as usize].position();
         if let Some(end) = end.filter(|_| self.net.plants(net::Fault::SilentEviction)) {
             let feed = &mut self.feeds[index as usize];
-            return feed.turn_page(at, end.epoch, end.index, end.index, &mut self.spare);
+            feed.turn_page(at, end.epoch, end.index, end.index, &mut self.spare);
+            return;
         }
         self.count_one(Counter::Pulls);
         let serial = self.serial();
@@ -213,7 +214,10 @@ impl<N: Net> Worker<N> {
         let Page { epoch, last, head, frames, .. } = page;
         let last = if self.net.plants(net::Fault::LateAdd) { head } else { last };
         let feed = &mut self.feeds[index as usize];
-        feed.turn_page(at, epoch, last, head, &mut self.spare);
+        if feed.turn_page(at, epoch, last, head, &mut self.spare) && !feed.hot {
+            feed.hot = true;
+            self.hot.push_back(index);
+        }
         if let Some(frames) = frames {
             self.table.hot_mut(slot).outbox.get_or_insert_default().share(frames, 0);
         }

@@ -161,6 +161,7 @@ impl<N: Net> Worker<N> {
         match hot.phase {
             Phase::Head if begun || hot.flags.has(Flags::HANDSHAKE) => self.time_out(slot),
             Phase::Body => self.time_out(slot),
+            Phase::Exchange => self.give_up(slot),
             // A kept connection without a request just ends.
             Phase::Head => self.linger(slot),
             _ => self.mark_dead(slot),

@@ -4,8 +4,14 @@
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-/// Shorter payloads are sent as they are: compressing them takes longer than it saves.
-pub const MIN_PAYLOAD: usize = 64;
+/// Shorter payloads are sent as they are. JSON of 80 bytes gets a tenth shorter, of 110 bytes a
+/// fifth, which is less than the headers of the packet that carries it.
+pub const MIN_PAYLOAD: usize = 128;
+
+/// zlib's level. 1 knows only the fixed code, which gains nothing on text without repetitions; 2
+/// makes a code for each block, and what 6 adds to that is a few bytes in a hundred for twice the
+/// time.
+const LEVEL: Compression = Compression::new(2);
 
 /// The smallest window that raw deflate can be made with.
 const MIN_BITS: u8 = 9;
@@ -29,7 +35,6 @@ impl Deflate {
     /// farther than 2 to the power of `window_bits` (9 to 15). False, with nothing appended, when
     /// the message is better sent as it is.
     pub fn compress(&mut self, window_bits: u8, payload: &[u8], out: &mut Vec<u8>) -> bool {
-        debug_assert!((9..=15).contains(&window_bits));
         if payload.len() < MIN_PAYLOAD {
             return false;
         }
@@ -37,9 +42,8 @@ impl Deflate {
         else {
             return false;
         };
-        let compressor = slot.get_or_insert_with(|| {
-            Compress::new_with_window_bits(Compression::fast(), false, window_bits)
-        });
+        let compressor =
+            slot.get_or_insert_with(|| Compress::new_with_window_bits(LEVEL, false, window_bits));
         compressor.reset();
         let start = out.len();
         // Room for a result that is not smaller: when it is used up, compression has failed.

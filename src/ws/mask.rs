@@ -6,14 +6,13 @@
 /// Eight bytes at a time in a loop without dependencies, which the compiler widens to vectors.
 #[inline]
 pub fn unmask(bytes: &mut [u8], key: [u8; 4], phase: usize) {
-    let key = rotated(key, phase);
-    let [a, b, c, d] = key;
+    let [a, b, c, d] = rotated(key, phase);
     let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     let (words, tail) = bytes.as_chunks_mut::<8>();
     for chunk in words {
         *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
     }
-    for (byte, key) in tail.iter_mut().zip(key.iter().cycle()) {
+    for (byte, key) in tail.iter_mut().zip([a, b, c, d, a, b, c]) {
         *byte ^= key;
     }
 }

@@ -20,6 +20,8 @@ mod content;
 mod partial;
 #[cfg(test)]
 mod peer;
+#[cfg(test)]
+mod slow_inflate;
 mod text;
 
 pub use close::{CloseCode, Failure};

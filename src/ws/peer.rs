@@ -29,10 +29,10 @@ pub fn header(first: u8, len: u64) -> Vec<u8> {
     if len < 126 {
         bytes.push(0x80 | len as u8);
     } else if len < 65536 {
-        bytes.push(0x80 | 126);
+        bytes.push(0x80 + 126);
         bytes.extend((len as u16).to_be_bytes());
     } else {
-        bytes.push(0x80 | 127);
+        bytes.push(0x80 + 127);
         bytes.extend(len.to_be_bytes());
     }
     bytes.extend(KEY);

@@ -29,6 +29,9 @@ const DOWNWARDS: [(&str, &[&str]); 7] = [
     ("entropy", &["server", "settings", "worker", "engine", "conn"]),
 ];
 
+/// Parts that only some may use, beside those named above.
+const ABOVE: [&str; 3] = ["server", "settings", "clock"];
+
 /// What a pure part never mentions: sockets, clock, threads, randomness.
 const WORLD_WORDS: [&str; 12] = [
     "Instant",
@@ -164,7 +167,7 @@ fn arrows(source: &Source) -> Vec<Finding> {
     let allowed = PURE.iter().find(|(pure, _)| *pure == part).map(|(_, uses)| uses);
     let denied = DOWNWARDS.iter().find(|(upper, _)| *upper == part).map(|(_, never)| never);
     let bad = |used: &str| {
-        let known = parts.contains(&used) || used == "server" || used == "settings";
+        let known = parts.contains(&used) || ABOVE.contains(&used);
         used != part
             && known
             && (allowed.is_some_and(|uses| !uses.contains(&used))

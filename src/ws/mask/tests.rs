@@ -1,1 +1,56 @@
-//! Tests of `mask`.
+//! Tests of `mask` against the definition.
+
+use proptest::prelude::*;
+
+use super::{rotated, unmask};
+
+/// RFC 6455, section 5.3, word for word: octet i is combined with octet i modulo 4 of the key.
+fn slow(bytes: &[u8], key: [u8; 4], phase: usize) -> Vec<u8> {
+    bytes.iter().enumerate().map(|(i, byte)| byte ^ key[(i + phase) % 4]).collect()
+}
+
+/// Checklist 1.2: right at each offset modulo the key's and the vectors' width, for every length
+/// around them, wherever the bytes begin in memory.
+#[test]
+fn unmasks_every_length_alignment_and_phase() {
+    let bytes: Vec<u8> = (0..200u8).collect();
+    for start in 0..33 {
+        for len in 0..=130 {
+            for phase in 0..4 {
+                let mut fast = bytes.clone();
+                unmask(&mut fast[start..start + len], [0x37, 0xfa, 0x21, 0x3d], phase);
+                let slow = slow(&bytes[start..start + len], [0x37, 0xfa, 0x21, 0x3d], phase);
+                assert_eq!(fast[start..start + len], slow);
+                assert_eq!(fast[..start], bytes[..start], "bytes before are not touched");
+                assert_eq!(fast[start + len..], bytes[start + len..], "nor those after");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rotated_key_begins_at_the_phase() {
+    for phase in 0..9 {
+        let expected: Vec<u8> = (0..4).map(|i| [1, 2, 3, 4][(i + phase) % 4]).collect();
+        assert_eq!(rotated([1, 2, 3, 4], phase).to_vec(), expected);
+    }
+}
+
+proptest! {
+    /// Cut in two anywhere, the phase carried over, the result is that of the slow one.
+    #[test]
+    fn equals_the_definition(
+        bytes in prop::collection::vec(any::<u8>(), 0..1000),
+        key: [u8; 4],
+        phase in 0usize..8,
+        cut: prop::sample::Index,
+    ) {
+        let expected = slow(&bytes, key, phase);
+        let cut = cut.index(bytes.len() + 1);
+        let mut fast = bytes;
+        let (head, tail) = fast.split_at_mut(cut);
+        unmask(head, key, phase);
+        unmask(tail, key, phase + cut);
+        prop_assert_eq!(fast, expected);
+    }
+}

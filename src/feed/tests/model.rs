@@ -1,0 +1,502 @@
+//! A feed beside a slow obvious model of it: every frame of the numbering is kept, every reader is
+//! an index, every answer is worked out anew. The model also plays the owner, who cuts pages, and
+//! the worker, who sends. The tests of `feed` run it, and so does the fuzz target of that name.
+
+use std::sync::Arc;
+
+use crate::feed::subscription::State;
+use crate::feed::window::{FRAME_OVERHEAD, LARGE_FRAME, Rest, Run, Spare};
+use crate::feed::{Appended, Feed};
+use crate::hub::{Delivery, Encoding, Epoch, FeedKey, Frames, Position};
+
+/// Something that happens to a feed. `which` counts around those that are there.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
+pub enum Op {
+    /// The owner publishes; `skip` chooses a subscription that shall not get it.
+    Publish { size: u16, large: bool, skip: Option<u8> },
+    /// The owner publishes, and the delivery is lost.
+    Lose { size: u16 },
+    /// The owner begins a new numbering after `head`.
+    NewEpoch { head: u8 },
+    /// Somebody subscribes, and waits for a page.
+    Join,
+    /// Somebody subscribes from the end on, where that is known.
+    JoinLive,
+    /// A subscription ends.
+    Leave { which: u8 },
+    /// The page comes for which a subscription waits.
+    Page { which: u8 },
+    /// A part of the pass: so many visits, each socket with so much room.
+    Pass { visits: u8, room: u16 },
+    /// A full socket has room again.
+    Unblock { which: u8, room: u16 },
+    /// The window is dropped.
+    Drop,
+}
+
+/// How many publications the owner's history holds, and how many a page.
+const HELD: u64 = 12;
+const PAGE: u64 = 3;
+
+/// One subscription as the model sees it.
+#[derive(Debug)]
+struct Reader {
+    slot: u32,
+    state: State,
+    /// The index of the last one that it has; `None` when its numbering has ended.
+    place: Option<u64>,
+    /// Where its pull said that it stands.
+    since: Option<Position>,
+    skips: Vec<u64>,
+    blocked: bool,
+}
+
+impl Reader {
+    fn stand_at(&mut self, place: u64) {
+        self.place = Some(place);
+        while let Some(place) = &mut self.place
+            && self.skips.contains(&(*place + 1))
+        {
+            *place += 1;
+        }
+    }
+}
+
+/// What an owner has published in one epoch.
+#[derive(Debug)]
+struct Numbering {
+    /// The index before the first.
+    base: u64,
+    frames: Vec<Frames>,
+}
+
+impl Numbering {
+    fn after(base: u64) -> Self {
+        Self { base, frames: Vec::new() }
+    }
+
+    fn head(&self) -> u64 {
+        self.base + self.frames.len() as u64
+    }
+}
+
+/// A feed and its model.
+#[derive(Debug)]
+pub struct Pair {
+    feed: Feed,
+    spare: Spare,
+    window_bytes: usize,
+    /// All numberings, by epoch less one; the owner is at the last.
+    numberings: Vec<Numbering>,
+    /// What the feed has seen of that.
+    seen: Epoch,
+    end: Option<u64>,
+    /// Index of the first frame that the window holds; after `end` when it is empty.
+    first: u64,
+    /// Whether the worker has the feed on its list.
+    hot: bool,
+    readers: Vec<Reader>,
+    next_slot: u32,
+}
+
+impl Pair {
+    /// Nothing, in a feed whose window holds so many bytes.
+    pub fn new(window_bytes: usize) -> Self {
+        Self {
+            feed: Feed::new("room".into(), 0, Encoding::JSON, 1),
+            spare: Spare::default(),
+            window_bytes,
+            numberings: vec![Numbering::after(0)],
+            seen: Epoch(0),
+            end: None,
+            first: 1,
+            hot: false,
+            readers: Vec::new(),
+            next_slot: 0,
+        }
+    }
+
+    /// Runs the script, then lets everybody read to the end.
+    pub fn run(mut self, script: impl IntoIterator<Item = Op>) {
+        for op in script {
+            self.step(op);
+            self.check();
+        }
+        self.finish();
+    }
+
+    /// Lets one thing happen.
+    pub fn step(&mut self, op: Op) {
+        match op {
+            Op::Publish { size, large, skip } => self.publish(size, large, skip),
+            Op::Lose { size } => self.admit(size, false),
+            Op::NewEpoch { head } => self.numberings.push(Numbering::after(head.into())),
+            Op::Join => self.join(State::Joining),
+            Op::JoinLive if self.end.is_some() => self.join(State::Following),
+            Op::JoinLive => {}
+            Op::Leave { which } => self.leave(which),
+            Op::Page { which } => self.page(which),
+            Op::Pass { visits, room } => self.pass(visits.into(), room.into()),
+            Op::Unblock { which, room } => self.unblock(which, room.into()),
+            Op::Drop => {
+                self.feed.drop_window(&mut self.spare);
+                self.empty_window();
+            }
+        }
+    }
+
+    /// Compares everything that can be seen.
+    pub fn check(&self) {
+        let end = self.end.map(|index| Position { epoch: self.seen, index });
+        assert_eq!(self.feed.position(), end);
+        assert_eq!(self.feed.lagging(), self.lagging());
+        assert_eq!(self.feed.subscriptions().len(), self.readers.len());
+        let bytes: usize = self.window().map(|index| self.cost(index)).sum();
+        assert_eq!((self.feed.window_bytes(), self.spare.bytes()), (bytes, bytes));
+        for (at, reader) in self.readers.iter().enumerate() {
+            let subscription = self.feed.subscriptions()[at];
+            assert_eq!((subscription.slot, subscription.state), (reader.slot, reader.state));
+            if reader.state != State::Joining {
+                let place = reader.place.map(|index| Position { epoch: self.seen, index });
+                assert_eq!(self.feed.place_of(at), place);
+            }
+            self.check_run(at);
+        }
+    }
+
+    /// Whether everybody has everything.
+    pub fn is_read(&self) -> bool {
+        self.readers.iter().all(|reader| reader.place == Some(self.head()))
+    }
+
+    /// Compares what a subscription is to be sent next.
+    fn check_run(&self, at: usize) {
+        let reader = &self.readers[at];
+        let run = self.feed.run(at);
+        if reader.state != State::Following {
+            assert!(matches!(run, Run::Waiting), "{run:?}");
+            return;
+        }
+        let (Some(place), Some(end)) = (reader.place, self.end) else {
+            assert!(matches!(run, Run::Fallen), "{run:?}");
+            return;
+        };
+        let next = place + 1;
+        match run {
+            Run::Waiting => panic!("it follows"),
+            Run::CaughtUp => assert_eq!(place, end),
+            Run::Fallen => assert!(place < end && next < self.first),
+            Run::Large(frames) => {
+                assert!(next >= self.first && frames == self.frame(next));
+                assert!(self.is_large(next));
+            }
+            Run::Frames(bytes) => {
+                assert!(next >= self.first);
+                let wanted = |&index: &u64| !self.is_large(index) && !reader.skips.contains(&index);
+                let expected = (next..=end).take_while(wanted).map(|index| self.frame(index));
+                let expected: Vec<u8> = expected.flat_map(|frame| frame.iter().copied()).collect();
+                assert!(!bytes.is_empty() && bytes == expected, "frames after {place}");
+            }
+        }
+    }
+
+    /// After this everybody has everything, by nothing but what a worker does.
+    fn finish(mut self) {
+        self.step(Op::Publish { size: 1, large: false, skip: None });
+        for _ in 0..200 + self.readers.len() {
+            for which in (0..=u8::MAX).take(self.readers.len()) {
+                self.step(Op::Unblock { which, room: u16::MAX });
+                self.step(Op::Page { which });
+            }
+            self.step(Op::Pass { visits: u8::MAX, room: u16::MAX });
+            self.check();
+            let waits = |reader: &Reader| reader.blocked || reader.state != State::Following;
+            if !self.hot && !self.readers.iter().any(waits) {
+                break;
+            }
+        }
+        assert!(self.is_read(), "{:?}", self.readers);
+        assert_eq!((self.feed.lagging(), self.spare.bytes()), (0, 0));
+    }
+}
+
+/// What the owner does.
+impl Pair {
+    fn epoch(&self) -> Epoch {
+        Epoch(self.numberings.len() as u64)
+    }
+
+    fn now(&self) -> &Numbering {
+        &self.numberings[self.numberings.len() - 1]
+    }
+
+    fn head(&self) -> u64 {
+        self.now().head()
+    }
+
+    /// Gives a position to a frame whose bytes say where it stands.
+    fn admit(&mut self, size: u16, large: bool) {
+        let size = usize::from(size);
+        let length = if large { LARGE_FRAME - 2 + size % 64 } else { 2 + size % 600 };
+        let seed = self.head().wrapping_mul(31) ^ self.epoch().0.wrapping_mul(101);
+        let bytes = (0..length as u64).map(|at| (seed + at * 7 + (at >> 8)) as u8);
+        let at = self.numberings.len() - 1;
+        self.numberings[at].frames.push(bytes.collect());
+    }
+
+    fn publish(&mut self, size: u16, large: bool, skip: Option<u8>) {
+        self.admit(size, large);
+        let position = Position { epoch: self.epoch(), index: self.head() };
+        let feed = FeedKey { index: 0, generation: 1 };
+        let frames = Arc::clone(self.now().frames.last().expect("the new one"));
+        let delivery = Delivery { feed, position, frames, skip: None };
+        let skip = skip.and_then(|which| self.pick(which));
+        let outcome = self.feed.append(&delivery, skip, self.window_bytes, &mut self.spare);
+        assert_eq!(outcome, self.appended(position, skip));
+        self.hot |= outcome != Appended::Early;
+    }
+
+    /// What the delivery comes to.
+    fn appended(&mut self, Position { epoch, index }: Position, skip: Option<usize>) -> Appended {
+        let Some(end) = self.end else { return Appended::Early };
+        if (epoch, index) != (self.seen, end + 1) {
+            self.see(epoch, None);
+            return Appended::Reset;
+        }
+        let was_empty = self.window().is_empty();
+        self.end = Some(index);
+        if self.readers.iter().all(|reader| reader.state == State::Joining) {
+            self.empty_window();
+            return Appended::Early;
+        }
+        if was_empty {
+            self.first = index;
+        }
+        while self.first < index
+            && self.window().map(|index| self.cost(index)).sum::<usize>() > self.window_bytes
+        {
+            self.first += 1;
+        }
+        if let Some(reader) = skip.map(|at| &mut self.readers[at])
+            && reader.state == State::Following
+            && let Some(place) = reader.place
+        {
+            reader.skips.push(index);
+            reader.stand_at(place);
+            if reader.place == Some(place) {
+                self.forget_skips();
+            }
+        }
+        self.tidy_window();
+        Appended::Hot
+    }
+
+    /// The page for a reader that said `since`: where it begins, and where it ends.
+    fn cut(&self, since: Option<Position>, joins: bool) -> u64 {
+        let head = self.head();
+        let held = (self.now().base + 1).max((head + 1).saturating_sub(HELD));
+        match since {
+            Some(since) if since.epoch == self.epoch() && since.index <= head => {
+                head.min((since.index + 1).max(held) - 1 + PAGE)
+            }
+            // Some of the new ones want a little of the past.
+            None if joins && self.next_slot.is_multiple_of(2) => head.min(held - 1 + PAGE),
+            _ => head,
+        }
+    }
+}
+
+/// What the worker does.
+impl Pair {
+    fn join(&mut self, state: State) {
+        let slot = self.next_slot;
+        self.next_slot += 1;
+        let (at, place) = match state {
+            State::Joining => (self.feed.join(slot, 7), None),
+            _ => (self.feed.join_live(slot), self.end),
+        };
+        assert_eq!(at, self.readers.len());
+        let (since, skips) = (None, Vec::new());
+        self.readers.push(Reader { slot, state, place, since, skips, blocked: false });
+    }
+
+    fn leave(&mut self, which: u8) {
+        let Some(at) = self.pick(which) else { return };
+        let (gone, moved) = self.feed.leave(at, &mut self.spare);
+        assert_eq!(gone.slot, self.readers.swap_remove(at).slot);
+        assert_eq!(moved, self.readers.get(at).map(|reader| reader.slot));
+        self.tidy_window();
+        if self.readers.is_empty() {
+            self.check();
+            self.feed = Feed::new("room".into(), 0, Encoding::JSON, 1);
+            (self.seen, self.end, self.hot) = (Epoch(0), None, false);
+        }
+    }
+
+    fn page(&mut self, which: u8) {
+        let Some(at) = self.pick(which) else { return };
+        let reader = &self.readers[at];
+        if reader.state == State::Following {
+            return;
+        }
+        let (epoch, head) = (self.epoch(), self.head());
+        let last = self.cut(reader.since, reader.state == State::Joining);
+        self.hot |= self.feed.turn_page(at, epoch, last, head, &mut self.spare);
+        if (self.seen, self.end) != (epoch, Some(head)) {
+            self.see(epoch, Some(head));
+        }
+        let reader = &mut self.readers[at];
+        reader.state = State::Following;
+        reader.stand_at(last);
+        self.tidy_window();
+        if !self.readers[at].blocked {
+            self.read(at, 1000);
+        }
+    }
+
+    fn pass(&mut self, visits: usize, room: usize) {
+        for _ in 0..visits {
+            if !self.hot {
+                return;
+            }
+            match self.feed.visit() {
+                Some(at) if self.readers[at].blocked => {}
+                Some(at) => self.read(at, room),
+                None => {
+                    self.hot = false;
+                    self.check_pass();
+                }
+            }
+        }
+    }
+
+    /// When a pass is over, only full sockets and outstanding pages keep anybody.
+    fn check_pass(&self) {
+        for (at, reader) in self.readers.iter().enumerate().filter(|(_, reader)| !reader.blocked) {
+            let run = self.feed.run(at);
+            let done = matches!(run, Run::CaughtUp | Run::Waiting);
+            assert!(done, "the pass has left out slot {}: {run:?}", reader.slot);
+        }
+    }
+
+    fn unblock(&mut self, which: u8, room: usize) {
+        let Some(at) = self.pick(which) else { return };
+        if std::mem::take(&mut self.readers[at].blocked) {
+            self.read(at, room);
+        }
+    }
+
+    /// Gives a socket with so much room what there is for it.
+    fn read(&mut self, at: usize, mut room: usize) {
+        loop {
+            self.check_run(at);
+            let length = match self.feed.run(at) {
+                Run::Waiting | Run::CaughtUp => return,
+                Run::Fallen => return self.pull(at),
+                Run::Frames(bytes) => bytes.len(),
+                Run::Large(frames) => frames.len(),
+            };
+            let taken = room.min(length);
+            room -= taken;
+            self.take(at, taken);
+            if taken < length {
+                self.readers[at].blocked = true;
+                return;
+            }
+        }
+    }
+
+    /// Moves a reader over so many bytes, frame by frame.
+    fn take(&mut self, at: usize, taken: usize) {
+        let rest = self.feed.advance(at, taken, &mut self.spare);
+        let Some(mut place) = self.readers[at].place else { return };
+        let mut left = taken;
+        let mut cut: &[u8] = &[];
+        while left > 0 {
+            place += 1;
+            let frame = self.frame(place);
+            cut = &frame[left.min(frame.len())..];
+            left = left.saturating_sub(frame.len());
+        }
+        match &rest {
+            Rest::None => assert!(cut.is_empty()),
+            Rest::Small(bytes) => assert!(!bytes.is_empty() && bytes == cut),
+            Rest::Large(frames, from) => {
+                assert!(*from < frames.len() && frames[*from..] == *cut);
+            }
+        }
+        self.readers[at].stand_at(place);
+        self.tidy_window();
+    }
+
+    fn pull(&mut self, at: usize) {
+        let since = self.feed.pull(at, 8);
+        let reader = &mut self.readers[at];
+        reader.state = State::Pulling;
+        reader.since = reader.place.map(|index| Position { epoch: self.seen, index });
+        assert_eq!(since, reader.since);
+    }
+}
+
+/// What the feed is to remember.
+impl Pair {
+    fn pick(&self, which: u8) -> Option<usize> {
+        usize::from(which).checked_rem(self.readers.len())
+    }
+
+    /// A frame of the numbering that the feed has seen.
+    fn frame(&self, index: u64) -> &Frames {
+        let numbering = &self.numberings[self.seen.0 as usize - 1];
+        &numbering.frames[(index - numbering.base - 1) as usize]
+    }
+
+    fn is_large(&self, index: u64) -> bool {
+        self.frame(index).len() >= LARGE_FRAME
+    }
+
+    fn cost(&self, index: u64) -> usize {
+        self.frame(index).len() + FRAME_OVERHEAD
+    }
+
+    /// Indices of the frames in the window.
+    fn window(&self) -> std::ops::Range<u64> {
+        self.first..self.end.map_or(self.first, |end| end + 1)
+    }
+
+    fn empty_window(&mut self) {
+        self.first = self.end.map_or(0, |end| end + 1);
+    }
+
+    /// Nobody lags: nothing is kept.
+    fn tidy_window(&mut self) {
+        if self.lagging() == 0 {
+            self.empty_window();
+        }
+    }
+
+    /// What has left the window comes by a page, and that comes whole.
+    fn forget_skips(&mut self) {
+        for reader in &mut self.readers {
+            reader.skips.retain(|&skip| skip >= self.first);
+        }
+    }
+
+    fn lagging(&self) -> usize {
+        let Some(end) = self.end else { return 0 };
+        let lags = |reader: &&Reader| reader.state != State::Joining && reader.place != Some(end);
+        self.readers.iter().filter(lags).count()
+    }
+
+    /// The feed begins anew; in another numbering all places are void.
+    fn see(&mut self, epoch: Epoch, end: Option<u64>) {
+        if epoch != self.seen {
+            for reader in &mut self.readers {
+                reader.place = None;
+                reader.skips.clear();
+            }
+        }
+        (self.seen, self.end) = (epoch, end);
+        self.empty_window();
+    }
+}

@@ -1,0 +1,560 @@
+//! A shard beside a slow obvious model of it: channels by name, histories as plain lists, every
+//! page cut anew, every sum added up again. The tests of `hub` run it, and so does the fuzz target
+//! `shard`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use crate::hub::channel::Draft;
+use crate::hub::history::{Bounds, PUBLICATION_OVERHEAD};
+use crate::hub::idempotency::ENTRY_OVERHEAD;
+use crate::hub::page::Page;
+use crate::hub::shard::{Refused, Shard, ShardLimits, Since, Span};
+use crate::hub::{
+    Delivery, Encoding, Epoch, FeedKey, Format, Framer, Gap, GapReason, Kind, Now, Position,
+    Publication, WorkerId, encode,
+};
+
+/// Something that is asked of a shard. Numbers are taken modulo what there is.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
+pub enum Op {
+    /// Publish; `key` is publisher and idempotency key.
+    Publish { channel: u8, size: u8, key: Option<(u8, u8)> },
+    /// Subscribe.
+    Join { channel: u8, worker: u8, encoding: u8, since: Option<Start>, last: Option<u8> },
+    /// End a subscription.
+    Leave { which: u8 },
+    /// Pull for a subscription.
+    Pull { which: u8, since: Start },
+    /// Read history.
+    History { channel: u8, since: Option<Start>, before: Option<Start>, limit: u8 },
+    /// Describe a channel.
+    Describe { channel: u8 },
+    /// List channels after this one.
+    List { after: Option<u8>, limit: u8 },
+    /// Time passes.
+    Wait { ms: u16 },
+    /// Quiet channels are forgotten.
+    Sweep,
+}
+
+/// A position that a client might say.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
+pub enum Start {
+    /// So far behind the head.
+    Back(u8),
+    /// So far ahead of it.
+    Ahead(u8),
+    /// One that was given out at some time, for whatever channel.
+    Past(u8),
+    /// Not a position.
+    Nonsense,
+}
+
+/// Frames are the payload after its length and kind; it counts them.
+#[derive(Debug, Default)]
+pub struct Tape {
+    /// Messages framed.
+    pub frames: usize,
+}
+
+impl Framer for Tape {
+    fn append(&mut self, out: &mut Vec<u8>, encoding: Encoding, binary: bool, payload: &[u8]) {
+        self.frames += 1;
+        out.extend_from_slice(&[u8::from(binary), encoding.window_bits]);
+        out.extend_from_slice(&(payload.len() as u32).to_be_bytes());
+        out.extend_from_slice(payload);
+    }
+}
+
+const CHANNELS: u8 = 5;
+const ENCODINGS: [Encoding; 3] =
+    [Encoding::JSON, Encoding::RAW, Encoding { format: Format::Json, window_bits: 12 }];
+
+#[derive(Debug)]
+struct Channel {
+    epoch: Epoch,
+    head: u64,
+    /// When each was published, and what.
+    held: Vec<(u64, Arc<Publication>)>,
+    touched: u64,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    at: u64,
+    name: (String, String, String),
+    position: Position,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Subscriber {
+    channel: String,
+    worker: WorkerId,
+    encoding: Encoding,
+}
+
+/// A shard and its model.
+#[derive(Debug)]
+pub struct Pair {
+    shard: Shard,
+    limits: ShardLimits,
+    now: Now,
+    channels: BTreeMap<String, Channel>,
+    keys: Vec<Remembered>,
+    subscribers: Vec<Subscriber>,
+    epochs: HashSet<Epoch>,
+    past: Vec<Position>,
+}
+
+impl Pair {
+    /// Tight limits, so that all of them are reached.
+    pub fn new(max_history_bytes: usize) -> Self {
+        let history = Bounds { count: 6, bytes: 1200, age_ms: 3000 };
+        let limits = ShardLimits {
+            max_channels: 4,
+            max_history_bytes,
+            history,
+            position_age_ms: 9000,
+            idempotency_age_ms: 1000,
+            page_bytes: 400,
+        };
+        Self {
+            shard: Shard::new(limits, 1 << 40),
+            limits,
+            now: Now::default(),
+            channels: BTreeMap::new(),
+            keys: Vec::new(),
+            subscribers: Vec::new(),
+            epochs: HashSet::new(),
+            past: Vec::new(),
+        }
+    }
+
+    /// Runs the script.
+    pub fn run(mut self, script: impl IntoIterator<Item = Op>) {
+        for op in script {
+            // No two at the same time, so that "the oldest" is one.
+            self.now.mono_ms += 1;
+            self.step(op);
+            self.check();
+        }
+    }
+
+    fn step(&mut self, op: Op) {
+        match op {
+            Op::Publish { channel, size, key } => self.publish(&name(channel), size, key),
+            Op::Join { channel, worker, encoding, since, last } => {
+                let encoding = ENCODINGS[usize::from(encoding) % ENCODINGS.len()];
+                let (channel, worker) = (name(channel), u16::from(worker % 3));
+                self.join(Subscriber { channel, worker, encoding }, since, last.map(u64::from));
+            }
+            Op::Leave { which } => self.leave(which),
+            Op::Pull { which, since } => self.pull(which, since),
+            Op::History { channel, since, before, limit } => {
+                self.history(&name(channel), since, before, limit.into());
+            }
+            Op::Describe { channel } => self.describe(&name(channel)),
+            Op::List { after, limit } => self.list(after.map(name), limit.into()),
+            Op::Wait { ms } => self.now.mono_ms += u64::from(ms),
+            Op::Sweep => self.sweep(),
+        }
+    }
+
+    /// Compares everything that the shard holds.
+    fn check(&self) {
+        let mut seen = 0;
+        for channel in self.shard.channels() {
+            let model = &self.channels[&*channel.name];
+            seen += 1;
+            assert_eq!((channel.epoch, channel.head), (model.epoch, model.head));
+            let held = channel.history.from(0);
+            assert!(held.eq(model.held.iter().map(|(_, publication)| publication)));
+            let bytes: usize = model.held.iter().map(|(_, publication)| cost(publication)).sum();
+            assert_eq!(channel.history.bytes(), bytes);
+            let mine = |s: &&Subscriber| s.channel == *channel.name;
+            assert_eq!(channel.subscribers(), self.subscribers.iter().filter(mine).count() as u64);
+        }
+        assert_eq!((seen, self.shard.len()), (self.channels.len(), self.channels.len()));
+        assert_eq!(self.shard.history_bytes(), self.bytes());
+        assert!(self.bytes() <= self.limits.max_history_bytes);
+    }
+}
+
+/// What is asked.
+impl Pair {
+    fn publish(&mut self, channel: &str, size: u8, key: Option<(u8, u8)>) {
+        let from: Option<Box<str>> = size.is_multiple_of(3).then(|| "ann".into());
+        let payload = vec![b'0' + size % 10; usize::from(size)];
+        let kind = if size.is_multiple_of(2) { Kind::Binary } else { Kind::Text };
+        let draft =
+            Draft { kind, payload: payload.into(), from: from.clone(), key: None, skip: None };
+        let named = key.map(|(who, key)| (format!("user{}", who % 2), format!("k{}", key % 4)));
+        let idempotency = named.as_ref().map(|(who, key)| (&**who, &**key));
+        let (mut tape, mut out) = (Tape::default(), Vec::new());
+        let outcome =
+            self.shard.publish(channel, idempotency, draft, self.now, &mut tape, &mut out);
+        let named = named.map(|(who, key)| (channel.to_string(), who, key));
+        if let Some(named) = &named {
+            self.expire_keys();
+            if let Some(known) = self.keys.iter().find(|known| known.name == *named) {
+                let (published, publication) = outcome.expect("nothing is created");
+                assert!(published.duplicate && publication.is_none() && out.is_empty());
+                assert_eq!(published.position, known.position);
+                return;
+            }
+        }
+        let (published, publication) = match outcome {
+            Ok((published, publication)) => (published, publication.expect("it is new")),
+            Err(refused) => return self.is_refused(channel, refused),
+        };
+        assert!(!published.duplicate);
+        self.create(channel, published.position.epoch);
+        let model = self.channels.get_mut(channel).expect("created");
+        model.head += 1;
+        assert_eq!(published.position, Position { epoch: model.epoch, index: model.head });
+        assert_eq!((publication.position, &publication.from), (published.position, &from));
+        self.past.push(published.position);
+        self.check_deliveries(channel, &publication, &out, tape.frames);
+        let model = self.channels.get_mut(channel).expect("created");
+        model.touched = self.now.mono_ms;
+        model.held.push((self.now.mono_ms, publication));
+        self.bound_history(channel);
+        if let Some(name) = named {
+            let (at, position) = (self.now.mono_ms, published.position);
+            self.keys.push(Remembered { at, name, position });
+            while self.key_bytes() > self.limits.max_history_bytes / 8 {
+                self.keys.remove(0);
+            }
+        }
+        self.shed(channel);
+    }
+
+    /// One delivery for each worker and encoding, framed once for each encoding.
+    fn check_deliveries(
+        &self,
+        channel: &str,
+        publication: &Publication,
+        deliveries: &[(WorkerId, Delivery)],
+        framed: usize,
+    ) {
+        let mine = self.subscribers.iter().filter(|s| s.channel == channel);
+        let mut wanted: Vec<_> = mine.map(|s| (s.worker, feed(s).index, s.encoding)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut found = Vec::new();
+        for (worker, delivery) in deliveries {
+            let encoding = ENCODINGS[delivery.feed.index as usize % ENCODINGS.len()];
+            assert_eq!(delivery.position, publication.position);
+            assert_eq!(*delivery.frames, *frame(encoding, channel, publication));
+            found.push((*worker, delivery.feed.index, encoding));
+        }
+        found.sort_unstable();
+        assert_eq!(found, wanted);
+        let encodings: HashSet<_> = wanted.iter().map(|&(_, _, encoding)| encoding).collect();
+        assert_eq!(framed, encodings.len());
+    }
+
+    fn join(&mut self, subscriber: Subscriber, start: Option<Start>, last: Option<u64>) {
+        let Subscriber { channel, worker, encoding } = subscriber.clone();
+        let position = start.map(|start| self.say(&channel, start).into());
+        let since = Since { position, last };
+        let (feed, now) = (feed(&subscriber), self.now);
+        let mut tape = Tape::default();
+        let joined = match self.shard.join(&channel, worker, encoding, feed, &since, now, &mut tape)
+        {
+            Ok(joined) => joined,
+            Err(refused) => return self.is_refused(&channel, refused),
+        };
+        self.create(&channel, joined.position.epoch);
+        self.subscribers.push(subscriber);
+        self.channels.get_mut(&channel).expect("created").touched = now.mono_ms;
+        let place = match since.position {
+            None => Place::Head,
+            Some(text) => self.place(&channel, Position::parse(&text)),
+        };
+        let gap =
+            self.check_page(&channel, encoding, place, last, GapReason::Evicted, &joined.page);
+        assert_eq!(joined.recovered, gap.is_none());
+        assert_eq!(joined.missed, gap.map_or(Some(0), |gap| gap.missed));
+        assert_eq!(joined.position.index, self.channels[&channel].head);
+    }
+
+    fn leave(&mut self, which: u8) {
+        let Some(at) = self.pick(which) else { return };
+        let Subscriber { channel, worker, encoding } = self.subscribers.swap_remove(at);
+        self.shard.leave(&channel, worker, encoding, self.now);
+        self.channels.get_mut(&channel).expect("it has subscribers").touched = self.now.mono_ms;
+    }
+
+    fn pull(&mut self, which: u8, since: Start) {
+        let Some(at) = self.pick(which) else { return };
+        let Subscriber { channel, encoding, .. } = self.subscribers[at].clone();
+        let since = Position::parse(&self.say(&channel, since));
+        let page = self.shard.pull(&channel, since, encoding, self.now, &mut Tape::default());
+        let page = page.expect("it has subscribers");
+        let place = self.place(&channel, since);
+        self.check_page(&channel, encoding, place, None, GapReason::Slow, &page);
+    }
+
+    /// Cuts the page anew and compares. Returns its gap.
+    fn check_page(
+        &mut self,
+        name: &str,
+        encoding: Encoding,
+        place: Place,
+        last: Option<u64>,
+        reason: GapReason,
+        page: &Page,
+    ) -> Option<Gap> {
+        self.expire(name);
+        let channel = &self.channels[name];
+        let held: Vec<u64> = channel.held.iter().map(|(_, p)| p.position.index).collect();
+        let (lost, given) = resume(&held, channel.head, place, last);
+        let to = given.first().map_or(channel.head, |first| first - 1);
+        let at = |index| Position { epoch: channel.epoch, index };
+        let gap = match place {
+            Place::Head => None,
+            Place::At(index) => (!lost.is_empty()).then(|| {
+                let missed = Some(lost.len() as u64);
+                Gap { after: Some(at(index)), to: at(to), missed, reason }
+            }),
+            Place::Elsewhere(after) => {
+                Some(Gap { after, to: at(to), missed: None, reason: GapReason::Epoch })
+            }
+        };
+        let mut bytes = Vec::new();
+        if let Some(gap) = gap.filter(|_| encoding.format == Format::Json) {
+            let mut text = Vec::new();
+            encode::gap(&mut text, name, &gap, self.now.wall_ms);
+            Tape::default().append(&mut bytes, encoding, false, &text);
+        }
+        let mut reached = to;
+        for (_, publication) in &channel.held {
+            let frame = frame(encoding, name, publication);
+            let fits = bytes.len() + frame.len() <= self.limits.page_bytes || reached == to;
+            if publication.position.index == reached + 1 && given.contains(&(reached + 1)) {
+                if !fits {
+                    break;
+                }
+                bytes.extend_from_slice(&frame);
+                reached += 1;
+            }
+        }
+        assert_eq!((page.epoch, page.head, page.gap), (channel.epoch, channel.head, gap));
+        assert_eq!(page.frames.as_deref().unwrap_or_default(), bytes);
+        assert_eq!(page.last, reached);
+        gap
+    }
+
+    fn history(&mut self, name: &str, since: Option<Start>, before: Option<Start>, limit: usize) {
+        let since: Option<Box<str>> = since.map(|start| self.say(name, start).into());
+        let before: Option<Box<str>> = before.map(|start| self.say(name, start).into());
+        let span = Span { since: since.clone(), before: before.clone(), limit };
+        let Some(excerpt) = self.shard.history(name, &span, self.now) else {
+            return assert!(!self.channels.contains_key(name));
+        };
+        self.expire(name);
+        let channel = &self.channels[name];
+        let here = |text: &str| Position::parse(text).filter(|at| at.epoch == channel.epoch);
+        let known = |at: &Position| at.index <= channel.head;
+        let after = since.as_deref().map_or(Some(0), |s| here(s).filter(known).map(|at| at.index));
+        let end = before.as_deref().map_or(Some(u64::MAX), |s| here(s).map(|at| at.index));
+        let mut wanted: Vec<_> = channel.held.iter().map(|(_, p)| Arc::clone(p)).collect();
+        wanted.retain(|p| after.is_some_and(|after| p.position.index > after));
+        wanted.retain(|p| end.is_some_and(|end| p.position.index < end));
+        let more = wanted.len() > limit;
+        while wanted.len() > limit {
+            let at = if since.is_some() { wanted.len() - 1 } else { 0 };
+            wanted.remove(at);
+        }
+        assert_eq!(excerpt.messages, wanted);
+        assert_eq!((excerpt.more, excerpt.position.index), (more, channel.head));
+    }
+
+    fn describe(&mut self, name: &str) {
+        let described = self.shard.describe(name, self.now);
+        self.expire(name);
+        let channel = self.channels.get(name);
+        let position = channel.map(|c| Position { epoch: c.epoch, index: c.head });
+        assert_eq!((&*described.name, described.position), (name, position));
+        assert_eq!(described.history, channel.map_or(0, |channel| channel.held.len()));
+    }
+
+    fn list(&mut self, after: Option<String>, limit: usize) {
+        let listed = self.shard.list("room", after.as_deref(), limit);
+        let names: Vec<String> = listed.iter().map(|listed| listed.name.to_string()).collect();
+        let later = |name: &&String| after.as_ref().is_none_or(|after| *name > after);
+        let wanted = self.channels.keys().filter(|name| name.starts_with("room")).filter(later);
+        assert_eq!(names, wanted.take(limit).cloned().collect::<Vec<_>>());
+    }
+
+    fn sweep(&mut self) {
+        self.shard.sweep(self.now);
+        self.expire_keys();
+        let (now, age) = (self.now.mono_ms, self.limits.position_age_ms);
+        let subscribers = &self.subscribers;
+        self.channels.retain(|name, channel| {
+            now - channel.touched <= age || subscribers.iter().any(|s| s.channel == *name)
+        });
+    }
+}
+
+/// What is remembered.
+impl Pair {
+    fn pick(&self, which: u8) -> Option<usize> {
+        usize::from(which).checked_rem(self.subscribers.len())
+    }
+
+    fn say(&self, channel: &str, start: Start) -> String {
+        let here = self.channels.get(channel);
+        let epoch = here.map_or(Epoch(7), |channel| channel.epoch);
+        let head = here.map_or(0, |channel| channel.head);
+        let index = match start {
+            Start::Back(by) => head.saturating_sub(by.into()),
+            Start::Ahead(by) => head + 1 + u64::from(by),
+            Start::Past(which) => {
+                let which = usize::from(which).checked_rem(self.past.len());
+                return which.map_or_else(String::new, |which| self.past[which].to_string());
+            }
+            Start::Nonsense => return "nonsense".into(),
+        };
+        Position { epoch, index }.to_string()
+    }
+
+    fn place(&self, channel: &str, position: Option<Position>) -> Place {
+        let channel = &self.channels[channel];
+        match position {
+            Some(at) if at.epoch == channel.epoch && at.index <= channel.head => {
+                Place::At(at.index)
+            }
+            _ => Place::Elsewhere(position),
+        }
+    }
+
+    fn is_idle(&self, name: &str) -> bool {
+        self.subscribers.iter().all(|subscriber| subscriber.channel != name)
+    }
+
+    fn oldest_idle(&self, wanted: impl Fn(&str, &Channel) -> bool) -> Option<String> {
+        let idle = self.channels.iter().filter(|(name, _)| self.is_idle(name));
+        let wanted = idle.filter(|(name, channel)| wanted(name, channel));
+        wanted.min_by_key(|(_, channel)| channel.touched).map(|(name, _)| name.clone())
+    }
+
+    fn is_refused(&self, name: &str, Refused::TooManyChannels: Refused) {
+        assert!(!self.channels.contains_key(name));
+        assert_eq!(self.channels.len(), self.limits.max_channels);
+        assert!(self.channels.keys().all(|name| !self.is_idle(name)));
+    }
+
+    fn create(&mut self, name: &str, epoch: Epoch) {
+        if let Some(channel) = self.channels.get(name) {
+            assert_eq!(channel.epoch, epoch);
+            return;
+        }
+        assert!(self.epochs.insert(epoch), "epochs are distinct");
+        if self.channels.len() == self.limits.max_channels {
+            let oldest = self.oldest_idle(|_, _| true).expect("else it is refused");
+            self.channels.remove(&oldest);
+        }
+        let channel = Channel { epoch, head: 0, held: Vec::new(), touched: self.now.mono_ms };
+        self.channels.insert(name.into(), channel);
+    }
+
+    /// Forgets what is too old; the newest stays.
+    fn expire(&mut self, name: &str) {
+        let (now, age) = (self.now.mono_ms, self.limits.history.age_ms);
+        let Some(channel) = self.channels.get_mut(name) else { return };
+        while channel.held.len() > 1 && now - channel.held[0].0 > age {
+            channel.held.remove(0);
+        }
+    }
+
+    fn bound_history(&mut self, name: &str) {
+        let Bounds { count, bytes, .. } = self.limits.history;
+        let held = &mut self.channels.get_mut(name).expect("it is there").held;
+        let sum = |held: &[(u64, Arc<Publication>)]| -> usize {
+            held.iter().map(|(_, publication)| cost(publication)).sum()
+        };
+        while held.len() > 1 && (held.len() > count || sum(held) > bytes) {
+            held.remove(0);
+        }
+        self.expire(name);
+    }
+
+    /// The total: idle channels first, the oldest first; then the one that has grown.
+    fn shed(&mut self, grown: &str) {
+        while self.bytes() > self.limits.max_history_bytes {
+            let other = self.oldest_idle(|name, c| name != grown && !c.held.is_empty());
+            let name = other.as_deref().unwrap_or(grown);
+            let held = &mut self.channels.get_mut(name).expect("it is there").held;
+            let gone = if other.is_some() { held.len() } else { held.len().min(1) };
+            if gone == 0 {
+                return;
+            }
+            held.drain(..gone);
+        }
+    }
+
+    fn expire_keys(&mut self) {
+        let (now, age) = (self.now.mono_ms, self.limits.idempotency_age_ms);
+        self.keys.retain(|key| now - key.at <= age);
+    }
+
+    fn key_bytes(&self) -> usize {
+        let name = |(a, b, c): &(String, String, String)| a.len() + b.len() + c.len() + 9;
+        self.keys.iter().map(|key| ENTRY_OVERHEAD + name(&key.name)).sum()
+    }
+
+    fn bytes(&self) -> usize {
+        let held = self.channels.values().flat_map(|channel| &channel.held);
+        held.map(|(_, publication)| cost(publication)).sum::<usize>() + self.key_bytes()
+    }
+}
+
+pub use crate::hub::page::Place;
+
+/// What a reader at `place` loses, and what it gets, of what lies between its place and `head`.
+pub fn resume(held: &[u64], head: u64, place: Place, last: Option<u64>) -> (Vec<u64>, Vec<u64>) {
+    let newest = |count: u64| -> Vec<u64> {
+        held.iter().copied().filter(|index| index + count > head).collect()
+    };
+    let Place::At(place) = place else {
+        return (Vec::new(), last.map(newest).unwrap_or_default());
+    };
+    let wanted: Vec<u64> = (place + 1..=head).collect();
+    if wanted.iter().all(|index| held.contains(index)) {
+        return (Vec::new(), wanted);
+    }
+    let given = last.map_or(held.to_vec(), newest);
+    let lost = wanted.into_iter().filter(|index| !given.contains(index)).collect();
+    (lost, given)
+}
+
+fn name(channel: u8) -> String {
+    match channel % (CHANNELS + 1) {
+        CHANNELS => "$all".into(),
+        number => format!("room.{number}"),
+    }
+}
+
+/// A feed for each worker and encoding.
+fn feed(subscriber: &Subscriber) -> FeedKey {
+    let encoding = ENCODINGS.iter().position(|known| *known == subscriber.encoding);
+    let index = encoding.unwrap_or_default() + usize::from(subscriber.worker) * ENCODINGS.len();
+    FeedKey { index: index as u32, generation: 1 }
+}
+
+fn frame(encoding: Encoding, channel: &str, publication: &Publication) -> Vec<u8> {
+    let (mut out, mut text, mut tape) = (Vec::new(), Vec::new(), Tape::default());
+    encode::frame(&mut out, &mut text, encoding, channel, publication, &mut tape);
+    out
+}
+
+fn cost(publication: &Publication) -> usize {
+    let from = publication.from.as_ref().map_or(0, |from| from.len());
+    PUBLICATION_OVERHEAD + publication.payload.len() + from
+}

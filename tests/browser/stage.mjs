@@ -1,0 +1,92 @@
+// The real server on a free port and a real Chromium, for the tests beside this file.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream, mkdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const READY_MS = 15_000;
+const { FANWIRE, CHROMIUM, SCREENSHOTS } = process.env;
+
+async function freePort() {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
+
+// The server. `stop` ends it as an operator would, and gives its exit code.
+export class Server {
+  static async start(port, ...flags) {
+    const server = new Server();
+    server.port = port ?? (await freePort());
+    server.url = `http://127.0.0.1:${server.port}/`;
+    mkdirSync(SCREENSHOTS, { recursive: true });
+    const log = createWriteStream(join(SCREENSHOTS, "server.log"), { flags: "a" });
+    server.child = spawn(FANWIRE, ["--listen", `127.0.0.1:${server.port}`, ...flags]);
+    server.child.stdout.pipe(log);
+    server.child.stderr.pipe(log);
+    server.ended = once(server.child, "exit");
+    await server.ready();
+    return server;
+  }
+
+  async ready() {
+    const deadline = Date.now() + READY_MS;
+    for (;;) {
+      try {
+        await fetch(`${this.url}live`);
+        return;
+      } catch (error) {
+        if (this.child.exitCode !== null) throw new Error(`the server ended: ${this.child.exitCode}`);
+        if (Date.now() > deadline) throw new Error("the server did not answer", { cause: error });
+      }
+    }
+  }
+
+  async post(path, body) {
+    const answer = await fetch(this.url + path, { method: "POST", body });
+    return { status: answer.status, ...(await answer.json()) };
+  }
+
+  async stop(signal = "SIGTERM") {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    const [code] = await this.ended;
+    return code;
+  }
+}
+
+export function launch() {
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
+  args.push("--disable-background-networking", "--disable-component-update", "--disable-sync");
+  return chromium.launch({ executablePath: CHROMIUM, headless: true, args });
+}
+
+// Opens the live page and gives it with the list of everything that it complained about.
+export async function visit(browser, server, options = {}) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const complaints = [];
+  page.setDefaultTimeout(15_000);
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    // Chromium reports what a Content-Security-Policy refuses here as an error, too.
+    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+  });
+  page.on("request", (request) => {
+    const { protocol, host } = new URL(request.url());
+    if (protocol !== "data:" && host !== new URL(server.url).host) {
+      complaints.push(`asks elsewhere: ${request.url()}`);
+    }
+  });
+  await page.goto(server.url);
+  await page.locator('#state[data-state="open"]').waitFor();
+  return { page, complaints };
+}
+
+export const picture = (page, name) =>
+  page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });

@@ -1,0 +1,331 @@
+//! A client of `/ws`: it subscribes, publishes, reads history, loses its connection, and resumes.
+//! `requests` decides what it asks; here is what it makes of what it hears.
+
+mod requests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use fanwire::hub::Position;
+
+use super::codec::{Item, handshake, opcode};
+use super::follower::{Follower, Told};
+use super::http::check_history;
+use super::line::Line;
+use super::wire::{Answer, Envelope};
+use super::{Client, Scene};
+use crate::oracle::{Oracle, position};
+
+const ALL: &str = "$all";
+
+/// A model of such a client.
+#[derive(Debug, Default)]
+pub struct EnvelopeClient {
+    line: Line,
+    open: bool,
+    welcomed: bool,
+    /// Requests without an answer, in order.
+    pending: VecDeque<Pending>,
+    /// What it will follow when all pending requests are answered.
+    wants: BTreeSet<String>,
+    follows: BTreeMap<String, Follower>,
+    /// Where it stood, by channel: this outlives connections.
+    memory: BTreeMap<String, Position>,
+    /// What `$all` is resumed from on this connection.
+    since_all: Option<Position>,
+    /// Publications whose answer was lost: repeated with the same key.
+    doubtful: Vec<usize>,
+    next_id: u64,
+    rest_until: u64,
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+struct Pending {
+    id: Option<String>,
+    channel: Option<String>,
+    asked: Asked,
+}
+
+/// What was asked.
+#[derive(Debug)]
+enum Asked {
+    Subscribe(Resume),
+    /// Of a channel that it follows already.
+    SubscribeAgain,
+    Unsubscribe,
+    /// The publication's number; whether it may be repeated.
+    Publish(usize, bool),
+    History,
+    Echo(String),
+    Ping,
+}
+
+/// From where a subscription is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Resume {
+    since: Option<Position>,
+    last: Option<u64>,
+}
+
+impl EnvelopeClient {
+    fn connect(&mut self, scene: &mut Scene) {
+        self.since_all = self.memory.get(ALL).copied().filter(|_| scene.world.random.chance(500));
+        let path = match self.since_all {
+            Some(position) => format!("/ws?since={position}"),
+            None => "/ws".to_owned(),
+        };
+        let offers = [
+            None,
+            None,
+            Some("permessage-deflate; client_max_window_bits"),
+            Some("permessage-deflate"),
+            Some("permessage-deflate; server_max_window_bits=10"),
+        ];
+        let offer = *scene.world.random.pick(&offers);
+        if self.line.open(scene, handshake(&path, offer).as_bytes()) {
+            (self.open, self.welcomed) = (false, false);
+            self.wants.insert(ALL.to_owned());
+        }
+    }
+
+    fn hear(&mut self, scene: &mut Scene, item: Item) {
+        match item {
+            Item::Opened => self.open = true,
+            Item::Response(status, _) => {
+                assert!(matches!(status, 408 | 503), "a handshake got {status}");
+                scene.oracle.tally.count("handshakes refused");
+            }
+            Item::Message(code, text) => {
+                assert_eq!(code, opcode::TEXT, "only text comes on /ws");
+                let envelope = Envelope::read(&text);
+                assert_eq!(self.welcomed, envelope.kind != "connection", "{envelope:?}");
+                self.take(scene, &envelope);
+            }
+        }
+    }
+
+    fn take(&mut self, scene: &mut Scene, envelope: &Envelope) {
+        match &*envelope.kind {
+            "connection" => self.welcome(scene, envelope),
+            "message" => {
+                let channel = envelope.channel.as_deref().expect("a message has a channel");
+                self.publication(scene, channel, envelope);
+            }
+            "broadcast" => self.publication(scene, ALL, envelope),
+            "gap" => self.gap(scene, envelope),
+            "ack" | "error" | "echo" | "pong" => self.answer(scene, envelope),
+            "update" => scene.oracle.tally.count("updates"),
+            other => panic!("type {other}"),
+        }
+    }
+
+    fn welcome(&mut self, scene: &mut Scene, envelope: &Envelope) {
+        self.welcomed = true;
+        let link = self.line.link().expect("something was received");
+        let told = envelope.answer().position.expect("a welcome says where it begins");
+        let start = self.since_all.unwrap_or_else(|| position(&told));
+        self.follows.insert(ALL.to_owned(), Follower::at(ALL, link, start));
+        scene.oracle.tally.count("welcomes");
+    }
+
+    fn publication(&mut self, scene: &mut Scene, channel: &str, envelope: &Envelope) {
+        let at = position(envelope.id.as_deref().expect("a publication has a position"));
+        let follower = self.follows.get_mut(channel);
+        let follower = follower.unwrap_or_else(|| panic!("{at} of {channel}: not subscribed"));
+        let publication = follower.message(scene.oracle, at);
+        envelope.check(publication);
+        self.memory.insert(channel.to_owned(), at);
+        scene.oracle.tally.count("deliveries");
+    }
+
+    fn gap(&mut self, scene: &mut Scene, envelope: &Envelope) {
+        let channel = envelope.channel.as_deref().expect("a gap has a channel");
+        let answer = envelope.answer();
+        let follower = self.follows.get_mut(channel);
+        let follower = follower.unwrap_or_else(|| panic!("a gap of {channel}: not subscribed"));
+        let after = answer.after.as_deref().map(position);
+        let to = position(answer.to.as_deref().expect("a gap has an end"));
+        let reason = answer.reason.expect("a gap has a reason");
+        scene.oracle.tally.count(match &*reason {
+            "slow" => "gaps: slow",
+            "evicted" => "gaps: evicted",
+            "epoch" => "gaps: epoch",
+            other => panic!("gap because of {other}"),
+        });
+        follower.gap(scene.oracle, after, to, &Told { reason, missed: answer.missed });
+        self.memory.insert(channel.to_owned(), to);
+    }
+
+    fn answer(&mut self, scene: &mut Scene, envelope: &Envelope) {
+        let pending = self.match_answer(envelope);
+        let error = envelope.kind == "error";
+        let kind = &*envelope.kind;
+        match pending.asked {
+            asked if error => {
+                let channel = pending.channel.as_deref().unwrap_or_default();
+                self.refused(scene, channel, asked, &envelope.answer());
+            }
+            Asked::Echo(text) => {
+                assert_eq!(kind, "echo");
+                assert_eq!(envelope.data.map(|data| data.get()), Some(&*text));
+            }
+            Asked::Ping => assert_eq!(kind, "pong"),
+            asked => {
+                assert_eq!(kind, "ack", "to {asked:?}");
+                let channel = pending.channel.as_deref().unwrap_or_default();
+                self.granted(scene, channel, asked, envelope);
+            }
+        }
+    }
+
+    /// Which request this answers. Answers for one channel keep its order.
+    fn match_answer(&mut self, envelope: &Envelope) -> Pending {
+        let (id, channel) = (envelope.id.as_deref(), envelope.channel.as_deref());
+        let same = |p: &Pending| p.id.as_deref() == id && p.channel.as_deref() == channel;
+        let at = self.pending.iter().position(same);
+        let at = at.unwrap_or_else(|| panic!("{envelope:?} answers none of {:?}", self.pending));
+        if channel.is_some() {
+            let first = self.pending.iter().position(|p| p.channel.as_deref() == channel);
+            assert_eq!(first, Some(at), "{envelope:?} overtakes {:?}", self.pending);
+        }
+        self.pending.remove(at).expect("found just now")
+    }
+
+    fn granted(&mut self, scene: &mut Scene, channel: &str, asked: Asked, envelope: &Envelope) {
+        match asked {
+            Asked::Subscribe(resume) => self.subscribed(scene, channel, resume, envelope.answer()),
+            // Right only where the first one was refused meanwhile.
+            Asked::SubscribeAgain => {
+                self.subscribed(scene, channel, Resume::default(), envelope.answer());
+            }
+            Asked::Unsubscribe => {
+                let follower = self.follows.remove(channel);
+                let left = envelope.answer().position;
+                if let (Some(follower), Some(left)) = (follower, left) {
+                    follower.check_left(scene.oracle, position(&left));
+                }
+                scene.oracle.tally.count("unsubscribed");
+            }
+            Asked::Publish(number, _) => {
+                let answer = envelope.answer();
+                let id = answer.id.expect("an ack of a publish has a position");
+                scene.oracle.acknowledge(number, position(&id), answer.duplicate);
+            }
+            Asked::History => {
+                check_history(scene, channel, envelope.data.expect("a history").get());
+            }
+            Asked::Echo(_) | Asked::Ping => unreachable!("answered by other types"),
+        }
+    }
+
+    fn subscribed(&mut self, scene: &mut Scene, channel: &str, resume: Resume, answer: Answer) {
+        let link = self.line.link().expect("something was received");
+        let head = position(answer.position.as_deref().expect("the ack says where the head is"));
+        let recovered = answer.recovered.expect("the ack says whether all comes");
+        let follower = match resume {
+            Resume { since: Some(since), last } => {
+                scene.oracle.tally.count(if recovered { "recovered" } else { "not recovered" });
+                Follower::at(channel, link, since).promise(recovered, last)
+            }
+            Resume { since: None, last: Some(last) } => {
+                scene.oracle.tally.count("subscribed to the latest");
+                Follower::latest(channel, link, head, last)
+            }
+            Resume { since: None, last: None } => Follower::at(channel, link, head),
+        };
+        if resume.since.is_none() {
+            assert!(recovered, "nothing was asked for that could not be had");
+            self.memory.insert(channel.to_owned(), head);
+        }
+        let before = self.follows.insert(channel.to_owned(), follower);
+        assert!(before.is_none(), "{channel} is followed twice");
+        scene.oracle.tally.count("subscribed");
+    }
+
+    fn refused(&mut self, scene: &mut Scene, channel: &str, asked: Asked, answer: &Answer) {
+        let code = answer.code.as_deref().expect("an error has a code");
+        let temporary = answer.temporary.expect("an error says whether it is temporary");
+        match (asked, code) {
+            (Asked::Publish(number, _), "too_many_channels" | "rate_limited" | "overloaded") => {
+                assert!(temporary);
+                scene.oracle.refuse(number);
+                scene.oracle.tally.count("publishes refused");
+            }
+            (Asked::SubscribeAgain, "already_subscribed") => {
+                scene.oracle.tally.count("subscribed twice");
+            }
+            (Asked::Echo(_) | Asked::Ping | Asked::History, "rate_limited") => {
+                scene.oracle.tally.count("requests refused");
+            }
+            (_, "rate_limited" | "too_many_channels" | "too_many_subscriptions" | "overloaded") => {
+                scene.oracle.tally.count("requests refused");
+                // What it follows now is not worth working out: it begins anew.
+                self.line.say_message(scene, opcode::CLOSE, &[3, 232]);
+            }
+            // An unsubscribe before it was refused.
+            (Asked::Subscribe(_), "already_subscribed") if self.line.closing() => {}
+            (Asked::Unsubscribe, _) if !self.follows.contains_key(channel) => {}
+            (asked, code) => panic!("{code} to {asked:?} of {channel}"),
+        }
+    }
+
+    fn over(&mut self, scene: &mut Scene) {
+        self.line.close(scene);
+        for pending in self.pending.drain(..) {
+            if let Asked::Publish(number, true) = pending.asked {
+                self.doubtful.push(number);
+            }
+        }
+        self.wants.clear();
+        self.follows.clear();
+        (self.open, self.welcomed) = (false, false);
+        self.rest_until = scene.step + scene.world.random.below(400) as u64;
+    }
+}
+
+impl Client for EnvelopeClient {
+    fn act(&mut self, scene: &mut Scene) {
+        if self.line.link().is_none() {
+            if !scene.calm && scene.step >= self.rest_until {
+                self.connect(scene);
+            }
+            return;
+        }
+        let going_on = self.line.pump(scene);
+        while let Some(item) = self.line.hear(scene) {
+            self.hear(scene, item);
+        }
+        if !going_on {
+            self.over(scene);
+        } else if !scene.calm {
+            self.begin(scene);
+        }
+    }
+
+    fn check_settled(&self, oracle: &Oracle) {
+        if !self.welcomed || self.line.closing() {
+            return;
+        }
+        assert!(self.pending.is_empty(), "without an answer: {:?}", self.pending);
+        let follows: Vec<_> = self.follows.keys().collect();
+        assert_eq!(follows, self.wants.iter().collect::<Vec<_>>(), "what is followed");
+        self.follows.values().for_each(|follower| follower.check_complete(oracle));
+    }
+
+    fn leave(&mut self, scene: &mut Scene) {
+        match scene.world.random.below(4) {
+            0 => self.line.reset(scene),
+            1 => self.line.finish(scene),
+            2 => self.line.close(scene),
+            _ => self.line.say_message(scene, opcode::CLOSE, &[3, 232]),
+        }
+    }
+
+    fn connected(&self) -> bool {
+        self.line.link().is_some()
+    }
+
+    fn publish_last(&mut self, _scene: &mut Scene, _channel: &str) -> bool {
+        false // Whom everybody waits for is a backend.
+    }
+}

@@ -1,0 +1,152 @@
+//! A deterministic simulation of the whole server: real workers over a fake world, model clients
+//! with a codec of their own, and an oracle that hears of publications from their owners alone.
+//!
+//! `cargo test --test sim` plays some hundred seeds. `FANWIRE_SEED=n` plays one and tells its
+//! story; `FANWIRE_SEEDS=n` plays so many. A failure names its seed.
+//!
+//! `world` is sockets, clock, mail and faults; `client` the clients; `oracle` what must be true;
+//! `plan` what a seed decides; `stage` the play.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, missing_docs)]
+
+mod client;
+mod oracle;
+mod plan;
+mod stage;
+mod world;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{env, thread};
+
+use fanwire::worker::net::Fault;
+use plan::Plan;
+use stage::{Outcome, play};
+use world::Sabotage;
+use world::tally::Tally;
+
+/// Seeds that a plain test run plays, over all numbers of workers.
+const SEEDS: u64 = 240;
+
+/// Things that must have happened, or the simulation proves little.
+const INTERESTING: &[&str] = &[
+    "accepts without descriptors",
+    "channels with a second life",
+    "deliveries",
+    "duplicates acknowledged",
+    "gaps: epoch",
+    "gaps: evicted",
+    "gaps: slow",
+    "histories read",
+    "not recovered",
+    "paused reads",
+    "publishes",
+    "publishes refused",
+    "publishes repeated",
+    "pulls",
+    "raw deliveries",
+    "recovered",
+    "resets",
+    "short reads",
+    "short writes",
+    "spurious events",
+    "subscribed twice",
+    "unsubscribed",
+];
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// The plan of a seed: its number of workers follows from it.
+fn plan(seed: u64) -> Plan {
+    Plan::new(seed, 1 + (seed % 4) as u16)
+}
+
+/// Plays one seed and names it when it fails.
+fn checked(seed: u64) -> Outcome {
+    panic::catch_unwind(AssertUnwindSafe(|| play(&plan(seed), false))).unwrap_or_else(|cause| {
+        eprintln!("seed {seed} failed: FANWIRE_SEED={seed} cargo test --test sim tells its story");
+        panic::resume_unwind(cause)
+    })
+}
+
+/// Plays seeds on all cores: each thread takes the next one.
+fn play_seeds(count: u64) -> Tally {
+    let next = AtomicU64::new(0);
+    let work = || {
+        let mut tally = Tally::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= count {
+                return tally;
+            }
+            tally.merge(&checked(seed).tally);
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let mut tally = Tally::default();
+        for thread in threads {
+            let part = thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause));
+            tally.merge(&part);
+        }
+        tally
+    })
+}
+
+#[test]
+fn whatever_happens_nothing_is_lost_in_silence() {
+    if let Some(seed) = number("FANWIRE_SEED") {
+        println!("{}", play(&plan(seed), true).tally);
+        return;
+    }
+    let tally = play_seeds(number("FANWIRE_SEEDS").unwrap_or(SEEDS));
+    println!("{tally}");
+    for what in INTERESTING {
+        assert!(tally.of(what) > 0, "it never happened: {what}");
+    }
+}
+
+#[test]
+fn a_seed_plays_the_same_twice() {
+    let plan = plan(4_003);
+    assert_eq!(play(&plan, false).digest, play(&plan, false).digest);
+}
+
+/// Plants a fault into the world, which the oracle must notice within some seeds; without it, they
+/// pass.
+fn is_noticed(sabotage: Sabotage) {
+    let noticed = (0..40).any(|seed| {
+        let (sound, broken) = (plan(seed), Plan { sabotage, ..plan(seed) });
+        let fails = |plan| panic::catch_unwind(AssertUnwindSafe(|| play(plan, false))).is_err();
+        fails(&broken) && !fails(&sound)
+    });
+    assert!(noticed, "nobody noticed {sabotage:?}");
+}
+
+#[test]
+fn the_oracle_sees_faults_of_the_world() {
+    is_noticed(Sabotage::DropLetter);
+    is_noticed(Sabotage::ReorderLetters);
+    is_noticed(Sabotage::SwallowBytes);
+    is_noticed(Sabotage::RepeatBytes);
+    is_noticed(Sabotage::WrongConnection);
+    is_noticed(Sabotage::LostWake);
+}
+
+#[test]
+fn the_oracle_sees_a_reader_that_is_added_too_late() {
+    is_noticed(Sabotage::Server(Fault::LateAdd));
+}
+
+#[test]
+fn the_oracle_sees_an_eviction_without_a_gap() {
+    is_noticed(Sabotage::Server(Fault::SilentEviction));
+}
+
+#[test]
+fn the_oracle_sees_a_cursor_past_a_short_write() {
+    is_noticed(Sabotage::Server(Fault::CursorPastShortWrite));
+}

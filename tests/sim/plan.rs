@@ -1,0 +1,110 @@
+//! What one seed decides before the curtain rises: settings, faults, and who is there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanwire::config::Config;
+
+use crate::world::random::Random;
+use crate::world::{Faults, Sabotage};
+
+/// Everything that differs from seed to seed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// Steps until everybody calms down.
+    pub steps: u64,
+    /// Settings of the node.
+    pub config: Arc<Config>,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// What is wrong with the world.
+    pub sabotage: Sabotage,
+    /// Names of the channels.
+    pub channels: Vec<String>,
+    /// Clients of `/ws`.
+    pub envelopes: usize,
+    /// Clients of raw channels.
+    pub raws: usize,
+    /// Backends.
+    pub backends: usize,
+    /// How often time leaps, in permille of steps.
+    pub leaps: u32,
+    /// Payloads are so long that a history does not fit into one page.
+    pub fat: bool,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn new(seed: u64, workers: u16) -> Self {
+        let mut random = Random::new(seed ^ 0x00fa_71e5);
+        let channels = (0..random.between(4, 8)).map(|n| format!("c.{n}")).collect();
+        let faults = Faults {
+            short_read: *random.pick(&[0, 50, 300]),
+            short_write: *random.pick(&[0, 50, 300]),
+            spurious: *random.pick(&[0, 20, 100]),
+            partial: *random.pick(&[0, 100, 500]),
+            exhausted: *random.pick(&[0, 50, 300]),
+            jump: *random.pick(&[0, 50]),
+            lazy_edges: random.chance(500),
+        };
+        let leaps = if random.chance(300) { 6 } else { 1 };
+        Self {
+            seed,
+            steps: random.between(2_500, 4_500) as u64,
+            config: Arc::new(config(&mut random, workers)),
+            faults,
+            sabotage: Sabotage::None,
+            channels,
+            envelopes: random.between(4, 14),
+            raws: random.between(1, 4),
+            backends: random.between(1, 3),
+            leaps,
+            fat: random.chance(150),
+        }
+    }
+
+    /// How many publications each history holds, where nothing but the count bounds it.
+    pub fn exact_history(&self) -> Option<u64> {
+        let config = &*self.config;
+        let exact = config.history_age.is_zero()
+            && config.history_bytes >= 1 << 20
+            && config.max_history_bytes >= 64 << 20
+            && config.max_channels > 1_000;
+        exact.then_some(config.history_count as u64)
+    }
+
+    /// Whether idempotency keys have too little room.
+    pub fn forgets_keys(&self) -> bool {
+        self.config.max_history_bytes < 1 << 20
+    }
+}
+
+/// Settings with limits so small that they are met.
+fn config(random: &mut Random, workers: u16) -> Config {
+    let usual = Config::default();
+    let rarely = |random: &mut Random| random.chance(150);
+    let few_channels = random.between(2, 8);
+    Config {
+        workers,
+        open: true,
+        history_count: if rarely(random) { 0 } else { random.between(5, 50) },
+        history_bytes: if rarely(random) { random.between(500, 8_000) } else { 1 << 20 },
+        history_age: Duration::from_secs(if rarely(random) { 1 } else { 0 }),
+        max_history_bytes: if rarely(random) { 40_000 } else { 64 << 20 },
+        position_age: Duration::from_secs(if rarely(random) { 2 } else { 24 * 3600 }),
+        max_channels: if rarely(random) { few_channels } else { 1_000_000 },
+        window_bytes: random.between(256, 8_192),
+        max_window_bytes: if rarely(random) { 4_096 } else { 64 << 20 },
+        max_buffered_bytes: if rarely(random) { 200_000 } else { 64 << 20 },
+        max_pending: random.between(2, 12) as u16,
+        max_handshakes: if rarely(random) { 3 } else { 1_000 },
+        max_subscriptions: if rarely(random) { 3 } else { 128 },
+        messages_per_second: if rarely(random) { random.between(20, 60) as u32 } else { 0 },
+        burst: random.between(5, 40) as u32,
+        update_interval: Duration::from_secs(if rarely(random) { 1 } else { 30 }),
+        compression: random.chance(700),
+        ..usual
+    }
+}

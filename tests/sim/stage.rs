@@ -1,0 +1,295 @@
+//! The play: real workers, model clients and the world between them, one step at a time, in an
+//! order that the seed decides. At the end the faults stop, everybody reads, and nothing may be
+//! missing; then everybody leaves, and nothing may be left.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use fanwire::metrics::{Counter, Stats};
+use fanwire::worker::net::WorkerId;
+use fanwire::worker::{Setup, Worker};
+
+use crate::client::envelope::EnvelopeClient;
+use crate::client::http::Http;
+use crate::client::raw::Raw;
+use crate::client::{Client, Scene};
+use crate::oracle::Oracle;
+use crate::plan::Plan;
+use crate::world::net::FakeNet;
+use crate::world::tally::Tally;
+use crate::world::{Faults, World};
+
+/// Turns without time passing after which a worker does not rest.
+const RESTLESS: u64 = 100_000;
+
+/// Bytes of the longest frame that a client's payload becomes.
+const LONGEST_FRAME: usize = 16_000;
+
+/// What one run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How often things happened.
+    pub tally: Tally,
+    /// Equal for equal runs.
+    pub digest: u64,
+}
+
+/// Plays one plan. A violation is a panic.
+pub fn play(plan: &Plan, tracing: bool) -> Outcome {
+    let mut stage = Stage::new(plan, tracing);
+    stage.perform(plan);
+    stage.settle(3_000);
+    stage.last_words();
+    stage.settle(3_000);
+    stage.check_settled();
+    stage.leave();
+    stage.settle(120_000);
+    stage.check_empty();
+    stage.outcome()
+}
+
+struct Stage {
+    world: Rc<RefCell<World>>,
+    workers: Vec<Worker<FakeNet>>,
+    clients: Vec<Box<dyn Client>>,
+    oracle: Oracle,
+    channels: Vec<String>,
+    stats: Arc<Stats>,
+    window_bytes: usize,
+    fat: bool,
+    step: u64,
+}
+
+impl Stage {
+    fn new(plan: &Plan, tracing: bool) -> Self {
+        let count = plan.config.workers;
+        let mut world = World::new(usize::from(count), plan.seed, tracing);
+        (world.faults, world.sabotage) = (plan.faults, plan.sabotage);
+        let world = Rc::new(RefCell::new(world));
+        let stats = Arc::new(Stats::new(usize::from(count)));
+        let workers = (0..count).map(|id| {
+            let (config, stats) = (Arc::clone(&plan.config), Arc::clone(&stats));
+            let setup = Setup { id, config, stats, seed: plan.seed };
+            Worker::new(setup, FakeNet::new(&world, id))
+        });
+        let workers = workers.collect();
+        let oracle = Oracle::new(plan.exact_history(), plan.forgets_keys());
+        let mut clients: Vec<Box<dyn Client>> = Vec::new();
+        for _ in 0..plan.envelopes {
+            clients.push(Box::new(EnvelopeClient::default()));
+        }
+        for number in 0..plan.raws {
+            let channel = plan.channels[number % plan.channels.len()].clone();
+            clients.push(Box::new(Raw::new(channel, number % 2 == 0)));
+        }
+        for _ in 0..plan.backends {
+            clients.push(Box::new(Http::default()));
+        }
+        let channels = plan.channels.clone();
+        let (window_bytes, fat) = (plan.config.window_bytes, plan.fat);
+        Self { world, workers, clients, oracle, channels, stats, window_bytes, fat, step: 0 }
+    }
+
+    /// Everything at once, until the steps are over.
+    fn perform(&mut self, plan: &Plan) {
+        while self.step < plan.steps {
+            self.step += 1;
+            let (choice, leap) = {
+                let random = &mut self.world.borrow_mut().random;
+                (random.below(100), random.chance(plan.leaps))
+            };
+            match choice {
+                0..35 => self.turn_any(),
+                35..65 => self.carry_any(),
+                65..78 => drop(self.world.borrow_mut().deliver_mail()),
+                78..98 => {
+                    let at = self.world.borrow_mut().random.below(self.clients.len());
+                    self.act(at, false);
+                }
+                _ => self.pass_some_time(),
+            }
+            if leap {
+                let mut world = self.world.borrow_mut();
+                let ms = world.random.between(100, 6_000) as u64;
+                world.pass(ms);
+            }
+        }
+    }
+
+    fn turn_any(&mut self) {
+        let (at, anyway) = {
+            let random = &mut self.world.borrow_mut().random;
+            (random.below(self.workers.len()), random.chance(30))
+        };
+        if anyway || self.world.borrow().ready(at as WorkerId) {
+            self.turn(at);
+        }
+    }
+
+    fn turn(&mut self, at: usize) {
+        self.workers[at].turn();
+        let admissions = std::mem::take(&mut self.world.borrow_mut().admissions);
+        admissions.into_iter().for_each(|admission| self.oracle.admit(admission));
+        let audit = self.workers[at].audit();
+        assert!(audit.faults.is_empty(), "worker {at}: {:?}", audit.faults);
+        let bound = audit.feeds * (self.window_bytes + LONGEST_FRAME);
+        let held = audit.window_bytes;
+        assert!(held <= bound, "worker {at}: {held} bytes in {} windows", audit.feeds);
+    }
+
+    fn carry_any(&mut self) {
+        let mut world = self.world.borrow_mut();
+        let open = world.open_links().to_vec();
+        if !open.is_empty() {
+            let id = *world.random.pick(&open);
+            world.carry(id, false);
+        }
+    }
+
+    fn pass_some_time(&mut self) {
+        let mut world = self.world.borrow_mut();
+        let ms = world.random.between(0, 5) as u64;
+        world.pass(ms);
+    }
+
+    /// Lets one client act; says whether it received or began something.
+    fn act(&mut self, at: usize, calm: bool) -> bool {
+        self.with_scene(calm, |clients, scene| clients[at].act(scene))
+    }
+
+    fn with_scene(
+        &mut self,
+        calm: bool,
+        action: impl FnOnce(&mut Vec<Box<dyn Client>>, &mut Scene),
+    ) -> bool {
+        let mut world = self.world.borrow_mut();
+        let mut scene = Scene {
+            world: &mut world,
+            oracle: &mut self.oracle,
+            channels: &self.channels,
+            step: self.step,
+            fat: self.fat,
+            calm,
+            moved: false,
+        };
+        action(&mut self.clients, &mut scene);
+        scene.moved
+    }
+
+    /// No faults and nothing new: runs until everything has arrived everywhere, and for so long.
+    fn settle(&mut self, ms: u64) {
+        let lazy_edges = self.world.borrow().faults.lazy_edges;
+        self.world.borrow_mut().faults = Faults { lazy_edges, ..Faults::default() };
+        let end = self.world.borrow().now_ms() + ms;
+        loop {
+            self.run_until_idle();
+            let mut world = self.world.borrow_mut();
+            let next = world.next_deadline().filter(|at| *at <= end);
+            let Some(next) = next else { break };
+            let ms = next.saturating_sub(world.now_ms()).max(1);
+            world.pass(ms);
+        }
+    }
+
+    fn run_until_idle(&mut self) {
+        for turns in 0.. {
+            assert!(turns < RESTLESS, "something never rests");
+            self.step += 1;
+            let mut moved = self.carry_everything();
+            for at in 0..self.workers.len() {
+                if self.world.borrow().ready(at as WorkerId) {
+                    self.turn(at);
+                    moved = true;
+                }
+            }
+            for at in 0..self.clients.len() {
+                moved |= self.act(at, true);
+            }
+            if !moved && !self.world.borrow().moving() {
+                return;
+            }
+        }
+    }
+
+    fn carry_everything(&mut self) -> bool {
+        let mut world = self.world.borrow_mut();
+        let mut moved = false;
+        for id in world.open_links().to_vec() {
+            moved |= world.carry(id, true);
+        }
+        while world.deliver_mail() {
+            moved = true;
+        }
+        moved
+    }
+
+    /// One more publication on every channel: what follows then must reach everybody.
+    fn last_words(&mut self) {
+        let all = ["$all".to_owned()];
+        for channel in self.channels.clone().iter().chain(&all) {
+            self.with_scene(true, |clients, scene| {
+                let told = clients.iter_mut().rev().any(|c| c.publish_last(scene, channel));
+                assert!(told, "nobody can publish to {channel}");
+            });
+            self.settle(500);
+        }
+    }
+
+    fn check_settled(&self) {
+        self.clients.iter().for_each(|client| client.check_settled(&self.oracle));
+        self.check_counts();
+    }
+
+    /// What the owners believe is what the workers have.
+    fn check_counts(&self) {
+        let (mut joined, mut counted) = (Vec::new(), Vec::new());
+        for (at, worker) in self.workers.iter().enumerate() {
+            let audit = worker.audit();
+            let here = at as WorkerId;
+            joined.extend(audit.joined.into_iter().map(|(name, e, n)| (here, name, e, n)));
+            counted.extend(audit.counted);
+        }
+        joined.sort();
+        counted.sort();
+        assert_eq!(joined, counted, "subscribers by worker, channel and encoding");
+    }
+
+    fn leave(&mut self) {
+        self.with_scene(true, |clients, scene| {
+            for client in clients.iter_mut().filter(|client| client.connected()) {
+                client.leave(scene);
+            }
+        });
+    }
+
+    fn check_empty(&mut self) {
+        let connected = self.clients.iter().filter(|client| client.connected()).count();
+        assert_eq!(connected, 0, "clients that were not let go");
+        assert_eq!(self.world.borrow().server_ends(), 0, "sockets left open");
+        for (at, worker) in self.workers.iter().enumerate() {
+            let audit = worker.audit();
+            let held = (audit.connections, audit.subscriptions, audit.feeds);
+            assert_eq!(held, (0, 0, 0), "worker {at}: connections, subscriptions, feeds");
+            let bytes = (audit.window_bytes, audit.buffered_bytes);
+            assert_eq!(bytes, (0, 0), "worker {at}: bytes in windows and buffers");
+            assert_eq!(audit.counted, [], "subscribers that worker {at} believes in");
+        }
+    }
+
+    fn outcome(&mut self) -> Outcome {
+        let mut world = self.world.borrow_mut();
+        let mut tally = std::mem::take(&mut world.tally);
+        tally.merge(&self.oracle.tally);
+        for (name, counter) in [
+            ("pulls", Counter::Pulls),
+            ("paused reads", Counter::Paused),
+            ("turns", Counter::Turns),
+            ("letters", Counter::Letters),
+            ("stalled connections closed", Counter::Stalled),
+        ] {
+            tally.add(name, self.stats.sum(counter));
+        }
+        Outcome { tally, digest: world.digest() }
+    }
+}
