@@ -26,7 +26,7 @@ fn deflated(window_bits: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// What a payload says (section 7.2.2), to a receiver whose window is no larger than agreed.
-fn inflated(window_bits: u8, payload: &[u8]) -> Vec<u8> {
+pub fn inflated(window_bits: u8, payload: &[u8]) -> Vec<u8> {
     let mut content = Vec::with_capacity(4 << 20);
     let mut raw = Decompress::new_with_window_bits(false, window_bits);
     let whole = [payload, &TAIL].concat();

@@ -6,9 +6,17 @@ mod peer; // a client of fanwire.v1 on tungstenite
 mod server; // the program under test
 mod wire; // a client of bytes
 
+mod api; // what a backend does over HTTP
 mod close; // how connections end: codes, order, last words
 mod deflate; // permessage-deflate as it is negotiated and spoken
 mod frames; // frames and messages, valid and not
 mod handshake; // what becomes a WebSocket, and what does not
 mod hostile; // floods, bombs, and who does not read
 mod http; // requests, bodies, limits, and what is no second request
+mod pings; // who is silent, and what comes by the clock
+mod protocol; // requests and their answers
+mod raw; // bare payloads, and `/echo`
+mod recovery; // resuming, and gaps
+mod refusals; // every error
+mod slow; // who reads late
+mod start; // what ends the start, and what does not

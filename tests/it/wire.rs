@@ -99,6 +99,13 @@ impl Wire {
         self.response()
     }
 
+    /// From now on the kernel holds little of what is not read: two segments of the loopback, for
+    /// with less it would wait for timers.
+    pub fn keep_little(&self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_recv_buffer_size(128 << 10).expect("a small buffer");
+    }
+
     /// Says that nothing more will come.
     pub fn fin(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("shut down");
@@ -184,17 +191,6 @@ impl Wire {
         self.at = 0;
         self.stream.read_to_end(&mut rest).expect("a FIN, and no reset");
         rest
-    }
-
-    /// Whether something is there to be read right now.
-    pub fn has_more(&mut self) -> bool {
-        if self.at < self.buffer.len() {
-            return true;
-        }
-        self.stream.set_nonblocking(true).expect("non-blocking");
-        let outcome = self.stream.peek(&mut [0]);
-        self.stream.set_nonblocking(false).expect("blocking");
-        outcome.is_ok()
     }
 
     fn byte(&mut self) -> u8 {

@@ -1,0 +1,82 @@
+//! How the program starts: what it refuses, in one line that names the setting, and what it
+//! survives.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
+
+use crate::server::Server;
+use crate::wire::PATIENCE;
+
+/// Starts the program with flags that must end it.
+fn ends(flags: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanwire"));
+    let output = command.args(flags).env_clear().output().expect("the program starts");
+    assert!(!output.status.success(), "{flags:?}");
+    output
+}
+
+/// Design 3, open mode: without keys only loopback addresses, unless `--open` says otherwise.
+#[test]
+fn what_cannot_be_is_refused_by_name() {
+    for (flags, named) in [
+        (["--listen", "0.0.0.0:0"], "listen"),
+        (["--listen", "[::]:0"], "listen"),
+        (["--listen", "nonsense"], "listen"),
+        (["--workers", "0"], "workers"),
+        (["--burst", "1"], "burst"),
+        (["--window-bytes", "1.5MiB"], "window-bytes"),
+        (["--unknown", "1"], "unknown"),
+    ] {
+        let output = ends(&flags);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(named), "{flags:?}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+/// An address that is taken is named.
+#[test]
+fn a_taken_address_is_named() {
+    let server = Server::start(&[]);
+    let address = format!("127.0.0.1:{}", server.port);
+    let output = ends(&["--listen", &address]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&address));
+}
+
+/// Nobody has to hear what it says: standard output may be closed, or its disk full.
+#[test]
+fn it_serves_when_standard_output_fails() {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("free").port();
+    let full = File::create("/dev/full").expect("Linux has it");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fanwire"))
+        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .env_clear()
+        .stdout(Stdio::from(full))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let start = Instant::now();
+    let mut ended = None;
+    while start.elapsed() < PATIENCE && ended.is_none() {
+        ended = child.try_wait().expect("its status");
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            break;
+        }
+    }
+    // It greets after it listens: give it the time of a few answers.
+    for _ in 0..200 {
+        if ended.is_none() && child.try_wait().expect("its status").is_none() {
+            let _ = TcpStream::connect(("127.0.0.1", port)).map(|mut stream| {
+                let live = "GET /live HTTP/1.0\r\n\r\n";
+                stream.write_all(live.as_bytes()).and_then(|()| stream.read(&mut [0; 100]))
+            });
+        }
+        ended = ended.or(child.try_wait().expect("its status"));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(ended.is_none(), "it ended by itself: {ended:?}");
+}
