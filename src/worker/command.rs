@@ -94,7 +94,7 @@ impl<N: Net> Worker<N> {
                 }
             }
             Command::Unsubscribe { channel } => {
-                let Some(position) = self.leave_channel(slot, &channel) else {
+                let (true, position) = self.leave_channel(slot, &channel) else {
                     let fault = Fault::new(Code::BadRequest, "channel is not subscribed to");
                     return self.refuse_in_order(slot, id, Some(&channel), fault, None);
                 };

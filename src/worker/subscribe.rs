@@ -75,8 +75,8 @@ impl<N: Net> Worker<N> {
         self.letter(self.feeds[feed as usize].owner, Mail::Join(Box::new(letter)));
     }
 
-    /// Lets a connection follow a channel from now on, if a feed here knows where that is. The owner
-    /// only has to count.
+    /// Lets a connection follow a channel from now on, if a feed here knows where that is. The
+    /// owner only has to count.
     pub(super) fn join_live(
         &mut self,
         slot: u32,
@@ -103,15 +103,15 @@ impl<N: Net> Worker<N> {
         Some(position)
     }
 
-    /// Ends one subscription. Returns its last position, where it had one; `None` when there is no
-    /// such subscription.
-    pub(super) fn leave_channel(&mut self, slot: u32, channel: &str) -> Option<Option<Position>> {
+    /// Ends one subscription. Says whether there was one, and its last position, where it had one.
+    pub(super) fn leave_channel(&mut self, slot: u32, channel: &str) -> (bool, Option<Position>) {
         let encoding = self.encoding(slot);
-        let &feed = self.feed_names.get(&FeedNameRef(channel, encoding))?;
-        let at = self.table.hot(slot).reference(feed)?;
+        let feed = self.feed_names.get(&FeedNameRef(channel, encoding)).copied();
+        let place = feed.and_then(|feed| Some((feed, self.table.hot(slot).reference(feed)?)));
+        let Some((feed, at)) = place else { return (false, None) };
         let position = self.feeds[feed as usize].place_of(at);
         self.leave(slot, feed, at, true);
-        Some(position)
+        (true, position)
     }
 
     /// Ends all subscriptions of a connection.
