@@ -121,7 +121,8 @@ fn everything_arrives_in_order() {
             }
         }
         for number in 0..420 {
-            assert!(raw.text() == data(number).to_string(), "{number}");
+            let text = data(number).to_string();
+            assert!(raw.text() == text, "{number}");
         }
         assert!(server.counter("fanwire_pulls_total") > 0, "push has turned to pull");
         assert_eq!(server.counter("fanwire_gaps_total"), 0);
