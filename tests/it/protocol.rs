@@ -20,7 +20,16 @@ const CHANNELS: [&str; 6] = ["a", "b", "room.7", "room.8", "x:y@z", "~"];
 
 #[test]
 fn the_welcome_says_what_holds_here() {
-    let flags = ["--node-name", "n1", "--ping-interval", "20s", "--max-message-bytes", "8KiB"];
+    let flags = [
+        "--node-name",
+        "n1",
+        "--ping-interval",
+        "20s",
+        "--update-interval",
+        "15s",
+        "--max-message-bytes",
+        "8KiB",
+    ];
     with_workers(&flags, |server| {
         let first = Peer::open(server.port, "/ws");
         let second = Peer::open(server.port, "/ws");
@@ -34,7 +43,7 @@ fn the_welcome_says_what_holds_here() {
         assert!(data["position"].is_string());
         assert_eq!(data["ping_interval_ms"], 20_000);
         assert_eq!(data["pong_timeout_ms"], 10_000);
-        assert_eq!(data["update_interval_ms"], 30_000);
+        assert_eq!(data["update_interval_ms"], 15_000);
         assert_eq!(data["max_message_bytes"], 8192);
         assert_eq!(data["expires_in_ms"], Value::Null);
         assert!(data["reconnect"]["min_ms"].as_u64() < data["reconnect"]["max_ms"].as_u64());

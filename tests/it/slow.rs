@@ -12,13 +12,11 @@ use crate::server::Server;
 use crate::wire::{FIN, RSV1, TEXT, Wire};
 
 /// Push turns to pull early, the kernel holds little, and nobody is ended for being slow.
-const TIGHT: [&str; 10] = [
+const TIGHT: [&str; 8] = [
     "--window-bytes",
     "16KiB",
     "--unsent-bytes",
     "16KiB",
-    "--update-interval",
-    "0",
     "--stall-timeout",
     "0",
     "--ping-interval",
