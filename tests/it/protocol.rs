@@ -225,7 +225,8 @@ fn assert_in_order(wire: &mut Wire) {
             Some("ack") => {
                 answers.push(id.clone());
                 if id == 6 {
-                    let position = data["position"].as_str().expect("a position");
+                    // Without a position nothing was heard: it left before its first page came.
+                    let position = data["position"].as_str().unwrap_or(":0");
                     let heard = format!(":{}", before.len());
                     assert!(position.ends_with(&heard), "{position} is what was heard: {before:?}");
                 }
