@@ -149,7 +149,6 @@ impl Flags {
             idempotency_age: self.idempotency_age,
             max_history_bytes: share(self.max_history_bytes),
             max_window_bytes: share(self.max_window_bytes),
-            max_buffered_bytes: share(self.max_buffered_bytes),
             origins: self.origins,
             open: self.open,
             // There are no keys yet, hence every server is in open mode.
@@ -213,8 +212,6 @@ fn check_relations(config: &Config) -> Result<(), String> {
     if c.history_bytes != UNLIMITED {
         least("max_history_bytes", c.max_history_bytes, c.history_bytes, "one history_bytes")?;
     }
-    let input = c.max_message_bytes.max(c.max_body_bytes).max(c.max_header_bytes);
-    least("max_buffered_bytes", c.max_buffered_bytes, input, "the longest message, body or head")?;
     Ok(())
 }
 

@@ -117,9 +117,6 @@ pub(super) struct Flags {
     /// Bytes of all windows of the node [default: an eighth of memory]
     #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
     pub max_window_bytes: Option<usize>,
-    /// Bytes of unfinished input and private output of the node [default: an eighth of memory]
-    #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
-    pub max_buffered_bytes: Option<usize>,
 
     /// From accept to the end of the request head
     #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]

@@ -35,7 +35,6 @@ fn defaults_are_those_of_the_contract() {
         node_name: "edge-1".into(),
         max_history_bytes: 1 << 30,
         max_window_bytes: 1 << 30,
-        max_buffered_bytes: 1 << 30,
         ..Config::default()
     };
     assert_eq!(format!("{:#?}", settings.config), format!("{expected:#?}"));
@@ -43,7 +42,7 @@ fn defaults_are_those_of_the_contract() {
 }
 
 /// Each value differs from all others, so that no two fields can be mixed up.
-const EVERY_SETTING: [&str; 38] = [
+const EVERY_SETTING: [&str; 37] = [
     "--listen=127.0.0.1:1",
     "--listen=[::1]:2",
     "--workers=3",
@@ -75,7 +74,6 @@ const EVERY_SETTING: [&str; 38] = [
     "--idempotency-age=25s",
     "--max-history-bytes=2600",
     "--max-window-bytes=27000",
-    "--max-buffered-bytes=2800",
     "--origins=https://a",
     "--origins=https://b,https://c",
     "--open",
@@ -119,7 +117,6 @@ fn every_setting_is_read_into_its_own_field() {
         idempotency_age: seconds(25),
         max_history_bytes: 2600,
         max_window_bytes: 27_000,
-        max_buffered_bytes: 2800,
         origins: vec!["https://a".into(), "https://b".into(), "https://c".into()],
         open: true,
         pages: false,
@@ -218,7 +215,6 @@ fn what_cannot_work_together_is_named() {
     assert_eq!(config(&["--burst=1", "--messages-per-second=0"]).burst, 1);
     refused(&["--max-window-bytes=255KiB"], "max_window_bytes (261120) must be at least 262144");
     refused(&["--max-history-bytes=1"], "max_history_bytes (1) must be at least 1048576");
-    refused(&["--max-buffered-bytes=1"], "max_buffered_bytes (1) must be at least 1048576");
 }
 
 #[test]
