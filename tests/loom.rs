@@ -1,6 +1,6 @@
 //! All interleavings of mailbox and wake: two posters, one reader that sleeps when it has nothing.
-//! Run with `RUSTFLAGS="--cfg loom" cargo test --test loom --release`; a reader that sleeps for ever
-//! while letters wait is a deadlock, which loom reports.
+//! A reader that sleeps for ever while letters wait is a deadlock, which loom reports. Run it with
+//! `RUSTFLAGS="--cfg loom" cargo test --test loom --release`.
 
 #![cfg(loom)]
 

@@ -90,9 +90,12 @@ pub fn subscribed(out: &mut Vec<u8>, position: Position, recovered: bool, missed
     });
 }
 
-/// Appends the `data` of the `ack` of an `unsubscribe`.
-pub fn unsubscribed(out: &mut Vec<u8>, position: Position) {
-    object(out, |fields| fields.position("position", position));
+/// Appends the `data` of the `ack` of an `unsubscribe`; without a position where it had none yet.
+pub fn unsubscribed(out: &mut Vec<u8>, position: Option<Position>) {
+    object(out, |fields| match position {
+        Some(position) => fields.position("position", position),
+        None => fields.optional_text("position", None),
+    });
 }
 
 /// Appends the `data` of the `ack` of a `publish`.

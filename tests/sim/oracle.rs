@@ -82,8 +82,8 @@ impl Oracle {
         &self.intents[number]
     }
 
-    /// It is published again, on another link; where its own subscriptions did not want it, those of
-    /// this link do not either.
+    /// It is published again, on another link; where its own subscriptions did not want it, those
+    /// of this link do not either.
     pub fn repeat(&mut self, number: usize, link: u32) {
         let intent = &mut self.intents[number];
         intent.repeated = true;

@@ -91,7 +91,7 @@ fn config(random: &mut Random, workers: u16) -> Config {
         open: true,
         history_count: if rarely(random) { 0 } else { random.between(5, 50) },
         history_bytes: if rarely(random) { random.between(500, 8_000) } else { 1 << 20 },
-        history_age: Duration::from_secs(if rarely(random) { 1 } else { 0 }),
+        history_age: Duration::from_secs(u64::from(rarely(random))),
         max_history_bytes: if rarely(random) { 40_000 } else { 64 << 20 },
         position_age: Duration::from_secs(if rarely(random) { 2 } else { 24 * 3600 }),
         max_channels: if rarely(random) { few_channels } else { 1_000_000 },

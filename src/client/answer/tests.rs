@@ -42,7 +42,7 @@ fn acks() {
         )
     );
     assert_eq!(
-        written(|out| ack(out, &RequestId::None, None, |d| unsubscribed(d, AT), TIME)),
+        written(|out| ack(out, &RequestId::None, None, |d| unsubscribed(d, Some(AT)), TIME)),
         whole(r#""type":"ack""#, r#"{"position":"k3:1042"}"#)
     );
     assert_eq!(written(|out| published(out, AT, false)), r#"{"id":"k3:1042"}"#);

@@ -177,13 +177,13 @@ pub fn message(random: &mut Random, code: u8, payload: &[u8], deflate: bool) -> 
 fn frame(out: &mut Vec<u8>, random: &mut Random, head: u8, payload: &[u8]) {
     out.push(head);
     match payload.len() {
-        length @ 0..126 => out.push(128 | length as u8),
+        length @ 0..126 => out.push(0x80 | length as u8),
         length @ 126..0x1_0000 => {
-            out.push(128 | 126);
+            out.push(0x80 | 0x7e);
             out.extend_from_slice(&(length as u16).to_be_bytes());
         }
         length => {
-            out.push(128 | 127);
+            out.push(0x80 | 0x7f);
             out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn what_is_deflated_inflates() {
         for length in [0, 1, 5, 100, 5_000, 70_000] {
-            let payload: Vec<u8> = (0..length).map(|at| (at % 7) as u8).collect();
+            let payload: Vec<u8> = (0..7).cycle().take(length).collect();
             assert_eq!(inflate(deflate(&payload)), payload);
         }
     }

@@ -6,6 +6,7 @@ mod requests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fanwire::hub::Position;
+use serde_json::value::RawValue;
 
 use super::codec::{Item, handshake, opcode};
 use super::follower::{Follower, Told};
@@ -163,17 +164,17 @@ impl EnvelopeClient {
         match pending.asked {
             asked if error => {
                 let channel = pending.channel.as_deref().unwrap_or_default();
-                self.refused(scene, channel, asked, &envelope.answer());
+                self.refused(scene, channel, &asked, &envelope.answer());
             }
             Asked::Echo(text) => {
                 assert_eq!(kind, "echo");
-                assert_eq!(envelope.data.map(|data| data.get()), Some(&*text));
+                assert_eq!(envelope.data.map(RawValue::get), Some(&*text));
             }
             Asked::Ping => assert_eq!(kind, "pong"),
             asked => {
                 assert_eq!(kind, "ack", "to {asked:?}");
                 let channel = pending.channel.as_deref().unwrap_or_default();
-                self.granted(scene, channel, asked, envelope);
+                self.granted(scene, channel, &asked, envelope);
             }
         }
     }
@@ -191,12 +192,14 @@ impl EnvelopeClient {
         self.pending.remove(at).expect("found just now")
     }
 
-    fn granted(&mut self, scene: &mut Scene, channel: &str, asked: Asked, envelope: &Envelope) {
+    fn granted(&mut self, scene: &mut Scene, channel: &str, asked: &Asked, envelope: &Envelope) {
         match asked {
-            Asked::Subscribe(resume) => self.subscribed(scene, channel, resume, envelope.answer()),
+            Asked::Subscribe(resume) => {
+                self.subscribed(scene, channel, *resume, &envelope.answer());
+            }
             // Right only where the first one was refused meanwhile.
             Asked::SubscribeAgain => {
-                self.subscribed(scene, channel, Resume::default(), envelope.answer());
+                self.subscribed(scene, channel, Resume::default(), &envelope.answer());
             }
             Asked::Unsubscribe => {
                 let follower = self.follows.remove(channel);
@@ -209,7 +212,7 @@ impl EnvelopeClient {
             Asked::Publish(number, _) => {
                 let answer = envelope.answer();
                 let id = answer.id.expect("an ack of a publish has a position");
-                scene.oracle.acknowledge(number, position(&id), answer.duplicate);
+                scene.oracle.acknowledge(*number, position(&id), answer.duplicate);
             }
             Asked::History => {
                 check_history(scene, channel, envelope.data.expect("a history").get());
@@ -218,7 +221,7 @@ impl EnvelopeClient {
         }
     }
 
-    fn subscribed(&mut self, scene: &mut Scene, channel: &str, resume: Resume, answer: Answer) {
+    fn subscribed(&mut self, scene: &mut Scene, channel: &str, resume: Resume, answer: &Answer) {
         let link = self.line.link().expect("something was received");
         let head = position(answer.position.as_deref().expect("the ack says where the head is"));
         let recovered = answer.recovered.expect("the ack says whether all comes");
@@ -242,13 +245,13 @@ impl EnvelopeClient {
         scene.oracle.tally.count("subscribed");
     }
 
-    fn refused(&mut self, scene: &mut Scene, channel: &str, asked: Asked, answer: &Answer) {
+    fn refused(&mut self, scene: &mut Scene, channel: &str, asked: &Asked, answer: &Answer) {
         let code = answer.code.as_deref().expect("an error has a code");
         let temporary = answer.temporary.expect("an error says whether it is temporary");
         match (asked, code) {
             (Asked::Publish(number, _), "too_many_channels" | "rate_limited" | "overloaded") => {
                 assert!(temporary);
-                scene.oracle.refuse(number);
+                scene.oracle.refuse(*number);
                 scene.oracle.tally.count("publishes refused");
             }
             (Asked::SubscribeAgain, "already_subscribed") => {
@@ -323,9 +326,5 @@ impl Client for EnvelopeClient {
 
     fn connected(&self) -> bool {
         self.line.link().is_some()
-    }
-
-    fn publish_last(&mut self, _scene: &mut Scene, _channel: &str) -> bool {
-        false // Whom everybody waits for is a backend.
     }
 }

@@ -1,6 +1,7 @@
 //! A backend: it publishes and asks by HTTP, on a connection that stays.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 
 use fanwire::hub::Kind;
 
@@ -92,6 +93,14 @@ impl Http {
         self.rest_until = scene.step + scene.world.random.below(300) as u64;
     }
 
+    /// Publishes to this channel, on a new connection if need be.
+    pub fn tell(&mut self, scene: &mut Scene, channel: &str) {
+        if self.line.link().is_none() {
+            self.line.open(scene, b"");
+        }
+        self.publish(scene, channel);
+    }
+
     fn publish(&mut self, scene: &mut Scene, channel: &str) {
         let number = payload::invent(scene, channel, &[Kind::Json, Kind::Binary], None);
         let keyed = scene.world.random.chance(400);
@@ -105,7 +114,7 @@ impl Http {
             _ => "Content-Type: application/octet-stream\r\n".to_owned(),
         };
         if keyed {
-            fields.push_str(&format!("Idempotency-Key: k{number}\r\n"));
+            let _ = write!(fields, "Idempotency-Key: k{number}\r\n");
         }
         let path = match intent.channel.as_str() {
             "$all" => "/broadcast".to_owned(),
@@ -252,13 +261,5 @@ impl Client for Http {
 
     fn connected(&self) -> bool {
         self.line.link().is_some()
-    }
-
-    fn publish_last(&mut self, scene: &mut Scene, channel: &str) -> bool {
-        if self.line.link().is_none() {
-            self.line.open(scene, b"");
-        }
-        self.publish(scene, channel);
-        true
     }
 }

@@ -51,7 +51,4 @@ pub trait Client {
 
     /// Whether it has a connection.
     fn connected(&self) -> bool;
-
-    /// Publishes to this channel if it can, and says whether.
-    fn publish_last(&mut self, scene: &mut Scene, channel: &str) -> bool;
 }

@@ -1,6 +1,8 @@
 //! A client of a raw channel: bare payloads, no words. Where it stands it knows only from what the
 //! payloads are.
 
+use std::fmt::Write as _;
+
 use fanwire::hub::{Kind, Position};
 
 use super::codec::{Item, handshake, opcode};
@@ -34,11 +36,11 @@ impl Raw {
         let mut mark = '?';
         let resume = self.resume.filter(|_| scene.world.random.chance(700));
         if let Some(position) = resume {
-            path.push_str(&format!("?since={position}"));
+            let _ = write!(path, "?since={position}");
             mark = '&';
         }
         if !self.own {
-            path.push_str(&format!("{mark}self=0"));
+            let _ = write!(path, "{mark}self=0");
         }
         let offer = scene.world.random.chance(300).then_some("permessage-deflate");
         if !self.line.open(scene, handshake(&path, offer).as_bytes()) {
@@ -151,9 +153,5 @@ impl Client for Raw {
 
     fn connected(&self) -> bool {
         self.line.link().is_some()
-    }
-
-    fn publish_last(&mut self, _scene: &mut Scene, _channel: &str) -> bool {
-        false
     }
 }

@@ -1,4 +1,4 @@
-//! The JSON that a server says, read with serde_json, and that which clients say.
+//! The JSON that a server says, read with `serde_json`, and that which clients say.
 
 use std::borrow::Cow;
 

@@ -28,6 +28,7 @@ impl Edge {
 
 /// A connection between a client and the server.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each end knows its own part of the truth")]
 pub struct Link {
     /// Client to server.
     pub up: Pipe,
@@ -126,8 +127,8 @@ impl Link {
         }
     }
 
-    /// The server sends at most `limit` bytes. After fewer than there was room for, the room that is
-    /// left counts as having arisen just afterwards.
+    /// The server sends at most `limit` bytes. After fewer than there was room for, the room that
+    /// is left counts as having arisen just afterwards.
     pub fn send(&mut self, bytes: &[u8], limit: usize) -> io::Result<usize> {
         if self.failed {
             return Err(ErrorKind::ConnectionReset.into());

@@ -268,6 +268,11 @@ impl World {
         self.links[id as usize].client_read(buffer)
     }
 
+    /// Whether the client has let go of this connection.
+    pub fn client_has_gone(&self, id: LinkId) -> bool {
+        self.link(id).client_gone
+    }
+
     /// The client shuts down its sending side.
     pub fn client_finish(&mut self, id: LinkId) {
         self.links[id as usize].client_finish();
@@ -321,7 +326,7 @@ impl World {
         }
         let timeout = timeout.map(|time| time.as_nanos().div_ceil(1_000_000) as u64);
         let arrived =
-            self.post.arrived(worker) || self.stations[usize::from(worker)].placed.len() > 0;
+            self.post.arrived(worker) || !self.stations[usize::from(worker)].placed.is_empty();
         let now = self.now.mono_ms;
         let station = &mut self.stations[usize::from(worker)];
         station.readings = 0;
@@ -329,7 +334,7 @@ impl World {
         let timed_out = deadline.is_some_and(|at| at <= now);
         let sleeps = !told && !arrived && !timed_out;
         station.sleep = if sleeps { Sleep::Until(deadline) } else { Sleep::Awake };
-        // Between two polls without time passing, a worker that had nothing to do has nothing to do.
+        // Who has nothing to do has nothing to do either when it polls again at the same time.
         station.idle = sleeps && station.seen_ms == now && events.len() == before;
     }
 
@@ -373,7 +378,7 @@ impl World {
                 token: Token::Connection(slot),
                 readable: bits & 1 != 0,
                 writable: bits & 2 != 0,
-                hang_up: bits & 12 == 12,
+                hang_up: bits & 0xc == 0xc,
             });
         }
     }

@@ -1,5 +1,7 @@
 //! What a client of `/ws` asks for, decided by chance.
 
+use std::fmt::Write as _;
+
 use fanwire::hub::{Epoch, Kind, Position};
 
 use super::{ALL, Asked, EnvelopeClient, Pending, Resume, Scene};
@@ -142,7 +144,7 @@ impl EnvelopeClient {
             fields.push_str(",\"skip_self\":true");
         }
         if keyed {
-            fields.push_str(&format!(",\"idempotency_key\":\"k{number}\""));
+            let _ = write!(fields, ",\"idempotency_key\":\"k{number}\"");
         }
         let asked = Asked::Publish(number, keyed);
         self.ask(scene, asked, "publish", Some(&channel), &fields);
@@ -160,10 +162,10 @@ impl EnvelopeClient {
         let id = scene.world.random.chance(900).then(|| self.id(scene));
         let mut text = format!("{{\"type\":\"{kind}\"");
         if let Some(id) = &id {
-            text.push_str(&format!(",\"id\":\"{id}\""));
+            let _ = write!(text, ",\"id\":\"{id}\"");
         }
         if let Some(channel) = channel {
-            text.push_str(&format!(",\"channel\":\"{channel}\""));
+            let _ = write!(text, ",\"channel\":\"{channel}\"");
         }
         text.push_str(fields);
         text.push('}');
