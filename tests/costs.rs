@@ -213,7 +213,7 @@ fn readable(token: Token) -> Event {
 fn live_bytes() -> isize {
     let stats = ALLOCATOR.stats();
     // Reallocations are counted in both as what they change.
-    stats.bytes_allocated as isize - stats.bytes_deallocated as isize
+    stats.bytes_allocated.cast_signed() - stats.bytes_deallocated.cast_signed()
 }
 
 /// Bytes that live as long as the test program.
@@ -229,12 +229,11 @@ fn upgrade(path: &str) -> Vec<u8> {
 fn text(content: &str) -> Vec<u8> {
     let length = content.len();
     let mut bytes = vec![0x81];
-    match length {
-        0..126 => bytes.push(0x80 | length as u8),
-        _ => {
-            bytes.push(0x80 | 126);
-            bytes.extend((length as u16).to_be_bytes());
-        }
+    if length < 126 {
+        bytes.push(0x80 | length as u8);
+    } else {
+        bytes.push(0x80 | 0x7e);
+        bytes.extend((length as u16).to_be_bytes());
     }
     bytes.extend([0; 4]);
     bytes.extend(content.as_bytes());
