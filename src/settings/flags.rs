@@ -17,7 +17,7 @@ which is stronger. Lists are repeated flags, or commas.";
 #[derive(Debug, Parser)]
 #[command(name = "fanwire", version, after_help = AFTER_HELP, args_override_self = true)]
 pub(super) struct Flags {
-    /// Addresses to listen on, also `unix:/path`
+    /// Addresses to listen on
     #[arg(long, help_heading = LISTENING, value_name = "ADDRESS", value_delimiter = ',')]
     #[arg(action = ArgAction::Append, default_value = "127.0.0.1:3003")]
     pub listen: Vec<String>,

@@ -203,7 +203,7 @@ fn what_has_a_wrong_value_is_named() {
     refused(&["--pages=maybe"], "--pages");
     refused(&["--open=perhaps"], "--open");
     refused(&["--listen=localhost"], "listen: \"localhost\" must be an address and a port");
-    refused(&["--listen=unix:"], "listen: unix: needs a path");
+    refused(&["--listen=unix:/run/fanwire.sock"], "listen: unix sockets are not served yet");
     let text = read(&[], &[("FANWIRE_PING_INTERVAL", "25")]).unwrap_err();
     assert!(text.contains("FANWIRE_PING_INTERVAL") && text.contains("'25'"), "{text}");
 }
@@ -219,7 +219,7 @@ fn what_cannot_work_together_is_named() {
 
 #[test]
 fn without_keys_only_loopback_is_served() {
-    for address in ["0.0.0.0:3003", "[::]:3003", "10.0.0.1:80", "unix:/run/fanwire.sock"] {
+    for address in ["0.0.0.0:3003", "[::]:3003", "10.0.0.1:80"] {
         let listen = format!("--listen={address}");
         refused(&["--listen=127.0.0.1:1", &listen], "give --open to let everybody");
         assert_eq!(config(&[&listen, "--open"]).listen, [address]);
