@@ -47,10 +47,9 @@ impl Server {
             assert_eq!(stdout.read(&mut byte).expect("it says where it listens"), 1);
             text.push(byte[0]);
             let line = String::from_utf8_lossy(&text);
-            if let Some((_, rest)) = line.split_once("http://127.0.0.1:") {
-                if let Some((port, _)) = rest.split_once(' ') {
-                    break port.parse().expect("a port");
-                }
+            let address = line.split_once("http://127.0.0.1:").map(|(_, rest)| rest);
+            if let Some((port, _)) = address.and_then(|rest| rest.split_once(' ')) {
+                break port.parse().expect("a port");
             }
         };
         Self { child, port }

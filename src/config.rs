@@ -67,8 +67,6 @@ pub struct Config {
     pub max_history_bytes: usize,
     /// Bytes of all windows of the node.
     pub max_window_bytes: usize,
-    /// Bytes of unfinished input and private output of the node.
-    pub max_buffered_bytes: usize,
     /// Origins allowed besides the same host, as <scheme://host>[:port].
     pub origins: Vec<String>,
     /// `--open`: serve without keys on any address.
@@ -115,7 +113,6 @@ impl Default for Config {
             idempotency_age: seconds(300),
             max_history_bytes: 256 << 20,
             max_window_bytes: 256 << 20,
-            max_buffered_bytes: 256 << 20,
             origins: Vec::new(),
             open: false,
             pages: true,

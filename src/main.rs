@@ -1,5 +1,6 @@
 //! The program: settings in, server out. It says where it listens and what to try next.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use fanwire::server::Server;
@@ -61,25 +62,35 @@ fn start_log(settings: &Settings) {
     }
 }
 
-/// Says where the server is, in which mode, and what to try next.
+/// Says where the server is, in which mode, and what to try next. That nobody reads it is no
+/// reason not to serve.
 fn greet(server: &Server, workers: u16, open: bool, pages: bool) {
-    let Some(address) = server.addresses.first() else { return };
+    let _ = io::stdout().write_all(greeting(server, workers, open, pages).as_bytes());
+}
+
+fn greeting(server: &Server, workers: u16, open: bool, pages: bool) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let connections = server.max_connections;
-    println!("Fanwire {version}: {workers} workers, up to {connections} connections");
+    let mut lines =
+        vec![format!("Fanwire {version}: {workers} workers, up to {connections} connections")];
     for address in &server.addresses {
-        println!("  listening  http://{address}  ws://{address}/ws");
+        lines.push(format!("  listening  http://{address}  ws://{address}/ws"));
     }
-    let mode = if open {
-        "open to everybody who reaches these addresses (--open)"
+    lines.push(if open {
+        "  mode       open to everybody who reaches these addresses (--open)".into()
     } else {
-        "open, to this machine only: no keys are configured"
-    };
-    println!("  mode       {mode}");
-    if pages {
-        println!("  try        the live page at http://{address}/, and then");
-    } else {
-        println!("  try");
+        "  mode       open, to this machine only: no keys are configured".into()
+    });
+    if let Some(address) = server.addresses.first() {
+        let page = if pages {
+            format!("the live page at http://{address}/, and then")
+        } else {
+            String::new()
+        };
+        lines.push(format!("  try        {page}"));
+        let body = r#"'{"hello":"everyone"}'"#;
+        lines.push(format!("             curl http://{address}/broadcast -d {body}"));
     }
-    println!("             curl http://{address}/broadcast -d '{{\"hello\":\"everyone\"}}'");
+    lines.push(String::new());
+    lines.join("\n")
 }

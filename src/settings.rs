@@ -114,7 +114,7 @@ fn from_environment(error: &clap::Error) -> clap::Error {
 
 impl Flags {
     fn into_settings(self, machine: &Machine) -> Result<Settings, String> {
-        let listen = self.listen.iter().map(|text| Listener::parse(text));
+        let listen = self.listen.iter().map(|text| listener(text));
         let listeners = listen.collect::<Result<Vec<_>, _>>()?;
         check_open(&listeners, self.open)?;
         let share = |given: Option<usize>| given.unwrap_or(machine.memory_bytes / 8);
@@ -149,7 +149,6 @@ impl Flags {
             idempotency_age: self.idempotency_age,
             max_history_bytes: share(self.max_history_bytes),
             max_window_bytes: share(self.max_window_bytes),
-            max_buffered_bytes: share(self.max_buffered_bytes),
             origins: self.origins,
             open: self.open,
             // There are no keys yet, hence every server is in open mode.
@@ -162,31 +161,18 @@ impl Flags {
     }
 }
 
-/// An address to listen on.
-enum Listener {
-    Address(SocketAddr),
-    Unix,
-}
-
-impl Listener {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text.strip_prefix("unix:") {
-            Some("") => Err("listen: unix: needs a path, as unix:/run/fanwire.sock".into()),
-            Some(_) => Ok(Self::Unix),
-            None => text.parse().map(Self::Address).map_err(|_| {
-                format!("listen: {text:?} must be an address and a port, as 127.0.0.1:3003")
-            }),
-        }
+/// Reads an address to listen on.
+fn listener(text: &str) -> Result<SocketAddr, String> {
+    if text.starts_with("unix:") {
+        return Err("listen: unix sockets are not served yet".into());
     }
-
-    fn is_loopback(&self) -> bool {
-        matches!(self, Self::Address(address) if address.ip().to_canonical().is_loopback())
-    }
+    let wrong = || format!("listen: {text:?} must be an address and a port, as 127.0.0.1:3003");
+    text.parse().map_err(|_| wrong())
 }
 
 /// Without keys everybody may do everything: that must not happen to the public by accident.
-fn check_open(listeners: &[Listener], open: bool) -> Result<(), String> {
-    if open || listeners.iter().all(Listener::is_loopback) {
+fn check_open(listeners: &[SocketAddr], open: bool) -> Result<(), String> {
+    if open || listeners.iter().all(|address| address.ip().to_canonical().is_loopback()) {
         return Ok(());
     }
     Err("listen: without keys only loopback addresses are served; give --open to let everybody \
@@ -213,8 +199,6 @@ fn check_relations(config: &Config) -> Result<(), String> {
     if c.history_bytes != UNLIMITED {
         least("max_history_bytes", c.max_history_bytes, c.history_bytes, "one history_bytes")?;
     }
-    let input = c.max_message_bytes.max(c.max_body_bytes).max(c.max_header_bytes);
-    least("max_buffered_bytes", c.max_buffered_bytes, input, "the longest message, body or head")?;
     Ok(())
 }
 

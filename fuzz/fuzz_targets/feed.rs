@@ -4,7 +4,7 @@
 use fanwire::{feed, hub};
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../src/feed/tests/model.rs"]
+#[path = "../../src/feed/tests/model/mod.rs"]
 mod model;
 
 fuzz_target!(|story: (u16, Vec<model::Op>)| {

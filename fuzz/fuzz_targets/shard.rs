@@ -4,7 +4,7 @@
 use fanwire::hub;
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../src/hub/tests/model.rs"]
+#[path = "../../src/hub/tests/model/mod.rs"]
 mod model;
 
 fuzz_target!(|story: (u16, Vec<model::Op>)| {

@@ -3,9 +3,8 @@
 //! `data`, `timestamp`. Publications are encoded by the hub, once for everybody.
 
 use super::code::Fault;
-use super::command::{Refusal, RequestId};
-use super::json::{push_number, push_string};
-use crate::hub::Position;
+use super::command::RequestId;
+use crate::hub::{Position, encode};
 
 /// What this server can do beyond the first words of v1, told in the welcome.
 pub const FEATURES: [&str; 4] = ["history", "raw", "idempotency", "batch"];
@@ -64,7 +63,7 @@ pub fn connection(out: &mut Vec<u8>, welcome: &Welcome<'_>, timestamp: u64) {
 fn features(out: &mut Vec<u8>) {
     for (at, feature) in FEATURES.iter().enumerate() {
         out.push(if at == 0 { b'[' } else { b',' });
-        push_string(out, feature);
+        encode::string(out, feature);
     }
     out.push(b']');
 }
@@ -90,9 +89,12 @@ pub fn subscribed(out: &mut Vec<u8>, position: Position, recovered: bool, missed
     });
 }
 
-/// Appends the `data` of the `ack` of an `unsubscribe`.
-pub fn unsubscribed(out: &mut Vec<u8>, position: Position) {
-    object(out, |fields| fields.position("position", position));
+/// Appends the `data` of the `ack` of an `unsubscribe`; without a position where it had none yet.
+pub fn unsubscribed(out: &mut Vec<u8>, position: Option<Position>) {
+    object(out, |fields| match position {
+        Some(position) => fields.position("position", position),
+        None => fields.optional_text("position", None),
+    });
 }
 
 /// Appends the `data` of the `ack` of a `publish`.
@@ -141,16 +143,6 @@ pub fn error(
     message(out, "error", id, channel, timestamp, |data| fault_object(data, fault, retry_after_ms));
 }
 
-/// Appends the `error` that answers a request which could not be understood.
-pub fn refusal(out: &mut Vec<u8>, refusal: &Refusal, timestamp: u64) {
-    error(out, &refusal.id, refusal.channel.as_deref(), &refusal.fault, None, timestamp);
-}
-
-/// Appends the body of an HTTP answer that is an error: `{"error": {...}}`.
-pub fn error_body(out: &mut Vec<u8>, fault: &Fault, retry_after_ms: Option<u64>) {
-    object(out, |fields| fields.raw("error", |out| fault_object(out, fault, retry_after_ms)));
-}
-
 /// Appends `{code, message, temporary, retry_after_ms?}`.
 fn fault_object(out: &mut Vec<u8>, fault: &Fault, retry_after_ms: Option<u64>) {
     let Fault { code, message } = fault;
@@ -187,52 +179,6 @@ pub fn update(out: &mut Vec<u8>, connections: Option<u64>, timestamp: u64) {
             if let Some(connections) = connections {
                 fields.number("connections", connections);
             }
-        });
-    });
-}
-
-/// Why publications will not come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GapReason {
-    /// The reader was too slow.
-    Slow,
-    /// History no longer has them.
-    Evicted,
-    /// The channel's numbering started anew.
-    Epoch,
-    /// The broker lost them.
-    Engine,
-}
-
-impl GapReason {
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Slow => "slow",
-            Self::Evicted => "evicted",
-            Self::Epoch => "epoch",
-            Self::Engine => "engine",
-        }
-    }
-}
-
-/// Appends a `gap`: what came after `after`, up to and with `to`, will not come. `after` is
-/// repeated as the client knows it, which need not be a position of ours.
-pub fn gap(
-    out: &mut Vec<u8>,
-    channel: Option<&str>,
-    after: Option<&str>,
-    to: Position,
-    missed: Option<u64>,
-    reason: GapReason,
-    timestamp: u64,
-) {
-    message(out, "gap", &RequestId::None, channel, timestamp, |data| {
-        object(data, |fields| {
-            fields.optional_text("after", after);
-            fields.position("to", to);
-            fields.optional_number("missed", missed);
-            fields.text("reason", reason.as_str());
         });
     });
 }
@@ -294,11 +240,11 @@ impl Fields<'_> {
     }
 
     fn text(&mut self, name: &str, text: &str) {
-        push_string(self.name(name), text);
+        encode::string(self.name(name), text);
     }
 
     fn number(&mut self, name: &str, number: u64) {
-        push_number(self.name(name), number);
+        encode::number(self.name(name), number);
     }
 
     fn flag(&mut self, name: &str, flag: bool) {

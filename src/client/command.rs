@@ -86,6 +86,19 @@ pub enum Command<'a> {
     Ping,
 }
 
+impl Command<'_> {
+    /// The channel that it is about, where it is one.
+    pub fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Unsubscribe { channel }
+            | Self::History { channel, .. }
+            | Self::Presence { channel, .. } => Some(channel),
+            Self::Publish(publish) => Some(&publish.channel),
+            Self::Auth { .. } | Self::Subscribe { .. } | Self::Echo { .. } | Self::Ping => None,
+        }
+    }
+}
+
 /// One channel that a client wants to follow.
 #[derive(Debug, PartialEq)]
 pub struct Wish<'a> {

@@ -221,34 +221,5 @@ fn scan_elements<'a>(scan: &mut Scanner<'a>, max: usize) -> Result<Option<Vec<&'
     Ok(Some(found))
 }
 
-/// Appends `text` as a JSON string.
-pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    let mut written = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&text.as_bytes()[written..at]);
-        written = at + 1;
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            _ => {
-                let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble & 15)];
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[digit(byte >> 4), digit(byte)]);
-            }
-        }
-    }
-    out.extend_from_slice(&text.as_bytes()[written..]);
-    out.push(b'"');
-}
-
-/// Appends an integer.
-pub(super) fn push_number(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
 #[cfg(test)]
 mod tests;

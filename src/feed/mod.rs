@@ -212,8 +212,9 @@ impl Feed {
 
     /// The last position that a subscription was given, where that can be said.
     pub fn place_of(&self, at: usize) -> Option<Position> {
-        let index = self.subscriptions[at].sent;
-        (index != NOWHERE).then_some(Position { epoch: self.epoch, index })
+        let Subscription { sent: index, state, .. } = self.subscriptions[at];
+        let placed = state != State::Joining && index != NOWHERE;
+        placed.then_some(Position { epoch: self.epoch, index })
     }
 
     /// Marks a subscription as waiting for a page; returns the place to pull from, `None` where its

@@ -87,8 +87,8 @@ impl Channel {
         Source { name: &self.name, epoch: self.epoch, head: self.head, history: &self.history }
     }
 
-    /// Gives the draft its position and appends one delivery per interest. The frame is encoded once
-    /// per encoding. `scratch` is reused between calls.
+    /// Gives the draft its position and appends one delivery per interest. The frame is encoded
+    /// once per encoding. `scratch` is reused between calls.
     pub fn publish(
         &mut self,
         draft: Draft,

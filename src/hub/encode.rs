@@ -1,5 +1,5 @@
-//! The JSON that a channel's subscribers receive: publications and gaps. It writes text; framing and
-//! compression are the `Framer`'s. What answers requests is written by `client::answer`.
+//! The JSON that a channel's subscribers receive: publications and gaps. It writes text; framing
+//! and compression are the `Framer`'s. What answers requests is written by `client::answer`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,5 +1,6 @@
-//! The history of one channel: its latest publications, bounded by count, bytes and age. It owns the
-//! publications and the arithmetic of what is still held; it never gives out positions (`channel`).
+//! The history of one channel: its latest publications, bounded by count, bytes and age. It owns
+//! the publications and the arithmetic of what is still held; it never gives out positions
+//! (`channel`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -29,8 +29,8 @@ impl Keys {
         Self { known, order: VecDeque::new(), bytes: 0, age_ms, max_bytes }
     }
 
-    /// The name under which a key of this publisher in this channel is kept. No part can contain the
-    /// separator: channel names have no NUL, and lengths are written out.
+    /// The name under which a key of this publisher in this channel is kept. No part can be taken
+    /// for another: channel names have no NUL, and the publisher's length is written out.
     pub fn name(channel: &str, publisher: &str, key: &str) -> Vec<u8> {
         let mut name = Vec::with_capacity(channel.len() + publisher.len() + key.len() + 10);
         name.extend_from_slice(channel.as_bytes());

@@ -296,7 +296,8 @@ impl Shard {
         found.into_iter().map(|(_, &at)| describe(&self.channels[at])).collect()
     }
 
-    /// Forgets quiet channels and old keys. To be called now and then; does a bounded piece of work.
+    /// Forgets quiet channels, old keys and kept pages. To be called now and then; does a bounded
+    /// piece of work.
     pub fn sweep(&mut self, now: Now) {
         self.keys.expire(now.mono_ms);
         self.pages.clear();

@@ -17,7 +17,7 @@ which is stronger. Lists are repeated flags, or commas.";
 #[derive(Debug, Parser)]
 #[command(name = "fanwire", version, after_help = AFTER_HELP, args_override_self = true)]
 pub(super) struct Flags {
-    /// Addresses to listen on, also `unix:/path`
+    /// Addresses to listen on
     #[arg(long, help_heading = LISTENING, value_name = "ADDRESS", value_delimiter = ',')]
     #[arg(action = ArgAction::Append, default_value = "127.0.0.1:3003")]
     pub listen: Vec<String>,
@@ -117,9 +117,6 @@ pub(super) struct Flags {
     /// Bytes of all windows of the node [default: an eighth of memory]
     #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
     pub max_window_bytes: Option<usize>,
-    /// Bytes of unfinished input and private output of the node [default: an eighth of memory]
-    #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
-    pub max_buffered_bytes: Option<usize>,
 
     /// From accept to the end of the request head
     #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]

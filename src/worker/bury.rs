@@ -42,6 +42,7 @@ impl<N: Net> Worker<N> {
             return;
         }
         self.leave_all(slot);
+        self.end_handshake(slot);
         self.enter(slot, Phase::Lingering, self.config.close_timeout);
         let (hot, cold) = self.table.parts(slot);
         hot.inbox = None;

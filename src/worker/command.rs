@@ -7,7 +7,7 @@ use super::mail::{Answer, Content, History, Mail, Publish, Requester, Ticket};
 use super::net::Net;
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
-use crate::client::command::{self, Command, Mode, RequestId, Start, Wish};
+use crate::client::command::{self, Command, Mode, Request, RequestId, Start, Wish};
 use crate::conn::entry::Flags;
 use crate::hub::Kind;
 use crate::hub::channel::Draft;
@@ -25,12 +25,7 @@ impl<N: Net> Worker<N> {
         self.note_message(slot);
         if let Err(pace_ms) = self.allow(slot) {
             self.count_one(Counter::RateLimited);
-            let (id, channel) = match command::parse(payload) {
-                Ok(request) => (request.id, None),
-                Err(refusal) => (refusal.id, refusal.channel),
-            };
-            let fault = Fault::new(Code::RateLimited, "more messages than the rate allows");
-            return self.say_error(slot, &id, channel.as_deref(), &fault, Some(pace_ms));
+            return self.refuse_for_rate(slot, payload, pace_ms);
         }
         if kind == MessageKind::Binary {
             let fault = Fault::new(Code::UnsupportedData, "text messages only");
@@ -40,8 +35,28 @@ impl<N: Net> Worker<N> {
             Ok(request) => self.carry_out_command(slot, request.id, request.command),
             Err(refusal) => {
                 let fault = refusal.fault;
-                self.refuse_in_order(slot, refusal.id, refusal.channel.as_deref(), fault);
+                self.refuse_in_order(slot, refusal.id, refusal.channel.as_deref(), fault, None);
             }
+        }
+    }
+
+    /// Answers a message over the rate, once for each channel that it is about.
+    fn refuse_for_rate(&mut self, slot: u32, payload: &[u8], pace_ms: u64) {
+        let mut refuse = |id: &RequestId, channel: Option<&str>| {
+            let fault = Fault::new(Code::RateLimited, "more messages than the rate allows");
+            self.refuse_in_order(slot, id.clone(), channel, fault, Some(pace_ms));
+        };
+        match command::parse(payload) {
+            Ok(Request { id, command: Command::Subscribe { wishes, .. } }) => {
+                for wish in wishes {
+                    match wish {
+                        Ok(wish) => refuse(&id, Some(&wish.channel)),
+                        Err(refusal) => refuse(&id, refusal.channel.as_deref()),
+                    }
+                }
+            }
+            Ok(Request { id, command }) => refuse(&id, command.channel()),
+            Err(refusal) => refuse(&refusal.id, refusal.channel.as_deref()),
         }
     }
 
@@ -73,15 +88,19 @@ impl<N: Net> Worker<N> {
                         Ok(wish) => self.subscribe(slot, id.clone(), wish),
                         Err(refusal) => {
                             let channel = refusal.channel.as_deref();
-                            self.refuse_in_order(slot, refusal.id, channel, refusal.fault);
+                            self.refuse_in_order(slot, refusal.id, channel, refusal.fault, None);
                         }
                     }
                 }
             }
             Command::Unsubscribe { channel } => {
+                let (true, position) = self.leave_channel(slot, &channel) else {
+                    let fault = Fault::new(Code::BadRequest, "channel is not subscribed to");
+                    return self.refuse_in_order(slot, id, Some(&channel), fault, None);
+                };
                 let ticket = self.client_ticket(slot, id);
                 let name: Arc<str> = channel.as_ref().into();
-                let content = Content::Left;
+                let content = Content::Left(position);
                 let answer = Answer { ticket, channel: Some(name), content };
                 self.ask_owner(slot, Mail::Return(Box::new(answer)), &channel);
             }
@@ -118,14 +137,14 @@ impl<N: Net> Worker<N> {
         let encoding = self.encoding(slot);
         if self.follows(slot, channel, encoding) {
             let fault = Fault::new(Code::AlreadySubscribed, "this connection follows it already");
-            return self.refuse_in_order(slot, id, Some(channel), fault);
+            return self.refuse_in_order(slot, id, Some(channel), fault, None);
         }
         let others =
             self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL, encoding));
         if others >= self.config.max_subscriptions && channel != ALL {
             let message = "this connection has all the subscriptions that it may have";
             let fault = Fault::new(Code::TooManySubscriptions, message);
-            return self.refuse_in_order(slot, id, Some(channel), fault);
+            return self.refuse_in_order(slot, id, Some(channel), fault, None);
         }
         let since = Since { position: wish.since.map(Into::into), last: wish.last.map(u64::from) };
         let channel: Arc<str> = channel.into();
@@ -174,17 +193,24 @@ impl<N: Net> Worker<N> {
     }
 
     fn not_enabled(&mut self, slot: u32, id: RequestId, channel: Option<&str>, why: &'static str) {
-        self.refuse_in_order(slot, id, channel, Fault::new(Code::NotEnabled, why));
+        self.refuse_in_order(slot, id, channel, Fault::new(Code::NotEnabled, why), None);
     }
 
     /// Refuses a request. Where others of this connection wait for the channel's owner, the refusal
     /// goes there and back, for answers of one channel keep their order.
-    fn refuse_in_order(&mut self, slot: u32, id: RequestId, channel: Option<&str>, fault: Fault) {
+    fn refuse_in_order(
+        &mut self,
+        slot: u32,
+        id: RequestId,
+        channel: Option<&str>,
+        fault: Fault,
+        pace_ms: Option<u64>,
+    ) {
         match channel.filter(|_| self.table.hot(slot).pending > 0) {
-            None => self.say_error(slot, &id, channel, &fault, None),
+            None => self.say_error(slot, &id, channel, &fault, pace_ms),
             Some(channel) => {
                 let ticket = self.client_ticket(slot, id);
-                let content = Content::Refused(fault.code, fault.message);
+                let content = Content::Refused(fault, pace_ms);
                 let answer = Answer { ticket, channel: Some(channel.into()), content };
                 self.ask_owner(slot, Mail::Return(Box::new(answer)), channel);
             }
@@ -219,17 +245,9 @@ impl<N: Net> Worker<N> {
                 answer::published(out, published.position, published.duplicate);
             }),
             Content::History(json) => ack(self, &|out| out.extend_from_slice(&json)),
-            Content::Left => {
-                if let Some(position) = self.leave_channel(slot, channel.unwrap_or_default()) {
-                    ack(self, &|out| answer::unsubscribed(out, position))
-                } else {
-                    let fault = Fault::new(Code::BadRequest, "channel is not subscribed to");
-                    self.say_error(slot, id, channel, &fault, None);
-                }
-            }
-            Content::Refused(code, message) => {
-                let fault = Fault { code, message };
-                self.say_error(slot, id, channel, &fault, None);
+            Content::Left(position) => ack(self, &|out| answer::unsubscribed(out, position)),
+            Content::Refused(fault, pace_ms) => {
+                self.say_error(slot, id, channel, &fault, pace_ms);
             }
             Content::Described(_) | Content::Listed(_) | Content::Probed => {
                 debug_assert!(false, "clients do not ask for these");

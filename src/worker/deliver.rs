@@ -10,7 +10,7 @@ use super::mail::{
 };
 use super::net::Net;
 use crate::client::answer;
-use crate::client::code::Code;
+use crate::client::code::{Code, Fault};
 use crate::conn::entry::Phase;
 use crate::feed::Appended;
 use crate::hub::shard::{Joined, Refused};
@@ -74,11 +74,12 @@ impl<N: Net> Worker<N> {
         let (page, joined) = match outcome {
             Ok(Joined { position, recovered, missed, page }) => {
                 let position = Some(position);
-                (Ok(page), JoinAnswer { request, position, recovered, missed })
+                (Ok(page), JoinAnswer { request, position, recovered, missed, channel, encoding })
             }
             Err(refused) => {
+                let (position, recovered, missed) = (None, false, None);
                 let nothing =
-                    JoinAnswer { request, position: None, recovered: false, missed: None };
+                    JoinAnswer { request, position, recovered, missed, channel, encoding };
                 (Err(code(refused)), nothing)
             }
         };
@@ -124,7 +125,8 @@ impl<N: Net> Worker<N> {
                 Content::Published(published)
             }
             Err(refused) => {
-                Content::Refused(code(refused), "the node has as many channels as it may".into())
+                let message = "the node has as many channels as it may";
+                Content::Refused(Fault::new(code(refused), message), None)
             }
         };
         self.answer(ticket, Some(channel), content);

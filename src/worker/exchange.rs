@@ -153,7 +153,7 @@ impl<N: Net> Worker<N> {
                 if let Some(result) = results.get_mut(number as usize) {
                     *result = Some(match content {
                         Content::Published(published) => Ok(published),
-                        Content::Refused(code, message) => Err(Fault::new(code, message)),
+                        Content::Refused(fault, _) => Err(fault),
                         _ => Err(Fault::new(Code::Internal, "an answer to something else")),
                     });
                 }
@@ -250,8 +250,8 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
         Content::Described(description) => {
             Reply::json(200, describe(&description).to_string().into_bytes())
         }
-        Content::Refused(code, message) => refused(&Fault::new(code, message)),
-        Content::Listed(_) | Content::Probed | Content::Left => {
+        Content::Refused(fault, _) => refused(&fault),
+        Content::Listed(_) | Content::Probed | Content::Left(_) => {
             let what = channel.unwrap_or("this");
             refused(&Fault::new(Code::Internal, format!("no answer for {what}")))
         }

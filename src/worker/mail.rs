@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::client::code::Code;
+use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::hub::channel::Draft;
 use crate::hub::page::Page;
@@ -175,6 +175,10 @@ pub struct JoinAnswer {
     pub recovered: bool,
     /// How many are lost, where that is known.
     pub missed: Option<u64>,
+    /// The channel, for who left before this came.
+    pub channel: Arc<str>,
+    /// What was to be read of it.
+    pub encoding: Encoding,
 }
 
 /// An answer from the owner.
@@ -201,10 +205,10 @@ pub enum Content {
     Listed(Vec<Description>),
     /// Of a probe.
     Probed,
-    /// Of an unsubscribe: everything before it is answered, so that it may be carried out.
-    Left,
-    /// It was refused.
-    Refused(Code, std::borrow::Cow<'static, str>),
+    /// Of an unsubscribe: its last position, where it had one.
+    Left(Option<Position>),
+    /// It was refused; when it may be tried again, in milliseconds, where there is a pace.
+    Refused(Fault, Option<u64>),
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Where a worker's mail waits until its next turn: one lock per batch on either side, and at most
-//! one wake per emptying. It never wakes anybody itself and never drops, reorders or counts letters;
+//! one wake per emptying. It never wakes anybody itself and never drops or reorders letters;
 //! how the owner is woken is the business of `mio`, what the letters say that of `mail`.
 //! `tests/loom.rs` tries all interleavings of posters and reader.
 

@@ -75,8 +75,8 @@ impl<N: Net> Worker<N> {
         self.letter(self.feeds[feed as usize].owner, Mail::Join(Box::new(letter)));
     }
 
-    /// Lets a connection follow a channel from now on, if a feed here knows where that is. The owner
-    /// only has to count.
+    /// Lets a connection follow a channel from now on, if a feed here knows where that is. The
+    /// owner only has to count.
     pub(super) fn join_live(
         &mut self,
         slot: u32,
@@ -103,14 +103,15 @@ impl<N: Net> Worker<N> {
         Some(position)
     }
 
-    /// Ends one subscription. Returns its last position; `None` when there is none such.
-    pub(super) fn leave_channel(&mut self, slot: u32, channel: &str) -> Option<Position> {
+    /// Ends one subscription. Says whether there was one, and its last position, where it had one.
+    pub(super) fn leave_channel(&mut self, slot: u32, channel: &str) -> (bool, Option<Position>) {
         let encoding = self.encoding(slot);
-        let &feed = self.feed_names.get(&FeedNameRef(channel, encoding))?;
-        let at = self.table.hot(slot).reference(feed)?;
+        let feed = self.feed_names.get(&FeedNameRef(channel, encoding)).copied();
+        let place = feed.and_then(|feed| Some((feed, self.table.hot(slot).reference(feed)?)));
+        let Some((feed, at)) = place else { return (false, None) };
         let position = self.feeds[feed as usize].place_of(at);
         self.leave(slot, feed, at, true);
-        position
+        (true, position)
     }
 
     /// Ends all subscriptions of a connection.
@@ -136,7 +137,8 @@ impl<N: Net> Worker<N> {
         if let Some(moved) = moved {
             self.table.hot_mut(moved).moved(index, at);
         }
-        if counted {
+        // Whether the owner has counted one that waits for its first page is known when that comes.
+        if counted && gone.state != State::Joining {
             let leave = Leave { from: self.id, channel: Arc::clone(&channel), encoding };
             self.letter(owner, Mail::Leave(Box::new(leave)));
         }
@@ -173,21 +175,49 @@ impl<N: Net> Worker<N> {
     /// A page has come. Where its reader is gone, or asked for something else meanwhile, it is
     /// dropped.
     pub(super) fn take_page(&mut self, letter: PageLetter) {
-        let PageLetter { feed: key, reader, page, joined } = letter;
-        let index = key.index;
-        let (slot, generation) = (reader.connection.slot, reader.connection.generation);
-        if self.feeds.get(index as usize).is_none_or(|feed| feed.generation != key.generation) {
-            return;
+        let slot = letter.reader.connection.slot;
+        let Some(at) = self.waits_for(&letter) else { return self.take_late_page(letter) };
+        let PageLetter { feed, page, joined, .. } = letter;
+        match page {
+            Ok(page) => self.turn_page(slot, feed.index, at, page, joined),
+            Err(code) => self.join_refused(slot, feed.index, at, code, joined),
         }
-        let Some(hot) = self.table.same(slot, generation) else { return };
-        let Some(at) = hot.reference(index) else { return };
-        let subscription = self.feeds[index as usize].subscriptions()[at];
-        if subscription.serial != reader.serial || subscription.state == State::Following {
+    }
+
+    /// The place in its feed of the subscription that waits for this page.
+    fn waits_for(&mut self, letter: &PageLetter) -> Option<usize> {
+        let PageLetter { feed: key, reader, .. } = letter;
+        let feed = self.feeds.get(key.index as usize)?;
+        if feed.generation != key.generation {
+            return None;
+        }
+        let connection = reader.connection;
+        let hot = self.table.same(connection.slot, connection.generation)?;
+        let at = hot.reference(key.index)?;
+        let subscription = feed.subscriptions()[at];
+        let waits = subscription.state != State::Following;
+        (waits && subscription.serial == reader.serial).then_some(at)
+    }
+
+    /// The first page of a subscription that has ended meanwhile: if the owner counted it, it has
+    /// to count it out; and who still listens gets the answer.
+    fn take_late_page(&mut self, letter: PageLetter) {
+        let PageLetter { reader, page, joined, .. } = letter;
+        let Some(joined) = joined else { return };
+        let (channel, encoding) = (Arc::clone(&joined.channel), joined.encoding);
+        if page.is_ok() {
+            let leave = Leave { from: self.id, channel: Arc::clone(&channel), encoding };
+            let owner = self.owner(&channel);
+            self.letter(owner, Mail::Leave(Box::new(leave)));
+        }
+        let (slot, generation) = (reader.connection.slot, reader.connection.generation);
+        let hot = self.table.same(slot, generation);
+        if hot.is_none_or(|hot| hot.phase != Phase::Open) {
             return;
         }
         match page {
-            Ok(page) => self.turn_page(slot, index, at, page, joined),
-            Err(code) => self.join_refused(slot, index, at, code, joined),
+            Ok(_) => self.say_subscribed(slot, &joined),
+            Err(code) => self.say_join_refused(slot, &joined, code),
         }
     }
 
@@ -200,23 +230,23 @@ impl<N: Net> Worker<N> {
         joined: Option<JoinAnswer>,
     ) {
         match joined {
-            Some(joined) => self.say_joined(slot, index, &joined),
+            Some(joined) => self.say_joined(slot, &joined),
             None => self.table.hot_mut(slot).flags.clear(Flags::PULLING),
         }
-        if page.gap.is_some() {
+        let Page { gap, epoch, last, head, frames } = page;
+        let last = if self.net.plants(net::Fault::LateAdd) { head } else { last };
+        let feed = &mut self.feeds[index as usize];
+        if feed.turn_page(at, epoch, last, head, &mut self.spare) && !feed.hot {
+            feed.hot = true;
+            self.hot.push_back(index);
+        }
+        if gap.is_some() {
             self.count_one(Counter::Gaps);
             if self.feeds[index as usize].encoding.format == Format::Raw {
                 // A raw channel has no words for a gap.
                 self.close(slot, CloseCode::LOST);
                 return;
             }
-        }
-        let Page { epoch, last, head, frames, .. } = page;
-        let last = if self.net.plants(net::Fault::LateAdd) { head } else { last };
-        let feed = &mut self.feeds[index as usize];
-        if feed.turn_page(at, epoch, last, head, &mut self.spare) && !feed.hot {
-            feed.hot = true;
-            self.hot.push_back(index);
         }
         if let Some(frames) = frames {
             self.table.hot_mut(slot).outbox.get_or_insert_default().share(frames, 0);
@@ -225,19 +255,22 @@ impl<N: Net> Worker<N> {
         self.mark_dirty(slot);
     }
 
-    fn say_joined(&mut self, slot: u32, index: u32, joined: &JoinAnswer) {
-        let Some(position) = joined.position else { return };
-        if self.table.hot(slot).phase == Phase::Opening {
-            self.opened(slot, position);
-            return;
+    fn say_joined(&mut self, slot: u32, joined: &JoinAnswer) {
+        match joined.position.filter(|_| self.table.hot(slot).phase == Phase::Opening) {
+            Some(position) => self.opened(slot, position),
+            None => self.say_subscribed(slot, joined),
         }
+    }
+
+    fn say_subscribed(&mut self, slot: u32, joined: &JoinAnswer) {
+        let Some(position) = joined.position else { return };
         self.answered(slot);
-        let channel = Arc::clone(&self.feeds[index as usize].channel);
+        let channel = &joined.channel;
         let (recovered, missed) = (joined.recovered, joined.missed);
         let data = |out: &mut Vec<u8>| answer::subscribed(out, position, recovered, missed);
         let wall_ms = self.now.wall_ms;
         self.say_text(slot, |out| {
-            answer::ack(out, &joined.request, Some(&channel), data, wall_ms);
+            answer::ack(out, &joined.request, Some(channel), data, wall_ms);
         });
     }
 
@@ -249,7 +282,6 @@ impl<N: Net> Worker<N> {
         code: Code,
         joined: Option<JoinAnswer>,
     ) {
-        let channel = Arc::clone(&self.feeds[index as usize].channel);
         self.leave(slot, index, at, false);
         let opening = self.table.hot(slot).phase == Phase::Opening;
         if opening || self.table.hot(slot).endpoint() != Endpoint::Envelope {
@@ -257,10 +289,15 @@ impl<N: Net> Worker<N> {
             self.close(slot, CloseCode::OVERLOADED);
             return;
         }
+        if let Some(joined) = joined {
+            self.say_join_refused(slot, &joined, code);
+        }
+    }
+
+    fn say_join_refused(&mut self, slot: u32, joined: &JoinAnswer, code: Code) {
         self.answered(slot);
-        let request = joined.map(|joined| joined.request).unwrap_or_default();
         let fault = Fault::new(code, "the node has as many channels as it may");
-        self.say_error(slot, &request, Some(&channel), &fault, None);
+        self.say_error(slot, &joined.request, Some(&joined.channel), &fault, None);
     }
 
     /// One request less waits for its answer.

@@ -86,7 +86,7 @@ codes! {
 
 impl CloseCode {
     /// Whether a close frame may carry this code (RFC 6455, section 7.4; the IANA registry for
-    /// 1012 to 1014). 1004, 1005, 1006 and 1015 never stand in a frame; unassigned ones are refused.
+    /// 1012 to 1014). 1004, 1005, 1006 and 1015 never stand in one; unassigned ones are refused.
     pub const fn is_allowed_in_frame(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }

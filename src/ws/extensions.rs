@@ -180,7 +180,7 @@ impl Offer {
                 value.window_bits().is_some() && once(&mut self.client_max_window_bits)
             }
             (b"server_max_window_bits", Some(value)) => {
-                // Raw deflate with a window of 2^8 cannot be made by zlib: such an offer is not met.
+                // zlib cannot make raw deflate with a window of 2^8: such an offer is not met.
                 let bits = value.window_bits().filter(|bits| *bits > 8);
                 bits.is_some() && self.server_max_window_bits.replace(bits?).is_none()
             }

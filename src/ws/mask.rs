@@ -1,5 +1,5 @@
-//! Masking (RFC 6455, section 5.3): every byte of a client's payload is combined by
-//! exclusive or with a byte of a 4-byte key, in turn. Nothing else; `message` decides what to unmask.
+//! Masking (RFC 6455, section 5.3): every byte of a client's payload is combined by exclusive or
+//! with a byte of a 4-byte key, in turn. Nothing else; `message` decides what to unmask.
 
 /// Unmasks `bytes` in place. `phase` is how many bytes of the same frame came before them.
 ///

@@ -50,7 +50,9 @@ fn header_lines_of_publishing() {
     with_workers(&[], |server| {
         let mut peers: Vec<_> = (0..3).map(|_| Peer::open(server.port, "/ws")).collect();
         for channel in ["h1", "h2", "h3"] {
-            peers.iter_mut().for_each(|peer| drop(peer.subscribe(channel)));
+            for peer in &mut peers {
+                peer.subscribe(channel);
+            }
             let path = format!("/channels/{channel}");
             let key = "Idempotency-Key: order-7\r\nFanwire-Key: k\r\n";
             let first = server.post(&path, key, "1").json();

@@ -104,6 +104,49 @@ fn a_peer_that_does_not_end_is_ended() {
     server.await_counter("fanwire_websockets", |open| open == 0);
 }
 
+/// Checklist 4, close races: hundreds come and go at once, by Close, by FIN and by reset, while
+/// everybody is sent to; the counts return to nothing and those that stay hear everything.
+#[test]
+fn a_coming_and_going() {
+    for workers in ["1", "4"] {
+        let server = Server::start(&["--workers", workers, "--messages-per-second", "0"]);
+        let mut stays = crate::peer::Peer::open(server.port, "/ws");
+        stays.subscribe("race");
+        let port = server.port;
+        let threads = (0..4).map(|thread| {
+            std::thread::spawn(move || {
+                for round in 0..100 {
+                    let path = ["/ws", "/channels/race", "/ws?since=x:1"][round % 3];
+                    let mut wire = Wire::open(port, path);
+                    match (round + thread) % 4 {
+                        0 => wire.send(close(1000, "")),
+                        1 => wire.fin(),
+                        2 => wire.send(frame(TEXT, "half")),
+                        _ => wire.send(&close(1001, "")[..5]),
+                    }
+                }
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        for number in 0..200 {
+            server.publish("race", number.to_string());
+        }
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        let mut next = 0;
+        while next < 200 {
+            let message = stays.receive();
+            assert_eq!(message["data"], next, "{message}");
+            next += 1;
+        }
+        server.await_counter("fanwire_websockets", |open| open == 1);
+        server.await_counter("fanwire_subscriptions", |count| count == 2);
+        server.await_counter("fanwire_connections", |count| count <= 2);
+        stays.ping();
+    }
+}
+
 /// Section 7.1.5: connections that are lost at any moment leave nothing behind.
 #[test]
 fn lost_connections_are_given_back() {

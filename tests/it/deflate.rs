@@ -41,7 +41,8 @@ fn compressible(bytes: usize) -> String {
     let mut number = 1_u64;
     while text.len() < bytes {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        text.push_str(&format!(r#"{{"price":{},"name":"ünit"}},"#, (number >> 33) % 1000));
+        let price = ((number >> 33) % 1000).to_string();
+        text.extend([r#"{"price":"#, &price, r#","name":"ünit"},"#]);
     }
     let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     text.truncate(end);
@@ -137,6 +138,31 @@ fn assert_echo(echo: &Frame, bits: u8, content: &str) {
     } else {
         assert_eq!(echo.first, FIN | RSV1 | TEXT);
         assert!(inflated(bits, &echo.payload) == content.as_bytes(), "{bits} bits, compressed");
+    }
+}
+
+/// Section 7.1.2.1 and design 5: one publication, encoded once for each window that somebody has.
+#[test]
+fn a_publication_reaches_every_window() {
+    for workers in ["1", "2", "4"] {
+        let server = Server::start(&["--workers", workers]);
+        let mut wires: Vec<_> = (8..=15)
+            .map(|bits| {
+                let offered = format!("permessage-deflate; server_max_window_bits={bits}");
+                let (wire, answer) = offer(&server, "/channels/w", &offered);
+                assert_eq!(answer.is_some(), bits > 8);
+                (bits, wire)
+            })
+            .collect();
+        server.await_counter("fanwire_subscriptions", |count| count == 8);
+        let content = format!("\"{}\"", compressible(50_000).replace('"', "'"));
+        server.publish("w", &content);
+        for (bits, wire) in &mut wires {
+            let frame = wire.frame();
+            assert_eq!(frame.first == FIN | RSV1 | TEXT, *bits > 8);
+            let bytes = if *bits > 8 { inflated(*bits, &frame.payload) } else { frame.payload };
+            assert!(bytes == content.as_bytes(), "{bits} bits");
+        }
     }
 }
 

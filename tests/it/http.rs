@@ -80,6 +80,20 @@ fn bodies_by_length_and_in_chunks() {
     }));
 }
 
+/// RFC 9110, section 9.3.1: a GET may have a body, which means nothing and is read.
+#[test]
+fn a_body_where_none_is_needed_is_read() {
+    let server = Server::start(&[]);
+    let mut wire = Wire::connect(server.port);
+    let inner = post("/channels/smuggled", "1");
+    for _ in 0..2 {
+        wire.send(post("/live", &inner).replacen("POST", "GET", 1));
+        assert_eq!(wire.response().status, 200);
+    }
+    wire.send(get("/status"));
+    assert_eq!(wire.response().json()["publications"], 0);
+}
+
 /// RFC 9110, section 10.1.1.
 #[test]
 fn who_expects_to_be_told_to_continue_is_told() {
@@ -281,6 +295,9 @@ fn hosts_of_this_machine() {
     for host in ["example.org", "localhost.example", "128.0.0.1", "[::2]", "127.0.0.1.example"] {
         assert_eq!(asked(host), 403, "{host}");
     }
+    // RFC 9112, section 3.2.2: the host of an absolute target counts.
+    let absolute = "GET http://example.org/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_eq!(Wire::connect(server.port).ask(absolute).status, 403);
     for host in ["", "a b", "localhost:x", "[::1", "localhost:99999", "a@localhost", "a/b"] {
         assert_eq!(asked(host), 400, "{host:?}");
     }

@@ -18,5 +18,6 @@ mod protocol; // requests and their answers
 mod raw; // bare payloads, and `/echo`
 mod recovery; // resuming, and gaps
 mod refusals; // every error
+mod replay; // the examples of docs/protocol.md, word for word
 mod slow; // who reads late
 mod start; // what ends the start, and what does not

@@ -100,8 +100,6 @@ fn who_says_nothing_is_idle() {
         "700ms",
         "--ping-interval",
         "200ms",
-        "--update-interval",
-        "0",
         "--messages-per-second",
         "0",
     ]);

@@ -199,6 +199,68 @@ fn broadcasts_are_resumed() {
     });
 }
 
+/// Whoever is welcomed while broadcasts go on hears each one that comes after its `position`.
+#[test]
+fn nothing_is_lost_at_the_welcome() {
+    with_workers(&["--messages-per-second", "0"], |server| {
+        let index = |position: &Value| {
+            let text = position.as_str().expect("a position");
+            text.rsplit(':').next().and_then(|index| index.parse::<u64>().ok()).expect("an index")
+        };
+        let port = server.port;
+        let publisher = std::thread::spawn(move || {
+            let mut wire = crate::wire::Wire::connect(port);
+            for number in 0..400 {
+                assert_eq!(wire.post("/broadcast", "", number.to_string().as_bytes()).status, 200);
+            }
+        });
+        let mut peers: Vec<_> = (0..60).map(|_| Peer::open(server.port, "/ws")).collect();
+        publisher.join().expect("all is published");
+        for peer in &mut peers {
+            for at in index(&peer.welcome["data"]["position"].clone())..400 {
+                let message = peer.receive();
+                assert_eq!((index(&message["id"]), &message["data"]), (at + 1, &json!(at)));
+            }
+            peer.ping();
+        }
+    });
+}
+
+/// Publications longer than a page, and a history longer than one answer.
+#[test]
+fn large_publications() {
+    with_workers(&["--history-bytes", "16MiB"], |server| {
+        let large =
+            |number: usize| json!(format!("{number}{}", "x".repeat(150_000 * (number % 3))));
+        let ids: Vec<_> =
+            (0..9).map(|number| server.publish("big", large(number).to_string())).collect();
+        let mut peer = Peer::open(server.port, "/ws");
+        let joined = peer.ask(&subscribe("big", &json!({"since": ids[0]})));
+        assert_eq!(joined["recovered"], true);
+        for number in 1..9 {
+            assert!(peer.receive()["data"] == large(number), "{number}");
+        }
+        server.publish("big", large(2).to_string());
+        assert!(peer.receive()["data"] == large(2));
+        for forward in [true, false] {
+            let mut at = ids[if forward { 0 } else { 8 }].clone();
+            let (mut seen, mut more) = (0, true);
+            while more {
+                let way = if forward { "since" } else { "before" };
+                let data = json!({way: at});
+                let history = json!({"type": "history", "id": 1, "channel": "big", "data": data});
+                let answer = peer.ask(&history);
+                let messages = answer["messages"].as_array().expect("a list");
+                more = answer["more"] == true;
+                seen += messages.len();
+                let edge = if forward { messages.last() } else { messages.first() };
+                at = edge.and_then(|edge| edge["id"].as_str()).expect("at least one").into();
+            }
+            assert_eq!(seen, if forward { 9 } else { 8 }, "each once");
+        }
+    });
+}
+
 /// Nobody there, somebody there, everybody gone: positions of a channel go on.
 #[test]
 fn positions_go_on_while_nobody_listens() {

@@ -49,7 +49,8 @@ fn examples(document: &str) -> Vec<Example> {
 impl Example {
     fn run(&self) -> Result<(), String> {
         let flags: Vec<_> = self.flags.iter().map(String::as_str).collect();
-        let server = Server::start(&flags);
+        // The other tests do without updates, which come at random moments.
+        let server = Server::start(&[&["--update-interval", "30s"], &flags[..]].concat());
         let mut stage = Stage::new(server.port);
         for (offset, line) in self.lines.iter().enumerate() {
             stage.step(line).map_err(|difference| {

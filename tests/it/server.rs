@@ -21,10 +21,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it with these flags beside `--listen`.
+    /// Starts it with these flags, which may overrule those that every test has: no updates, which
+    /// come at random moments.
     pub fn start(flags: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_fanwire"))
             .args(["--listen", "127.0.0.1:0", "--log-level", "warn"])
+            .args(["--update-interval", "0"])
             .args(flags)
             .env_clear()
             .stdout(Stdio::piped())

@@ -275,11 +275,11 @@ pub fn header(first: u8, length: u64) -> Vec<u8> {
     match length {
         0..126 => bytes.push(0x80 | length as u8),
         126..65_536 => {
-            bytes.push(0x80 | 126);
+            bytes.push(0x80 | 0x7e);
             bytes.extend((length as u16).to_be_bytes());
         }
         _ => {
-            bytes.push(0x80 | 127);
+            bytes.push(0x80 | 0x7f);
             bytes.extend(length.to_be_bytes());
         }
     }

@@ -103,7 +103,6 @@ fn config(random: &mut Random, workers: u16, fat: bool) -> Config {
         max_channels: if rarely(random) { few_channels } else { 1_000_000 },
         window_bytes: random.between(256, 8_192),
         max_window_bytes: if rarely(random) { 4_096 } else { 64 << 20 },
-        max_buffered_bytes: if rarely(random) { 200_000 } else { 64 << 20 },
         max_pending: random.between(2, 12) as u16,
         max_handshakes: if rarely(random) { 3 } else { 1_000 },
         max_subscriptions: if rarely(random) { 3 } else { 128 },

@@ -1,6 +1,6 @@
 //! Each rule can fail: for every rule something that breaks it, and something close that does not.
 
-use crate::rules::{check, test_exists, tests_named_in};
+use crate::rules::{check, proof_exists, proofs_named_in};
 use crate::source::Source;
 
 /// The rules that a file with this path and code (its opening line is added) breaks.
@@ -108,17 +108,43 @@ fn names() {
 }
 
 #[test]
+fn gates() {
+    for breach in [
+        "use std::time::Instant;",
+        "fn f() -> SystemTime {}",
+        "fn f() { getrandom::u64(); }",
+        "fn f() { std::thread::spawn(g); }",
+        "fn f(stream: TcpStream) {}",
+    ] {
+        assert_eq!(broken("src/conn/a.rs", breach), ["gates"], "{breach}");
+        assert!(broken("tests/it/a.rs", breach).is_empty(), "{breach}");
+    }
+    assert!(broken("src/clock.rs", "use std::time::{Instant, SystemTime};").is_empty());
+}
+
+#[test]
+fn one_clock() {
+    let once = "fn f() { self.net.now() }\n";
+    assert!(broken("src/worker/mod.rs", once).is_empty());
+    assert_eq!(broken("src/worker/mod.rs", &once.repeat(2)), ["one-clock"]);
+    assert_eq!(broken("src/worker/serve.rs", once), ["one-clock"]);
+}
+
+#[test]
 fn architecture() {
-    let named =
-        tests_named_in("- dense (`hub::tests::dense`) in `hub::Position`, `sim::slow::told`");
-    assert_eq!(named, ["hub::tests::dense", "sim::slow::told"]);
+    let text = "| dense | `hub::tests::dense`, `hub::Position` | `tests/sim`, `conn/table.rs` |";
+    let named = ["hub::tests::dense", "tests/sim", "conn/table.rs"];
+    assert_eq!(proofs_named_in(text), named);
     let sources = [
-        Source::new("src/hub/tests.rs", "fn dense() {}"),
-        Source::new("tests/sim/main.rs", "mod slow { fn told() {} }"),
-        Source::new("src/ws/mod.rs", "mod tests { fn other() {} }"),
+        Source::new("src/hub/tests.rs", "#[test] fn dense() {}"),
+        Source::new("src/conn/table.rs", "mod tests { #[test] fn other() {} }"),
+        Source::new("src/ws/tests.rs", "fn no_test() {}"),
     ];
-    assert!(test_exists("hub::tests::dense", &sources));
-    assert!(test_exists("sim::slow::told", &sources));
-    assert!(!test_exists("hub::tests::other", &sources));
-    assert!(!test_exists("hub::tests::gone", &sources));
+    let on_disk = |path: &str| ["tests/sim", "src/conn/table.rs"].contains(&path);
+    for named in named.iter().chain(&["hub::tests", "conn::table::tests::other"]) {
+        assert!(proof_exists(named, &sources, on_disk), "{named}");
+    }
+    for gone in ["hub::tests::other", "feed::tests", "ws::tests", "tests/it", "conn/gone.rs"] {
+        assert!(!proof_exists(gone, &sources, on_disk), "{gone}");
+    }
 }

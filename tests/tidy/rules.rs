@@ -49,6 +49,16 @@ const WORLD_WORDS: [&str; 12] = [
 ];
 const WORLD_MODULES: [&str; 5] = ["net", "thread", "fs", "env", "process"];
 
+/// Where in `src/` the world comes in: word, and the files or folders that may use it.
+const GATES: [(&str, &[&str]); 6] = [
+    ("Instant", &["src/clock.rs", "src/bench/"]),
+    ("SystemTime", &["src/clock.rs", "src/bench/"]),
+    ("getrandom", &["src/entropy.rs"]),
+    ("spawn", &["src/server.rs", "src/bench/"]),
+    ("TcpStream", &["src/worker/mio.rs", "src/bench/"]),
+    ("TcpListener", &["src/worker/mio.rs", "src/server.rs", "src/bench/"]),
+];
+
 /// Parts of names that say nothing; the verbs only in front, where something follows.
 const EMPTY_WORDS: [&str; 6] = ["manager", "managers", "helper", "helpers", "util", "utils"];
 const EMPTY_VERBS: [&str; 2] = ["get", "process"];
@@ -72,7 +82,7 @@ fn finding(line: usize, rule: &'static str, what: impl Into<String>) -> Finding 
 
 /// All findings in one file.
 pub fn check(source: &Source) -> Vec<Finding> {
-    let rules = [opening, size, functions, purity, arrows, words, names];
+    let rules = [opening, size, functions, purity, gates, one_clock, arrows, words, names];
     rules.iter().flat_map(|rule| rule(source)).collect()
 }
 
@@ -157,6 +167,29 @@ fn purity(source: &Source) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Clock, randomness, threads and sockets are in a handful of files.
+fn gates(source: &Source) -> Vec<Finding> {
+    if source.part().is_none() || source.is_test() {
+        return Vec::new();
+    }
+    let shut = |word: &str| {
+        let gate = GATES.iter().find(|(gated, _)| *gated == word);
+        gate.is_some_and(|(_, open)| !open.iter().any(|place| source.path.starts_with(place)))
+    };
+    let breaches = source.words().filter(|(_, word)| shut(word));
+    breaches.map(|(at, word)| finding(source.line(at), "gates", word)).collect()
+}
+
+/// A worker reads the clock in one place, once per turn.
+fn one_clock(source: &Source) -> Vec<Finding> {
+    if source.part() != Some("worker") || source.is_test() {
+        return Vec::new();
+    }
+    let allowed = usize::from(source.path == "src/worker/mod.rs");
+    let reads = source.code.match_indices("net.now()").skip(allowed);
+    reads.map(|(at, _)| finding(source.line(at), "one-clock", "net.now()")).collect()
 }
 
 /// `server → worker → conn → {http, ws, client, feed, hub}`, and pure parts do not know each
@@ -256,28 +289,35 @@ fn empty_part(name: &str) -> Option<String> {
     verb.or(noun).map(ToString::to_string)
 }
 
-/// The tests that a document names: paths in backticks with a segment `tests`, `it`, `sim` or
-/// `tidy`, such as `hub::shard::tests::positions_are_dense` or `sim::slow::reader_is_told`.
-pub fn tests_named_in(text: &str) -> Vec<String> {
+/// What a document names as proof, in backticks: tests and their modules, as paths with a segment
+/// `tests` (`hub::tests`, `hub::tests::dense`), and files (`tests/sim`, `conn/table.rs`).
+pub fn proofs_named_in(text: &str) -> Vec<String> {
     let spans = text.split('`').skip(1).step_by(2);
-    let is_test = |span: &&str| {
-        span.contains("::")
-            && span.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
-            && span.split("::").any(|part| matches!(part, "tests" | "it" | "sim" | "tidy"))
+    let plain = |span: &str| {
+        span.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '/' | '.'))
     };
-    spans.filter(is_test).map(ToString::to_string).collect()
+    let is_test = |span: &str| span.split("::").any(|part| part == "tests") && span.contains("::");
+    let is_file =
+        |span: &str| span.contains('/') && (span.ends_with(".rs") || span.starts_with("tests/"));
+    let is_proof = |span: &&str| plain(span) && (is_test(span) || is_file(span));
+    spans.filter(is_proof).map(ToString::to_string).collect()
 }
 
-/// Whether a file in which all of the test's modules occur has a function of its name.
-pub fn test_exists(test: &str, sources: &[Source]) -> bool {
-    let mut modules: Vec<&str> = test.split("::").collect();
-    let name = modules.pop().unwrap_or_default();
-    sources.iter().any(|source| {
+/// Whether there is such a test, or such a module with a test in it, or such a file or folder;
+/// `on_disk` says what is there at a path from the root.
+pub fn proof_exists(proof: &str, sources: &[Source], on_disk: impl Fn(&str) -> bool) -> bool {
+    if proof.contains('/') {
+        return on_disk(proof) || on_disk(&format!("src/{proof}"));
+    }
+    let mut modules: Vec<&str> = proof.split("::").collect();
+    let name = modules.pop_if(|last| *last != "tests");
+    let holds = |source: &&Source| {
         let in_path = |module: &&str| {
             source.path.split('/').any(|part| part.trim_end_matches(".rs") == *module)
         };
         let inline = |module: &&str| source.code.contains(&format!("mod {module} {{"));
         modules.iter().all(|module| in_path(module) || inline(module))
-            && source.code.contains(&format!("fn {name}("))
-    })
+    };
+    let wanted = name.map_or("#[test]".into(), |name| format!("fn {name}("));
+    sources.iter().filter(holds).any(|source| source.code.contains(&wanted))
 }

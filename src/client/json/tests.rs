@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::hub::encode;
 
 const NAMES: [&str; 3] = ["type", "id", "data"];
 
@@ -149,13 +150,13 @@ proptest! {
     #[test]
     fn what_is_written_reads_back(text in any::<String>(), number in any::<u64>()) {
         let mut out = Vec::new();
-        push_string(&mut out, &text);
+        encode::string(&mut out, &text);
         let written = std::str::from_utf8(&out).unwrap();
         prop_assert_eq!(&serde_json::from_str::<String>(written).unwrap(), &text);
         let read = string(written);
         prop_assert_eq!(read.as_deref(), Some(&*text));
         out.clear();
-        push_number(&mut out, number);
+        encode::number(&mut out, number);
         prop_assert_eq!(serde_json::from_slice::<u64>(&out).unwrap(), number);
     }
 

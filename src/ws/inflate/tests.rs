@@ -147,6 +147,8 @@ fn a_flood_of_streams_fails() {
     let hear = |streams| hear_within(1 << 16, true, [&compressed_text(&of(streams))[..]]);
     assert_eq!(hear(FREE_STREAMS), [text("")]);
     assert_eq!(hear(FREE_STREAMS + 1), [Heard::Failed(1007)]);
+    let twice = compressed_text(&of(FREE_STREAMS)).repeat(2);
+    assert_eq!(hear_deflated(&twice), [text(""), text("")], "each message for itself");
 
     // A sender that ends a stream with each kilobyte is served however long it goes on.
     let kilobyte = [7; 1 << 10];
@@ -183,6 +185,15 @@ fn the_limit_holds_while_inflating() {
             fragments.extend(frame(FIN | CONTINUATION, b""));
             assert_eq!(hear_within(MOST, true, [&fragments[..]]), expected, "{len} at {level}");
         }
+    }
+}
+
+/// Of two faults the first in the content counts, so that no cutting makes a difference.
+#[test]
+fn the_limit_comes_before_what_is_beyond_it() {
+    for (content, code) in [(b"0123456789\xff", 1009), (b"012345678\xff9", 1007)] {
+        let input = compressed_text(&deflated(content, 6));
+        assert_eq!(hear_cut_everywhere(10, true, &input), [Heard::Failed(code)]);
     }
 }
 

@@ -2,14 +2,16 @@
 //! page cut anew, every sum added up again. The tests of `hub` run it, and so does the fuzz target
 //! `shard`.
 
+mod memory;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::hub::channel::Draft;
 use crate::hub::history::{Bounds, PUBLICATION_OVERHEAD};
-use crate::hub::idempotency::ENTRY_OVERHEAD;
 use crate::hub::page::Page;
-use crate::hub::shard::{Refused, Shard, ShardLimits, Since, Span};
+pub use crate::hub::page::Place;
+use crate::hub::shard::{Shard, ShardLimits, Since, Span};
 use crate::hub::{
     Delivery, Encoding, Epoch, FeedKey, Format, Framer, Gap, GapReason, Kind, Now, Position,
     Publication, WorkerId, encode,
@@ -157,7 +159,7 @@ impl Pair {
                 self.history(&name(channel), since, before, limit.into());
             }
             Op::Describe { channel } => self.describe(&name(channel)),
-            Op::List { after, limit } => self.list(after.map(name), limit.into()),
+            Op::List { after, limit } => self.list(after.map(name).as_deref(), limit.into()),
             Op::Wait { ms } => self.now.mono_ms += u64::from(ms),
             Op::Sweep => self.sweep(),
         }
@@ -383,10 +385,10 @@ impl Pair {
         assert_eq!(described.history, channel.map_or(0, |channel| channel.held.len()));
     }
 
-    fn list(&mut self, after: Option<String>, limit: usize) {
-        let listed = self.shard.list("room", after.as_deref(), limit);
+    fn list(&mut self, after: Option<&str>, limit: usize) {
+        let listed = self.shard.list("room", after, limit);
         let names: Vec<String> = listed.iter().map(|listed| listed.name.to_string()).collect();
-        let later = |name: &&String| after.as_ref().is_none_or(|after| *name > after);
+        let later = |name: &&String| after.is_none_or(|after| name.as_str() > after);
         let wanted = self.channels.keys().filter(|name| name.starts_with("room")).filter(later);
         assert_eq!(names, wanted.take(limit).cloned().collect::<Vec<_>>());
     }
@@ -401,121 +403,6 @@ impl Pair {
         });
     }
 }
-
-/// What is remembered.
-impl Pair {
-    fn pick(&self, which: u8) -> Option<usize> {
-        usize::from(which).checked_rem(self.subscribers.len())
-    }
-
-    fn say(&self, channel: &str, start: Start) -> String {
-        let here = self.channels.get(channel);
-        let epoch = here.map_or(Epoch(7), |channel| channel.epoch);
-        let head = here.map_or(0, |channel| channel.head);
-        let index = match start {
-            Start::Back(by) => head.saturating_sub(by.into()),
-            Start::Ahead(by) => head + 1 + u64::from(by),
-            Start::Past(which) => {
-                let which = usize::from(which).checked_rem(self.past.len());
-                return which.map_or_else(String::new, |which| self.past[which].to_string());
-            }
-            Start::Nonsense => return "nonsense".into(),
-        };
-        Position { epoch, index }.to_string()
-    }
-
-    fn place(&self, channel: &str, position: Option<Position>) -> Place {
-        let channel = &self.channels[channel];
-        match position {
-            Some(at) if at.epoch == channel.epoch && at.index <= channel.head => {
-                Place::At(at.index)
-            }
-            _ => Place::Elsewhere(position),
-        }
-    }
-
-    fn is_idle(&self, name: &str) -> bool {
-        self.subscribers.iter().all(|subscriber| subscriber.channel != name)
-    }
-
-    fn oldest_idle(&self, wanted: impl Fn(&str, &Channel) -> bool) -> Option<String> {
-        let idle = self.channels.iter().filter(|(name, _)| self.is_idle(name));
-        let wanted = idle.filter(|(name, channel)| wanted(name, channel));
-        wanted.min_by_key(|(_, channel)| channel.touched).map(|(name, _)| name.clone())
-    }
-
-    fn is_refused(&self, name: &str, Refused::TooManyChannels: Refused) {
-        assert!(!self.channels.contains_key(name));
-        assert_eq!(self.channels.len(), self.limits.max_channels);
-        assert!(self.channels.keys().all(|name| !self.is_idle(name)));
-    }
-
-    fn create(&mut self, name: &str, epoch: Epoch) {
-        if let Some(channel) = self.channels.get(name) {
-            assert_eq!(channel.epoch, epoch);
-            return;
-        }
-        assert!(self.epochs.insert(epoch), "epochs are distinct");
-        if self.channels.len() == self.limits.max_channels {
-            let oldest = self.oldest_idle(|_, _| true).expect("else it is refused");
-            self.channels.remove(&oldest);
-        }
-        let channel = Channel { epoch, head: 0, held: Vec::new(), touched: self.now.mono_ms };
-        self.channels.insert(name.into(), channel);
-    }
-
-    /// Forgets what is too old; the newest stays.
-    fn expire(&mut self, name: &str) {
-        let (now, age) = (self.now.mono_ms, self.limits.history.age_ms);
-        let Some(channel) = self.channels.get_mut(name) else { return };
-        while channel.held.len() > 1 && now - channel.held[0].0 > age {
-            channel.held.remove(0);
-        }
-    }
-
-    fn bound_history(&mut self, name: &str) {
-        let Bounds { count, bytes, .. } = self.limits.history;
-        let held = &mut self.channels.get_mut(name).expect("it is there").held;
-        let sum = |held: &[(u64, Arc<Publication>)]| -> usize {
-            held.iter().map(|(_, publication)| cost(publication)).sum()
-        };
-        while held.len() > 1 && (held.len() > count || sum(held) > bytes) {
-            held.remove(0);
-        }
-        self.expire(name);
-    }
-
-    /// The total: idle channels first, the oldest first; then the one that has grown.
-    fn shed(&mut self, grown: &str) {
-        while self.bytes() > self.limits.max_history_bytes {
-            let other = self.oldest_idle(|name, c| name != grown && !c.held.is_empty());
-            let name = other.as_deref().unwrap_or(grown);
-            let held = &mut self.channels.get_mut(name).expect("it is there").held;
-            let gone = if other.is_some() { held.len() } else { held.len().min(1) };
-            if gone == 0 {
-                return;
-            }
-            held.drain(..gone);
-        }
-    }
-
-    fn expire_keys(&mut self) {
-        let (now, age) = (self.now.mono_ms, self.limits.idempotency_age_ms);
-        self.keys.retain(|key| now - key.at <= age);
-    }
-
-    fn key_bytes(&self) -> usize {
-        let name = |(a, b, c): &(String, String, String)| a.len() + b.len() + c.len() + 9;
-        self.keys.iter().map(|key| ENTRY_OVERHEAD + name(&key.name)).sum()
-    }
-
-    fn bytes(&self) -> usize {
-        let held = self.channels.values().flat_map(|channel| &channel.held);
-        held.map(|(_, publication)| cost(publication)).sum::<usize>() + self.key_bytes()
-    }
-}
-
-pub use crate::hub::page::Place;
 
 /// What a reader at `place` loses, and what it gets, of what lies between its place and `head`.
 pub fn resume(held: &[u64], head: u64, place: Place, last: Option<u64>) -> (Vec<u64>, Vec<u64>) {
