@@ -1,6 +1,7 @@
 //! Sequences of operations on real workers over the simulation's world: connections that send any
 //! bytes, valid requests among them, in any pieces, stall, end or are cut, while time passes and
 //! letters travel. No panic, and a clean audit after every turn; nothing is left when all is over.
+//! With `FANWIRE_TRACE` set it tells the story.
 
 #![no_main]
 
@@ -75,12 +76,12 @@ struct Stage {
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Unstructured::new(data);
-    if let Ok(mut stage) = Stage::new(&mut input) {
-        for operation in input.arbitrary_iter().map_while(Result::ok) {
-            stage.carry_out(operation);
-        }
-        stage.end();
+    let Ok(mut stage) = Stage::new(&mut input) else { return };
+    let Ok(operations) = input.arbitrary_iter() else { return };
+    for operation in operations.map_while(Result::ok) {
+        stage.carry_out(operation);
     }
+    stage.end();
 });
 
 impl Stage {
@@ -88,7 +89,8 @@ impl Stage {
         let workers = input.int_in_range(1..=2)?;
         let seed = input.arbitrary()?;
         let small = input.arbitrary::<[u8; 4]>()?.map(usize::from);
-        let mut world = World::new(usize::from(workers), seed, false);
+        let tracing = std::env::var_os("FANWIRE_TRACE").is_some();
+        let mut world = World::new(usize::from(workers), seed, tracing);
         let permille = u32::from(input.arbitrary::<u8>()?);
         world.faults = Faults {
             short_read: permille,
@@ -120,6 +122,7 @@ impl Stage {
     }
 
     fn carry_out(&mut self, operation: Operation) {
+        self.world.borrow_mut().tell(format_args!("{operation:?}"));
         match operation {
             Operation::Connect(greeting) => self.connect(&greeting),
             Operation::Send(at, bytes) => self.send(at, bytes),
@@ -129,7 +132,9 @@ impl Stage {
             }
             Operation::Read(at, count) => {
                 let mut buffer = vec![0; usize::from(count)];
-                self.with_link(at, |world, id, _| drop(world.client_read(id, &mut buffer)));
+                self.with_link(at, |world, id, _| {
+                    let _ = world.client_read(id, &mut buffer);
+                });
             }
             Operation::Finish(at) => self.with_link(at, |world, id, _| world.client_finish(id)),
             Operation::Close(at) => self.with_link(at, |world, id, _| world.client_close(id)),
@@ -160,14 +165,40 @@ impl Stage {
         });
     }
 
-    /// Links whose client has gone take nothing more.
+    /// What is done to a link whose client has gone does nothing.
     fn with_link(&mut self, at: u8, action: impl FnOnce(&mut World, LinkId, &mut Vec<u8>)) {
         let mut world = self.world.borrow_mut();
         let open = world.open_links();
         if let Some(&id) = open.get(usize::from(at) % open.len().max(1)) {
-            if !world.client_has_gone(id) {
-                action(&mut world, id, self.unsent.entry(id).or_default());
+            action(&mut world, id, self.unsent.entry(id).or_default());
+        }
+    }
+
+    /// Runs until nothing moves and everybody sleeps.
+    fn run_until_quiet(&mut self) {
+        for _ in 0..100_000 {
+            let mut moved = false;
+            while self.world.borrow_mut().deliver_mail() {
+                moved = true;
             }
+            self.with_all(|world, id| moved |= world.carry(id, true));
+            for at in 0..self.workers.len() {
+                if self.world.borrow().ready(at as WorkerId) {
+                    self.turn(at);
+                    moved = true;
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+        panic!("something never rests");
+    }
+
+    fn with_all(&mut self, mut action: impl FnMut(&mut World, LinkId)) {
+        let mut world = self.world.borrow_mut();
+        for id in world.open_links().to_vec() {
+            action(&mut world, id);
         }
     }
 
@@ -181,23 +212,10 @@ impl Stage {
     /// Cuts all connections; nothing may be left.
     fn end(&mut self) {
         self.world.borrow_mut().faults = Faults::default();
-        for id in self.world.borrow().open_links().to_vec() {
-            let mut world = self.world.borrow_mut();
-            if !world.client_has_gone(id) {
-                world.client_reset(id);
-            }
-        }
-        for _ in 0..1000 {
-            while self.world.borrow_mut().deliver_mail() {}
-            for id in self.world.borrow().open_links().to_vec() {
-                self.world.borrow_mut().carry(id, true);
-            }
-            for at in 0..self.workers.len() {
-                if self.world.borrow().ready(at as WorkerId) {
-                    self.turn(at);
-                }
-            }
-            self.world.borrow_mut().pass(100);
+        self.with_all(World::client_reset);
+        for _ in 0..130 {
+            self.run_until_quiet();
+            self.world.borrow_mut().pass(1000);
         }
         for worker in &self.workers {
             let audit = worker.audit();

@@ -39,7 +39,9 @@ impl Plan {
     /// The plan of a seed.
     pub fn new(seed: u64, workers: u16) -> Self {
         let mut random = Random::new(seed ^ 0x00fa_71e5);
-        let channels = (0..random.between(4, 8)).map(|n| format!("c.{n}")).collect();
+        let fat = random.chance(150);
+        let channels = if fat { random.between(1, 2) } else { random.between(4, 8) };
+        let channels = (0..channels).map(|n| format!("c.{n}")).collect();
         let faults = Faults {
             short_read: *random.pick(&[0, 50, 300]),
             short_write: *random.pick(&[0, 50, 300]),
@@ -53,7 +55,7 @@ impl Plan {
         Self {
             seed,
             steps: random.between(2_500, 4_500) as u64,
-            config: Arc::new(config(&mut random, workers)),
+            config: Arc::new(config(&mut random, workers, fat)),
             faults,
             sabotage: Sabotage::None,
             channels,
@@ -61,7 +63,7 @@ impl Plan {
             raws: random.between(1, 4),
             backends: random.between(1, 3),
             leaps,
-            fat: random.chance(150),
+            fat,
         }
     }
 
@@ -82,14 +84,18 @@ impl Plan {
 }
 
 /// Settings with limits so small that they are met.
-fn config(random: &mut Random, workers: u16) -> Config {
+fn config(random: &mut Random, workers: u16, fat: bool) -> Config {
     let usual = Config::default();
-    let rarely = |random: &mut Random| random.chance(150);
+    let rarely = |random: &mut Random| !fat && random.chance(150);
     let few_channels = random.between(2, 8);
     Config {
         workers,
         open: true,
-        history_count: if rarely(random) { 0 } else { random.between(5, 50) },
+        history_count: if rarely(random) {
+            0
+        } else {
+            random.between(if fat { 30 } else { 5 }, 50)
+        },
         history_bytes: if rarely(random) { random.between(500, 8_000) } else { 1 << 20 },
         history_age: Duration::from_secs(u64::from(rarely(random))),
         max_history_bytes: if rarely(random) { 40_000 } else { 64 << 20 },

@@ -201,7 +201,8 @@ impl Link {
 
     /// The client writes; `None` when that fails.
     pub fn client_write(&mut self, bytes: &[u8]) -> Option<usize> {
-        (!self.client_failed && !self.up.finished()).then(|| self.up.write(bytes))
+        let open = !self.client_failed && !self.up.finished();
+        open.then(|| self.up.write(bytes))
     }
 
     /// The client reads.
@@ -221,6 +222,9 @@ impl Link {
 
     /// The client closes its descriptor; with unread input the server's end fails.
     pub fn client_close(&mut self, keep: usize) {
+        if self.client_gone {
+            return;
+        }
         self.client_gone = true;
         self.up.finish();
         if self.down.readable() > 0 {
@@ -231,6 +235,9 @@ impl Link {
 
     /// The client or the network cuts the connection; the server can still read `keep` bytes.
     pub fn client_reset(&mut self, keep: usize) {
+        if self.client_gone {
+            return;
+        }
         self.client_gone = true;
         self.fail_server(keep);
         self.down.forget_arrived();

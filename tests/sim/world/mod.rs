@@ -268,11 +268,6 @@ impl World {
         self.links[id as usize].client_read(buffer)
     }
 
-    /// Whether the client has let go of this connection.
-    pub fn client_has_gone(&self, id: LinkId) -> bool {
-        self.link(id).client_gone
-    }
-
     /// The client shuts down its sending side.
     pub fn client_finish(&mut self, id: LinkId) {
         self.links[id as usize].client_finish();
