@@ -17,12 +17,12 @@ export NIGHTLY CARGO
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
 # In the order in which a mistake is found soonest. STEPS="fmt clippy" runs just those.
-STEPS ?= fmt tidy clippy unit sim it loom benches-build deny interop browser \
+STEPS ?= fmt tidy clippy unit costs sim it loom benches-build deny interop browser \
          conformance-$(CONFORMANCE) fuzz-smoke
 
 BINARY := target/release/fanwire
 
-.PHONY: help test build fmt tidy clippy unit it sim loom benches-build deny interop browser \
+.PHONY: help test build fmt tidy clippy unit costs it sim loom benches-build deny interop browser \
         conformance conformance-all conformance-part conformance-off fuzz fuzz-smoke bench screenshots clean
 
 help: ## This list.
@@ -54,6 +54,10 @@ unit: ## Tests beside the code, tables, properties.
 it: ## Integration: the real binary over real sockets.
 	@scripts/need rust
 	$(TEST) --test it
+
+costs: ## Exact costs: heap bytes, allocations and sends, by a counting allocator.
+	@scripts/need rust
+	$(TEST) --test costs
 
 sim: ## Simulation: hundreds of seeds with faults. SIM_SEED replays one.
 	@scripts/need rust
