@@ -13,6 +13,12 @@ pub const FEED_SENDS: usize = 32;
 /// Subscriptions that a pass looks at for the price of one send.
 pub const VISITS_PER_SEND: usize = 64;
 
+/// Connections in a row that fail before they are accepted; then the door rests.
+pub const FAILED_ACCEPTS: usize = 64;
+
+/// Period in which quiet channels and old keys are looked for.
+pub const UPKEEP_MS: u64 = 10_000;
+
 /// Connections beyond the limit that are told so at the same time; more are just closed.
 pub const REFUSALS: u64 = 32;
 

@@ -32,8 +32,8 @@ pub struct Server {
 impl Server {
     /// Binds the listeners and starts the workers.
     pub fn start(mut config: Config) -> io::Result<Self> {
-        config.max_connections = config.max_connections.min(spare_descriptors());
         config.workers = config.workers.max(1);
+        config.max_connections = config.max_connections.min(spare_descriptors(config.workers));
         let max_connections = config.max_connections;
         let mut listeners = Vec::new();
         for address in &config.listen {
@@ -74,8 +74,9 @@ impl Server {
     }
 }
 
-/// How many connections the descriptor limit allows. The soft limit is raised to the hard one.
-fn spare_descriptors() -> usize {
+/// How many connections the descriptor limit allows beside a reserve and what the workers need
+/// themselves (poll and waker). The soft limit is raised to the hard one.
+fn spare_descriptors(workers: u16) -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let current = getrlimit(Resource::Nofile).current;
@@ -83,7 +84,7 @@ fn spare_descriptors() -> usize {
         tracing::warn!(%error, ?current, "cannot raise the limit of open files");
     }
     let limit = current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    limit.saturating_sub(RESERVED_DESCRIPTORS)
+    limit.saturating_sub(RESERVED_DESCRIPTORS + 2 * usize::from(workers))
 }
 
 /// A listener whose connections inherit: no delay of small segments, and a bound to what the kernel

@@ -193,6 +193,9 @@ fn check_relations(config: &Config) -> Result<(), String> {
         let subscriptions = c.max_subscriptions.saturating_add(BURST_MARGIN);
         least("burst", c.burst as usize, subscriptions, "max_subscriptions and 32 more")?;
     }
+    if c.close_timeout.is_zero() {
+        return Err("close_timeout must not be 0: who never ends would stay for ever".into());
+    }
     if c.window_bytes != UNLIMITED {
         least("max_window_bytes", c.max_window_bytes, c.window_bytes, "one window_bytes")?;
     }

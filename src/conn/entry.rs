@@ -65,8 +65,8 @@ impl Flags {
     pub const THROTTLED: u32 = 1 << 8;
     /// Our side is shut down.
     pub const SHUT: u32 = 1 << 9;
-    /// The peer's Close has come.
-    pub const CLOSE_SEEN: u32 = 1 << 10;
+    /// It waits for a history, and is not read until that has come.
+    pub const HISTORY: u32 = 1 << 10;
     /// It does not want its own publications back (`?self=0`).
     pub const NOT_SELF: u32 = 1 << 11;
     /// It counts among the handshakes under way.
@@ -124,8 +124,8 @@ pub struct Hot<S> {
     pub generation: u32,
     /// Marks.
     pub flags: Flags,
-    /// When its message allowance will be whole again (GCRA), in milliseconds of the worker's
-    /// clock, wrapping.
+    /// When its message allowance will be whole again (GCRA), in the wrapping units of
+    /// `worker/command.rs`.
     pub rate: u32,
     /// The first two subscriptions, for most connections have no more.
     references: [Reference; 2],

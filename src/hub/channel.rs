@@ -11,9 +11,6 @@ use super::{
     Publication, WorkerId, encode,
 };
 
-/// What a channel costs besides its name, history and interests.
-pub const CHANNEL_OVERHEAD: usize = 320;
-
 /// One worker's subscribers of one encoding.
 #[derive(Clone, Copy, Debug)]
 pub struct Interest {
@@ -33,7 +30,7 @@ pub struct Draft {
     /// How to understand the payload.
     pub kind: Kind,
     /// The payload, verbatim.
-    pub payload: Box<[u8]>,
+    pub payload: Arc<[u8]>,
     /// The verified user.
     pub from: Option<Box<str>>,
     /// The conflation key.

@@ -124,8 +124,8 @@ pub struct Publication {
     pub from: Option<Box<str>>,
     /// The conflation key.
     pub key: Option<Box<str>>,
-    /// The payload as it came.
-    pub payload: Box<[u8]>,
+    /// The payload as it came; shared by the channels of one batch item.
+    pub payload: Arc<[u8]>,
 }
 
 /// What a subscriber's frames look like on the wire.

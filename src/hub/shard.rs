@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use super::channel::{CHANNEL_OVERHEAD, Channel, Draft, Scratch};
+use super::channel::{Channel, Draft, Scratch};
 use super::history::Bounds;
 use super::idempotency::Keys;
 use super::page::{Page, PageKey, Pages, Place};
@@ -287,11 +287,21 @@ impl Shard {
                 && !name.starts_with('$')
                 && after.is_none_or(|after| name > after)
         };
-        let mut found: Vec<_> = self.names.iter().filter(|(name, _)| wanted(name)).collect();
-        if found.len() > limit {
-            found.select_nth_unstable_by(limit, |a, b| a.0.cmp(b.0));
-            found.truncate(limit);
+        let mut found: Vec<(&Arc<str>, &usize)> = Vec::new();
+        let keep_least = |found: &mut Vec<(&Arc<str>, &usize)>| {
+            if found.len() > limit {
+                found.select_nth_unstable_by(limit, |a, b| a.0.cmp(b.0));
+                found.truncate(limit);
+            }
+        };
+        for entry in self.names.iter().filter(|(name, _)| wanted(name)) {
+            found.push(entry);
+            // However many there are, few are held at a time.
+            if found.len() >= 2 * limit + 256 {
+                keep_least(&mut found);
+            }
         }
+        keep_least(&mut found);
         found.sort_unstable_by(|a, b| a.0.cmp(b.0));
         found.into_iter().map(|(_, &at)| describe(&self.channels[at])).collect()
     }
@@ -457,9 +467,4 @@ fn describe(channel: &Channel) -> Description {
         subscribers: channel.subscribers(),
         history: channel.history.len(),
     }
-}
-
-/// Bytes that a channel costs besides its history, for the memory formula.
-pub fn channel_bytes(name: &str) -> usize {
-    CHANNEL_OVERHEAD + 2 * name.len()
 }

@@ -130,7 +130,7 @@ pub(super) struct Flags {
     #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]
     #[arg(default_value = "5s")]
     pub close_timeout: Duration,
-    /// How long a peer may take nothing of what waits for it; then 4001
+    /// How long a peer may take nothing of what waits for it; then it is cut off
     #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]
     #[arg(default_value = "30s")]
     pub stall_timeout: Duration,

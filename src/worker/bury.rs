@@ -43,7 +43,10 @@ impl<N: Net> Worker<N> {
         }
         self.leave_all(slot);
         self.end_handshake(slot);
-        self.enter(slot, Phase::Lingering, self.config.close_timeout);
+        // As long as something waits to be sent, a stall ends it; then the peer's end has its time.
+        let stall = self.config.stall_timeout;
+        let time = if stall.is_zero() { self.config.close_timeout } else { Duration::ZERO };
+        self.enter(slot, Phase::Lingering, time);
         let (hot, cold) = self.table.parts(slot);
         hot.inbox = None;
         cold.session = None;
@@ -63,17 +66,18 @@ impl<N: Net> Worker<N> {
         if hot.flags.has(Flags::ENDED) {
             self.mark_dead(slot);
         }
+        self.set_deadline(slot, self.config.close_timeout);
     }
 
     /// The end of what the peer sends has been read.
     pub(super) fn peer_ended(&mut self, slot: u32) {
         let hot = self.table.hot(slot);
+        let waits = hot.outbox.is_some() || !self.answers.is_empty();
         match hot.phase {
             // Its last words are ours: it may still read.
             Phase::Lingering if !hot.flags.has(Flags::SHUT) => {}
-            // Half-closed clients of HTTP may wait for their answer, or for the rest of it.
-            Phase::Exchange => {}
-            Phase::Head if hot.outbox.is_some() => self.linger(slot),
+            // Half-closed clients of HTTP get what they have asked for.
+            Phase::Head | Phase::Body if waits => self.linger(slot),
             _ => self.mark_dead(slot),
         }
     }

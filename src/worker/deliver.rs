@@ -11,7 +11,7 @@ use super::mail::{
 use super::net::Net;
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
-use crate::conn::entry::Phase;
+use crate::conn::entry::{Flags, Phase};
 use crate::feed::Appended;
 use crate::hub::shard::{Joined, Refused};
 use crate::hub::{Delivery, encode};
@@ -183,10 +183,20 @@ impl<N: Net> Worker<N> {
             }
             Appended::Hot | Appended::Reset | Appended::Early => {}
         }
+        self.hold_windows();
+    }
+
+    /// Holds the total of all windows: they are caches, and who has not read a dropped one pulls.
+    /// They go in turn, so that no feed pays for another one again and again.
+    fn hold_windows(&mut self) {
         let share = self.config.max_window_bytes / usize::from(self.config.workers.max(1));
-        if self.spare.bytes() > share {
-            // Windows are caches: who has not read this one will pull.
-            self.feeds[index as usize].drop_window(&mut self.spare);
+        let mut looked_at = 0;
+        while self.spare.bytes() > share && looked_at < self.feeds.capacity() {
+            looked_at += 1;
+            self.next_window = (self.next_window + 1) % self.feeds.capacity().max(1);
+            if let Some(feed) = self.feeds.get_mut(self.next_window) {
+                feed.drop_window(&mut self.spare);
+            }
         }
     }
 
@@ -197,6 +207,9 @@ impl<N: Net> Worker<N> {
         match (&answer.ticket.request, phase) {
             (Requester::Client(id), Phase::Open) => {
                 let id = id.clone();
+                if matches!(answer.content, Content::History(_)) {
+                    hot.flags.clear(Flags::HISTORY);
+                }
                 self.answered(slot);
                 self.take_client_answer(slot, &id, answer);
             }

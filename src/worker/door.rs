@@ -50,15 +50,17 @@ impl<N: Net> Worker<N> {
         self.door.retry_ms = None;
         let mut left = ACCEPTS;
         while left > 0 {
-            let Some(&listener) = self.door.open.last() else { return };
+            let Some(&listener) = self.door.open.first() else { return };
             match self.net.accept(listener) {
                 Accept::Connection(socket, peer) => {
                     left -= 1;
+                    // In turn: a flood at one listener does not keep the others waiting.
+                    self.door.open.rotate_left(1);
                     self.count_one(Counter::Accepted);
                     self.place(socket, peer);
                 }
                 Accept::Empty => {
-                    self.door.open.pop();
+                    self.door.open.remove(0);
                 }
                 Accept::Exhausted => {
                     self.count_one(Counter::Exhausted);

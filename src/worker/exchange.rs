@@ -67,10 +67,10 @@ impl<N: Net> Worker<N> {
     fn publish_body(&mut self, slot: u32, call: Call, ask: PublishAsk, body: Vec<u8>) {
         let PublishAsk { channel, binary, idempotency_key, key, skip } = ask;
         let (kind, payload) = if binary {
-            (Kind::Binary, body.into_boxed_slice())
+            (Kind::Binary, Arc::from(body))
         } else {
             match batch::parse_value(&body) {
-                Ok(data) => (data.kind, data.bytes.into()),
+                Ok(data) => (data.kind, Arc::from(&*data.bytes)),
                 Err(fault) => return self.finish(slot, &call, &refused(&fault)),
             }
         };
@@ -89,7 +89,7 @@ impl<N: Net> Worker<N> {
         };
         let mut results = Vec::new();
         for item in items {
-            let payload = item.data.bytes;
+            let payload: Arc<[u8]> = item.data.bytes.as_ref().into();
             for channel in item.channels {
                 let number = results.len() as u32;
                 let channel: Arc<str> = match channel {
@@ -102,7 +102,7 @@ impl<N: Net> Worker<N> {
                 results.push(None);
                 call.awaited += 1;
                 let key = item.key.as_deref().map(Into::into);
-                let payload = payload.as_ref().into();
+                let payload = Arc::clone(&payload);
                 let draft = Draft { kind: item.data.kind, payload, from: None, key, skip: None };
                 let idempotency =
                     item.idempotency_key.as_deref().map(|key| (BACKEND.into(), key.into()));

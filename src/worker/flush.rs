@@ -50,7 +50,10 @@ struct Segment {
 impl<N: Net> Worker<N> {
     /// Sends what one turn may.
     pub(super) fn flush(&mut self) {
-        let mut budget = Budget { sends: FLUSH_SENDS, bytes: FLUSH_BYTES, visits: 0 };
+        // Half for either, so that neither answers nor publications starve; what answers leave over
+        // is for publications.
+        let (sends, bytes) = (FLUSH_SENDS / 2, FLUSH_BYTES / 2);
+        let mut budget = Budget { sends, bytes, visits: 0 };
         let mut dirty = std::mem::take(&mut self.dirty);
         let mut done = 0;
         while done < dirty.len() && !budget.is_spent() {
@@ -63,6 +66,8 @@ impl<N: Net> Worker<N> {
         dirty.drain(..done);
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
+        budget.sends += sends;
+        budget.bytes += bytes;
         self.flush_hot(&mut budget);
     }
 
@@ -206,6 +211,10 @@ impl<N: Net> Worker<N> {
             {
                 return;
             }
+            if budget.is_spent() {
+                return self.mark_dirty(slot);
+            }
+            let hot = self.table.hot(slot);
             let mut lagging = None;
             let mut fallen = false;
             let mut several = false;
@@ -336,6 +345,7 @@ impl<N: Net> Worker<N> {
             framed.clear();
             self.codec.message(&mut framed, Opcode::Text, window_bits, text);
             self.queue(slot, &framed);
+            framed.shrink_to(2 * OUTPUT_BYTES);
             self.gather = framed;
         }
     }

@@ -14,7 +14,7 @@ use super::mail::Mail;
 use super::mailbox::Mailbox;
 use super::net::{Accept, Event, Net, Now, Peer, Token, WorkerId};
 use crate::clock::Clock;
-use crate::limits::EVENTS;
+use crate::limits::{EVENTS, FAILED_ACCEPTS};
 
 const WAKE: mio::Token = mio::Token(usize::MAX);
 const FIRST_LISTENER: usize = usize::MAX / 2;
@@ -104,7 +104,7 @@ impl Net for MioNet {
 
     fn accept(&mut self, listener: usize) -> Accept<Socket> {
         let Some(listener) = self.listeners.get(listener) else { return Accept::Empty };
-        loop {
+        for _ in 0..FAILED_ACCEPTS {
             match listener.accept() {
                 Ok((stream, address)) => {
                     let socket = Socket::from(std::net::TcpStream::from(stream));
@@ -119,6 +119,7 @@ impl Net for MioNet {
                 Err(_) => {}
             }
         }
+        Accept::Exhausted
     }
 
     fn stop_listening(&mut self) {

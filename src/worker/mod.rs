@@ -97,11 +97,15 @@ pub struct Worker<N: Net> {
     /// Feeds that have something to send, round robin.
     hot: VecDeque<u32>,
     spare: Spare,
+    /// The feed whose window was dropped last to hold the total.
+    next_window: usize,
     next_serial: u16,
     subscriptions: usize,
 
     // Channels.
     shard: Shard,
+    /// When quiet channels and old keys are looked for.
+    next_upkeep_ms: u64,
     codec: Codec,
     deliveries: Vec<(WorkerId, Delivery)>,
 
@@ -143,6 +147,7 @@ impl<N: Net> Worker<N> {
         };
         Self {
             shard: Shard::new(limits, random.draw()),
+            next_upkeep_ms: 0,
             feed_names: HashMap::with_hasher(FixedState::with_seed(random.draw())),
             random,
             id,
@@ -162,6 +167,7 @@ impl<N: Net> Worker<N> {
             feed_generation: 0,
             hot: VecDeque::new(),
             spare: Spare::default(),
+            next_window: 0,
             next_serial: 0,
             subscriptions: 0,
             codec: Codec::default(),
@@ -278,7 +284,8 @@ impl<N: Net> Worker<N> {
     fn until_due(&self) -> Option<Duration> {
         let due = u64::from(self.next_due) * TICK_MS;
         let due = if self.next_due == u32::MAX { None } else { Some(due) };
-        let due = due.into_iter().chain(self.door.retry_ms()).min()?;
+        let upkeep = (!self.shard.is_empty()).then_some(self.next_upkeep_ms);
+        let due = due.into_iter().chain(self.door.retry_ms()).chain(upkeep).min()?;
         Some(Duration::from_millis(due.saturating_sub(self.now.mono_ms).max(1)))
     }
 

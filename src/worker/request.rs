@@ -216,7 +216,11 @@ impl<N: Net> Worker<N> {
             self.mark_dead(slot);
             return bytes.len();
         };
-        let Some(body) = call.body.as_mut() else { return 0 };
+        let Some(body) = call.body.as_mut() else {
+            debug_assert!(false, "whoever awaits a body has a reader");
+            self.mark_dead(slot);
+            return bytes.len();
+        };
         match body.push(bytes) {
             Ok((used, false)) => {
                 // A body may be long: what is limited is the time without progress.
@@ -267,14 +271,8 @@ impl<N: Net> Worker<N> {
         }
         self.table.cold_mut(slot).session = None;
         self.enter(slot, Phase::Head, crate::limits::KEEP_ALIVE);
-        let hot = self.table.hot_mut(slot);
-        if hot.flags.has(Flags::ENDED) {
-            // Half-closed: nothing more will come.
-            self.linger(slot);
-        } else {
-            hot.flags.clear(Flags::PAUSED | Flags::BEGUN);
-            self.mark_ready(slot);
-        }
+        self.table.hot_mut(slot).flags.clear(Flags::PAUSED | Flags::BEGUN);
+        self.mark_ready(slot);
     }
 }
 

@@ -72,7 +72,7 @@ impl<N: Net> Worker<N> {
                 }
                 // A short read emptied the socket; what comes later is a new edge. But data and
                 // FIN may come as one edge, so after a hang-up the end has to be read.
-                if more && self.table.hot(slot).phase != Phase::Free {
+                if more {
                     self.mark_ready(slot);
                 }
             }
@@ -89,7 +89,7 @@ impl<N: Net> Worker<N> {
         let stopped = match hot.phase {
             Phase::Free | Phase::Exchange | Phase::Opening => true,
             Phase::Open => {
-                hot.flags.has(Flags::THROTTLED)
+                hot.flags.any(Flags::THROTTLED | Flags::HISTORY)
                     || hot.pending >= max_pending
                     || hot.queued() > OUTPUT_BYTES
             }
@@ -115,6 +115,9 @@ impl<N: Net> Worker<N> {
     pub(super) fn consume(&mut self, slot: u32, bytes: &mut [u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
+            if self.answers.len() > ANSWER_BYTES {
+                self.send_answers(slot);
+            }
             if self.is_stopped(slot) {
                 self.hold(slot, rest);
                 return;
@@ -201,6 +204,9 @@ impl<N: Net> Worker<N> {
 
     #[inline]
     fn take_message(&mut self, slot: u32, kind: MessageKind, payload: &mut [u8]) {
+        if !self.config.idle_timeout.is_zero() {
+            self.table.cold_mut(slot).opened = self.tick();
+        }
         let hot = self.table.hot(slot);
         match hot.endpoint() {
             Endpoint::Echo => {

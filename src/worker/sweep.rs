@@ -10,7 +10,7 @@ use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::conn::table::NEVER;
 use crate::http::Refusal;
 use crate::http::reply::{Circumstances, Reply};
-use crate::limits::{DUE_PER_TURN, TICK_MS};
+use crate::limits::{DUE_PER_TURN, TICK_MS, UPKEEP_MS};
 use crate::metrics::Counter;
 use crate::ws::close::CloseCode;
 use crate::ws::frame::{self, Opcode};
@@ -21,6 +21,9 @@ impl<N: Net> Worker<N> {
         let now = self.tick();
         if now >= self.next_due {
             self.next_due = self.table.collect_due(now, &mut self.due);
+        }
+        if self.now.mono_ms >= self.next_upkeep_ms {
+            self.next_upkeep_ms = self.now.mono_ms + UPKEEP_MS;
             self.shard.sweep(self.now);
         }
         let mut due = std::mem::take(&mut self.due);
@@ -122,15 +125,20 @@ impl<N: Net> Worker<N> {
         let ping = self.ping_period(slot);
         let (hot, cold) = self.table.parts(slot);
         let idle = ticks(self.config.idle_timeout);
+        let pong = ticks(self.config.pong_timeout);
         if idle > 0 && now >= cold.opened.saturating_add(idle) {
             self.close(slot, CloseCode::IDLE);
             return;
         }
-        if hot.flags.has(Flags::PINGED) && hot.seen > cold.pinged {
+        // While it is not read, its pongs are not either.
+        if hot.flags.any(Flags::PAUSED | Flags::THROTTLED) {
+            hot.seen = now;
+        }
+        if hot.flags.has(Flags::PINGED) && (hot.seen > cold.pinged || pong == 0) {
             hot.flags.clear(Flags::PINGED);
         }
         if hot.flags.has(Flags::PINGED) {
-            if now >= cold.pinged.saturating_add(ticks(self.config.pong_timeout)) {
+            if now >= cold.pinged.saturating_add(pong) {
                 self.count_one(Counter::NoPong);
                 self.close(slot, CloseCode::NO_PONG);
                 return;

@@ -1,5 +1,5 @@
 //! Closing (RFC 6455, sections 5.5.1 and 7.4): the codes, what a received close frame may say, and
-//! the ones that the server sends. Who closes when is the business of `conn`.
+//! the ones that the server sends. Who closes when is the business of `worker/bury.rs`.
 
 use std::fmt::Write;
 
