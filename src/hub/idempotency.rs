@@ -71,7 +71,8 @@ impl Keys {
         self.bytes
     }
 
-    fn forget_oldest(&mut self) -> bool {
+    /// Forgets the oldest key. False when there is none.
+    pub(super) fn forget_oldest(&mut self) -> bool {
         let Some((_, name)) = self.order.pop_front() else { return false };
         self.bytes -= ENTRY_OVERHEAD + name.len();
         self.known.remove(&name);

@@ -386,7 +386,7 @@ impl Shard {
     }
 
     /// Holds the shard's total: idle channels lose their history first, oldest first, then the
-    /// channel that has just grown loses its own, its newest last.
+    /// channel that has just grown loses its own, its newest last, then the oldest keys go.
     fn shed_history(&mut self, grown: usize) {
         while self.history_bytes() > self.limits.max_history_bytes {
             let oldest = self.stocked.iter().find(|&&(_, at)| at != grown).copied();
@@ -398,7 +398,11 @@ impl Shard {
                     self.stocked.remove(&entry);
                     history.clear();
                 }
-                None if history.is_empty() => return,
+                None if history.is_empty() => {
+                    if !self.keys.forget_oldest() {
+                        return;
+                    }
+                }
                 None => history.forget_oldest(),
             }
             self.history_bytes = self.history_bytes - before + history.bytes();

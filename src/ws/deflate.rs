@@ -46,13 +46,18 @@ impl Deflate {
             slot.get_or_insert_with(|| Compress::new_with_window_bits(LEVEL, false, window_bits));
         compressor.reset();
         let start = out.len();
-        // Room for a result that is not smaller: when it is used up, compression has failed.
-        out.reserve(payload.len() + TAIL.len());
+        // Room for the worst result (zlib's deflateBound), so that the compressor gets rid of all.
+        out.reserve(payload.len() + payload.len() / 8 + payload.len() / 64 + 64);
         let step = compressor.compress_vec(payload, out, FlushCompress::Sync);
         let done = matches!(step, Ok(Status::Ok))
             && compressor.total_in() == payload.len() as u64
             && out.len() < out.capacity()
             && out[start..].ends_with(TAIL);
+        if !done {
+            // zlib-rs keeps the place of its pending bytes over a reset, and panics when places
+            // run out: one that did not get rid of all is not used again.
+            *slot = None;
+        }
         let len = out.len().saturating_sub(TAIL.len());
         let pays = done && len - start < payload.len();
         out.truncate(if pays { len } else { start });

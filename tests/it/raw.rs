@@ -1,18 +1,25 @@
 //! Raw channels (design 2): bare payloads both ways, beside JSON subscribers; and `/echo`.
 
+use std::time::Instant;
+
 use serde_json::json;
 use tungstenite::Message;
 
 use crate::peer::Peer;
 use crate::protocol::with_workers;
 use crate::server::Server;
-use crate::wire::{BINARY, CONTINUATION, FIN, Frame, TEXT, Wire, frame, text};
+use crate::wire::{BINARY, CONTINUATION, FIN, Frame, PATIENCE, TEXT, Wire, frame, text};
 
-/// Opens a raw subscriber and waits until it is one: its own first message comes back.
+/// Opens a raw subscriber and waits until the channel's owner has counted it.
 fn open(server: &Server, path: &str) -> Wire {
-    let before = server.counter("fanwire_subscriptions");
+    let channel = path.split('?').next().expect("a path");
+    let subscribers = || server.read_json(channel)["subscribers"].as_u64().expect("a number");
+    let before = subscribers();
     let wire = Wire::open(server.port, path);
-    server.await_counter("fanwire_subscriptions", |count| count > before);
+    let start = Instant::now();
+    while subscribers() == before {
+        assert!(start.elapsed() < PATIENCE, "it does not become a subscriber of {channel}");
+    }
     wire
 }
 

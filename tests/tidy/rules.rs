@@ -297,8 +297,8 @@ pub fn proofs_named_in(text: &str) -> Vec<String> {
         span.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '/' | '.'))
     };
     let is_test = |span: &str| span.split("::").any(|part| part == "tests") && span.contains("::");
-    let is_file =
-        |span: &str| span.contains('/') && (span.ends_with(".rs") || span.starts_with("tests/"));
+    let is_rust = |span: &str| span.rsplit_once('.').is_some_and(|(_, ending)| ending == "rs");
+    let is_file = |span: &str| span.contains('/') && (is_rust(span) || span.starts_with("tests/"));
     let is_proof = |span: &&str| plain(span) && (is_test(span) || is_file(span));
     spans.filter(is_proof).map(ToString::to_string).collect()
 }

@@ -99,3 +99,17 @@ proptest! {
         }
     }
 }
+
+/// zlib-rs keeps the place of its pending output over a reset: a compressor that ran out of room
+/// must not be used again, or it ends in a panic.
+#[test]
+fn what_does_not_get_smaller_does_no_harm() {
+    let noise = far_repetitions();
+    let mut deflate = Deflate::new();
+    for bits in 9..=15 {
+        for round in 0..40 {
+            let payload = &noise[round * 7..round * 7 + 200 + round * 761];
+            deflate.compress(bits, payload, &mut Vec::new());
+        }
+    }
+}

@@ -97,10 +97,13 @@ impl Pair {
             let name = other.as_deref().unwrap_or(grown);
             let held = &mut self.channels.get_mut(name).expect("it is there").held;
             let gone = if other.is_some() { held.len() } else { held.len().min(1) };
-            if gone == 0 {
-                return;
-            }
             held.drain(..gone);
+            if gone == 0 {
+                if self.keys.is_empty() {
+                    return;
+                }
+                self.keys.remove(0);
+            }
         }
     }
 
