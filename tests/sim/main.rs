@@ -1,9 +1,9 @@
 //! A deterministic simulation of the whole server: real workers over a fake world, model clients
 //! with a codec of their own, and an oracle that hears of publications from their owners alone.
 //!
-//! `cargo test --profile checked --test sim` plays some hundred seeds. A failure names its seed:
-//! with `FANWIRE_SEED=n` and `-- whatever --nocapture` that one is played and told. `FANWIRE_SEEDS=n`
-//! plays so many.
+//! `cargo test --profile checked --test sim` plays some hundred seeds, `FANWIRE_SEEDS=n` so many. A
+//! failure names its seed: `FANWIRE_SEED=n` with `-- whatever --nocapture` plays that one and tells
+//! its story.
 //!
 //! `world` is sockets, clock, mail and faults; `client` the clients; `oracle` what must be true;
 //! `plan` what a seed decides; `stage` the play.
