@@ -318,7 +318,47 @@ fn half_closed_clients_get_their_answers() {
             }
             wire.end();
         }
+        // The last one is answered at once, in the very read that finds the end of the stream.
+        let mut wire = Wire::connect(server.port);
+        wire.send([get("/channels/half"), get("/status")].concat());
+        wire.fin();
+        assert_eq!(wire.response().status, 200);
+        assert_eq!(wire.response().status, 200, "the last answer");
+        wire.end();
     }
+}
+
+/// Design 5: what many requests of one read are answered is sent while it is made, and who does not
+/// take it is not read: small questions with long answers cost bounded memory.
+#[test]
+fn pipelined_questions_cost_bounded_memory() {
+    let server = Server::start(&["--stall-timeout", "20s"]);
+    let mut wires: Vec<_> = (0..20).map(|_| Wire::connect(server.port)).collect();
+    let before = server.resident_bytes();
+    for wire in &mut wires {
+        wire.keep_little();
+        // 60 KiB of questions with some 30 MiB of answers.
+        wire.send(get("/demo/live.js").repeat(900));
+    }
+    server.await_counter("fanwire_short_writes_total", |count| count >= 20);
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 40 << 20, "{grown} bytes for 600 MiB of answers");
+    drop(wires);
+    server.await_counter("fanwire_connections", |count| count <= 1);
+}
+
+/// Design 3: one item for many channels is kept once.
+#[test]
+fn a_batch_for_many_channels_keeps_its_payload_once() {
+    let server = Server::start(&["--workers", "1"]);
+    let channels: Vec<_> = (0..1000).map(|n| format!("\"many.{n}\"")).collect();
+    let data = "x".repeat(500_000);
+    let body = format!(r#"{{"channels":[{}],"data":"{data}"}}"#, channels.join(","));
+    let before = server.resident_bytes();
+    let response = server.post("/publish", "", body);
+    assert_eq!(response.status, 200, "{}", response.text());
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown} bytes for half a megabyte");
 }
 
 /// Design 4, `max_connections`: the next is told so, with a pace, and those that are there go on.

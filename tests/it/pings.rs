@@ -115,3 +115,23 @@ fn who_says_nothing_is_idle() {
     assert!(start.elapsed().as_millis() >= 500, "not before its time");
     busy.ping();
 }
+
+/// Design 2, raw channels and `/echo`: over the rate the server reads more slowly, and that the
+/// pongs are then not read either is not held against the client. Echo counts as activity.
+#[test]
+fn who_is_throttled_or_busy_is_not_silent() {
+    let rate = ["--messages-per-second", "5", "--burst", "200", "--idle-timeout", "900ms"];
+    let server = Server::start(&[&SOON[..], &rate].concat());
+    let mut wire = Wire::open(server.port, "/echo");
+    wire.send(frame(FIN | BINARY, "x").repeat(206));
+    let mut echoes = 0;
+    while echoes < 206 {
+        let heard = wire.frame();
+        match heard.first & 0xF {
+            PING => wire.send(frame(FIN | PONG, &heard.payload)),
+            BINARY => echoes += 1,
+            _ => panic!("{heard:?} after {echoes} echoes"),
+        }
+    }
+    assert_eq!(server.counter("fanwire_closed_no_pong_total"), 0);
+}
