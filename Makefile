@@ -59,7 +59,7 @@ costs: ## Exact costs: heap bytes, allocations and sends, by a counting allocato
 	@scripts/need rust
 	$(TEST) --test costs
 
-sim: ## Simulation: hundreds of seeds with faults. SIM_SEED replays one.
+sim: ## Simulation: hundreds of seeds with faults. FANWIRE_SEED replays one.
 	@scripts/need rust
 	$(TEST) --test sim
 

@@ -62,11 +62,12 @@ pub struct Position {
     pub index: u64,
 }
 
-impl fmt::Display for Position {
+/// In base 36.
+impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut digits = [0u8; 13];
         let mut at = digits.len();
-        let mut rest = self.epoch.0;
+        let mut rest = self.0;
         loop {
             at -= 1;
             digits[at] = b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % 36) as usize];
@@ -75,8 +76,13 @@ impl fmt::Display for Position {
                 break;
             }
         }
-        f.write_str(std::str::from_utf8(&digits[at..]).unwrap_or_default())?;
-        write!(f, ":{}", self.index)
+        f.write_str(std::str::from_utf8(&digits[at..]).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.epoch, self.index)
     }
 }
 

@@ -1,17 +1,14 @@
 //! The names of connections, as clients and backends see them: node, worker, slot, generation, in
 //! base 36. They name; they are no secret and prove nothing.
 
-use crate::hub::{ConnectionKey, Epoch, Position};
+use crate::hub::{ConnectionKey, Epoch};
 
 /// Writes the name of a connection of the node with this seed.
 pub fn name(seed: u64, key: ConnectionKey) -> String {
-    let part = |number: u64| {
-        let text = Position { epoch: Epoch(number), index: 0 }.to_string();
-        text.split(':').next().unwrap_or_default().to_owned()
-    };
-    let (worker, slot, generation) = (key.worker, key.slot, key.generation);
-    let node = part(node(seed));
-    format!("{node}-{}-{}-{}", part(worker.into()), part(slot.into()), part(generation.into()))
+    let ConnectionKey { worker, slot, generation } = key;
+    let [node, worker, slot, generation] =
+        [node(seed), worker.into(), slot.into(), generation.into()].map(Epoch);
+    format!("{node}-{worker}-{slot}-{generation}")
 }
 
 /// Reads a name; `None` when it is not one of this node's.
