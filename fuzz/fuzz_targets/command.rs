@@ -20,7 +20,10 @@ fuzz_target!(|message: &[u8]| {
             }
             _ => answer::pong(&mut out, &request.id, 0),
         },
-        Err(refusal) => answer::refusal(&mut out, &refusal, 0),
+        Err(refusal) => {
+            let channel = refusal.channel.as_deref();
+            answer::error(&mut out, &refusal.id, channel, &refusal.fault, None, 0);
+        }
     }
     if !out.is_empty() {
         let _: &serde_json::value::RawValue = serde_json::from_slice(&out).expect("JSON");
