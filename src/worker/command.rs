@@ -255,31 +255,23 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    /// Whether one more message is within the rate; else when it would be, in milliseconds. The
-    /// generic cell rate algorithm: one number, the time at which the allowance is whole again.
+    /// Takes one message from a connection's allowance; else says when there will be one, in
+    /// milliseconds.
     fn allow(&mut self, slot: u32) -> Result<(), u64> {
-        let rate = self.config.messages_per_second;
-        if rate == 0 {
-            return Ok(());
+        let Some(allowance) = self.allowance(slot) else { return Ok(()) };
+        if let Some(wait) = allowance.wait() {
+            return Err((u64::from(wait) * 1000).div_ceil(u64::from(UNITS_PER_SECOND)));
         }
-        let interval = (UNITS_PER_SECOND / rate).max(1);
-        let most = interval.saturating_mul(self.config.burst.max(1));
-        let now = units(self.now.mono_ms);
-        let hot = self.table.hot_mut(slot);
-        let ahead = hot.rate.wrapping_sub(now);
-        // More than the most it can be is the past.
-        let ahead = if ahead > most { 0 } else { ahead };
-        if ahead + interval > most {
-            let wait = u64::from(ahead + interval - most);
-            return Err((wait * 1000).div_ceil(u64::from(UNITS_PER_SECOND)));
-        }
-        hot.rate = now.wrapping_add(ahead + interval);
+        self.table.hot_mut(slot).rate = allowance.after_one();
         Ok(())
     }
 
-    /// Where there are no words for `rate_limited`, reading just slows down.
+    /// Takes one message from a connection's allowance. Where there are no words for
+    /// `rate_limited`, reading pauses when no more are left.
     pub(super) fn throttle(&mut self, slot: u32) {
-        if self.allow(slot).is_err() {
+        let Some(allowance) = self.allowance(slot) else { return };
+        self.table.hot_mut(slot).rate = allowance.after_one();
+        if self.allowance(slot).is_some_and(|left| left.wait().is_some()) {
             self.count_one(Counter::RateLimited);
             self.table.hot_mut(slot).flags.set(Flags::THROTTLED);
             self.schedule(slot);
@@ -288,10 +280,22 @@ impl<N: Net> Worker<N> {
 
     /// Reads again from a connection that was over its rate, when it is not any more.
     pub(super) fn unthrottle(&mut self, slot: u32) {
-        if self.table.hot(slot).flags.has(Flags::THROTTLED) && self.allow(slot).is_ok() {
+        let waits = self.allowance(slot).is_some_and(|allowance| allowance.wait().is_some());
+        if self.table.hot(slot).flags.has(Flags::THROTTLED) && !waits {
             self.table.hot_mut(slot).flags.clear(Flags::THROTTLED);
             self.resume(slot);
         }
+    }
+
+    /// What a connection may say now; `None` where there is no rate.
+    fn allowance(&self, slot: u32) -> Option<Allowance> {
+        let interval = UNITS_PER_SECOND.checked_div(self.config.messages_per_second)?.max(1);
+        let most = interval.saturating_mul(self.config.burst.max(1));
+        let now = units(self.now.mono_ms);
+        let ahead = self.table.hot(slot).rate.wrapping_sub(now);
+        // More than the most it can be is the past.
+        let ahead = if ahead > most { 0 } else { ahead };
+        Some(Allowance { now, ahead, interval, most })
     }
 
     /// Says one text to a client.
@@ -311,4 +315,27 @@ const UNITS_PER_SECOND: u32 = 125_000;
 
 fn units(mono_ms: u64) -> u32 {
     (mono_ms * u64::from(UNITS_PER_SECOND) / 1000) as u32
+}
+
+/// A connection's allowance by the generic cell rate algorithm, which keeps one number: the time at
+/// which the allowance will be whole again.
+struct Allowance {
+    now: u32,
+    /// How far that time is ahead.
+    ahead: u32,
+    /// What one message adds to it.
+    interval: u32,
+    /// How far it may be ahead.
+    most: u32,
+}
+
+impl Allowance {
+    /// How long there is no room for one more message.
+    fn wait(&self) -> Option<u32> {
+        self.ahead.saturating_add(self.interval).checked_sub(self.most).filter(|&wait| wait > 0)
+    }
+
+    fn after_one(&self) -> u32 {
+        self.now.wrapping_add(self.ahead.saturating_add(self.interval).min(self.most))
+    }
 }

@@ -4,7 +4,7 @@
 
 use super::Worker;
 use super::net::{Accept, Net, Peer, WorkerId};
-use crate::conn::entry::{Flags, Phase};
+use crate::conn::entry::Flags;
 use crate::http::reply;
 use crate::limits::{ACCEPT_PAUSE_MS, ACCEPTS, REFUSALS};
 use crate::metrics::Counter;
@@ -144,7 +144,6 @@ impl<N: Net> Worker<N> {
     fn refuse_connection(&mut self, slot: u32, message: &str) {
         let pace_ms = 1000 + self.random.below(4000);
         let reply = reply::error("overloaded", 503, message, true, Some(pace_ms)).closing();
-        self.table.hot_mut(slot).phase = Phase::Exchange;
         self.reply(slot, &reply, reply::Circumstances { close: true, ..Default::default() });
     }
 }

@@ -178,7 +178,6 @@ impl<N: Net> Worker<N> {
 
     fn time_out(&mut self, slot: u32) {
         let refusal = Refusal::closing(408, "bad_request", "the request did not arrive in time");
-        self.table.hot_mut(slot).phase = Phase::Exchange;
         self.reply(slot, &Reply::refusal(&refusal), Circumstances::default());
     }
 }
