@@ -169,6 +169,23 @@ fn the_total_is_shed_from_idle_channels_first() {
 }
 
 #[test]
+fn the_total_holds_when_only_keys_can_give() {
+    let each = PUBLICATION_OVERHEAD + 1;
+    let mut shard = shard(|limits| limits.max_history_bytes = 9 * each);
+    join(&mut shard, "full", 0, Encoding::JSON, 1);
+    join(&mut shard, "late", 0, Encoding::JSON, 1);
+    for ms in 2..11 {
+        publish(&mut shard, "full", ms);
+    }
+    assert_eq!(shard.history_bytes(), 9 * each);
+    let (mut tape, mut out) = (Tape::default(), Vec::new());
+    let key = Some(("ann", "k"));
+    let published = shard.publish("late", key, draft(), at(11), &mut tape, &mut out);
+    assert!(published.is_ok());
+    assert_eq!(shard.history_bytes(), 9 * each, "neither the publication nor its key is kept");
+}
+
+#[test]
 fn a_repeat_gets_the_first_answer() {
     let mut shard = shard(|_| {});
     let mut repeat = |channel: &str, who: &str, key: &str, ms| {
