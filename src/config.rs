@@ -1,7 +1,10 @@
 //! The settings as the server uses them: plain values, one field per name of the contract. Reading
 //! them from flags and environment is the business of `settings`. Nothing here touches the world.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::policy::Policy;
 
 /// All settings. Durations and sizes of 0 mean "off" where the contract says so.
 #[derive(Clone, Debug)]
@@ -9,12 +12,20 @@ use std::time::Duration;
 pub struct Config {
     /// Addresses to listen on, `127.0.0.1:3003`.
     pub listen: Vec<String>,
+    /// Where API, metrics and pages answer, and only there; none: everywhere.
+    pub api_listen: Vec<String>,
+    /// Permissions of unix sockets that are listened on.
+    pub unix_mode: u32,
     /// Number of workers.
     pub workers: u16,
     /// Name of this node, told in the welcome.
     pub node_name: String,
     /// Connections of the node, then 503.
     pub max_connections: usize,
+    /// Connections of one address, or of one /64 of IPv6; then 503.
+    pub max_connections_per_address: usize,
+    /// Age at which a connection is asked to leave, give or take a tenth; 0 is off.
+    pub max_connection_age: Duration,
     /// Connections per worker whose request head has not arrived yet, then 503.
     pub max_handshakes: usize,
     /// A client's message, after inflation; then 1009.
@@ -49,6 +60,10 @@ pub struct Config {
     pub messages_per_second: u32,
     /// Messages that may come at once.
     pub burst: u32,
+    /// Bytes a second of one connection; then reading pauses; 0 is off.
+    pub bytes_per_second: u32,
+    /// Channels a second that one connection may bring into being; 0 is off.
+    pub new_channels_per_second: u32,
     /// Subscriptions of one connection.
     pub max_subscriptions: usize,
     /// Channels of the node.
@@ -67,8 +82,22 @@ pub struct Config {
     pub max_history_bytes: usize,
     /// Bytes of all windows of the node.
     pub max_window_bytes: usize,
+    /// Bytes of unfinished input and private output of the node; then 503 or 1013.
+    pub max_buffered_bytes: usize,
     /// Origins allowed besides the same host, as <scheme://host>[:port].
     pub origins: Vec<String>,
+    /// Origins of pages that may use the API from elsewhere.
+    pub cors_origins: Vec<String>,
+    /// Addresses or networks of proxies that are believed, or `unix`.
+    pub trusted_proxies: Vec<String>,
+    /// Whether every connection begins with a PROXY header.
+    pub proxy_protocol: bool,
+    /// How long a draining node is red before it stops listening.
+    pub drain_notice: Duration,
+    /// How long draining may take in all.
+    pub drain_time: Duration,
+    /// Rules and keys at the start; SIGHUP brings others.
+    pub policy: Arc<Policy>,
     /// `--open`: serve without keys on any address.
     pub open: bool,
     /// Live page, demos and `/echo`.
@@ -84,9 +113,13 @@ impl Default for Config {
         let seconds = Duration::from_secs;
         Self {
             listen: vec!["127.0.0.1:3003".into()],
+            api_listen: Vec::new(),
+            unix_mode: 0o660,
             workers: 1,
             node_name: "localhost".into(),
             max_connections: 100_000,
+            max_connections_per_address: crate::limits::UNLIMITED,
+            max_connection_age: Duration::ZERO,
             max_handshakes: 1000,
             max_message_bytes: 64 << 10,
             max_body_bytes: 1 << 20,
@@ -104,6 +137,8 @@ impl Default for Config {
             max_pending: 128,
             messages_per_second: 100,
             burst: 200,
+            bytes_per_second: 0,
+            new_channels_per_second: 10,
             max_subscriptions: 128,
             max_channels: 1_000_000,
             history_count: 100,
@@ -113,7 +148,14 @@ impl Default for Config {
             idempotency_age: seconds(300),
             max_history_bytes: 256 << 20,
             max_window_bytes: 256 << 20,
+            max_buffered_bytes: 256 << 20,
             origins: Vec::new(),
+            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            drain_notice: Duration::ZERO,
+            drain_time: seconds(20),
+            policy: Arc::default(),
             open: false,
             pages: true,
             public_counts: true,

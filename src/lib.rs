@@ -2,8 +2,8 @@
 //! channel's order, once, or the receiver is told what it missed.
 //!
 //! The arrows between the folders go one way: `server → worker → conn → {http, ws, client, feed,
-//! hub}`. What understands bytes or channels (`http`, `ws`, `client`, `feed`, `hub`) is pure: no
-//! sockets, clock, threads or randomness. ARCHITECTURE.md is the map.
+//! hub, policy}`. What understands bytes or channels (`http`, `ws`, `client`, `feed`, `hub`,
+//! `policy`) is pure: no sockets, clock, threads or randomness. ARCHITECTURE.md is the map.
 
 pub mod chunks;
 pub mod client;
@@ -16,6 +16,7 @@ pub mod http;
 pub mod hub;
 pub mod limits;
 pub mod metrics;
+pub mod policy;
 pub mod server;
 pub mod settings;
 pub mod worker;

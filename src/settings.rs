@@ -10,6 +10,7 @@ mod units;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
@@ -19,6 +20,8 @@ pub use self::flags::{LogFormat, LogLevel};
 pub use self::machine::Machine;
 use crate::config::Config;
 use crate::limits::{BURST_MARGIN, UNLIMITED};
+use crate::policy::Policy;
+use crate::policy::rule::Rule;
 
 /// Everything that an operator has decided.
 #[derive(Clone, Debug)]
@@ -118,11 +121,22 @@ impl Flags {
         let listeners = listen.collect::<Result<Vec<_>, _>>()?;
         check_open(&listeners, self.open)?;
         let share = |given: Option<usize>| given.unwrap_or(machine.memory_bytes / 8);
+        let fallback = Rule {
+            history_count: self.history_count,
+            history_bytes: self.history_bytes,
+            history_age: self.history_age,
+            ..Rule::default()
+        };
+        let policy = Policy { fallback: Arc::new(fallback), ..Policy::default() };
         let config = Config {
             listen: self.listen,
+            api_listen: self.api_listen,
+            unix_mode: self.unix_mode,
             workers: self.workers.unwrap_or(machine.cores),
             node_name: self.node_name.unwrap_or_else(|| machine.host_name.clone()),
             max_connections: self.max_connections,
+            max_connections_per_address: self.max_connections_per_address,
+            max_connection_age: self.max_connection_age,
             max_handshakes: self.max_handshakes,
             max_message_bytes: self.max_message_bytes,
             max_body_bytes: self.max_body_bytes,
@@ -140,6 +154,8 @@ impl Flags {
             max_pending: self.max_pending,
             messages_per_second: self.messages_per_second,
             burst: self.burst,
+            bytes_per_second: self.bytes_per_second,
+            new_channels_per_second: self.new_channels_per_second,
             max_subscriptions: self.max_subscriptions,
             max_channels: self.max_channels,
             history_count: self.history_count,
@@ -149,7 +165,14 @@ impl Flags {
             idempotency_age: self.idempotency_age,
             max_history_bytes: share(self.max_history_bytes),
             max_window_bytes: share(self.max_window_bytes),
+            max_buffered_bytes: share(self.max_buffered_bytes),
             origins: self.origins,
+            cors_origins: self.cors_origins,
+            trusted_proxies: self.trusted_proxies,
+            proxy_protocol: self.proxy_protocol,
+            drain_notice: self.drain_notice,
+            drain_time: self.drain_time,
+            policy: std::sync::Arc::new(policy),
             open: self.open,
             // There are no keys yet, hence every server is in open mode.
             pages: !matches!(self.pages, Pages::False),

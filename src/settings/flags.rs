@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
-use super::units::{byte_limit, count, count_limit, duration, kernel_bytes, message_bytes};
+use super::units::{
+    byte_limit, count, count_limit, duration, kernel_bytes, message_bytes, rate_bytes, unix_mode,
+};
 use crate::limits::MAX_WORKERS;
 
 const AFTER_HELP: &str = "\
@@ -21,6 +23,21 @@ pub(super) struct Flags {
     #[arg(long, help_heading = LISTENING, value_name = "ADDRESS", value_delimiter = ',')]
     #[arg(action = ArgAction::Append, default_value = "127.0.0.1:3003")]
     pub listen: Vec<String>,
+    /// Where API, metrics and pages answer, and only there [default: wherever it listens]
+    #[arg(long, help_heading = LISTENING, value_name = "ADDRESS", value_delimiter = ',')]
+    pub api_listen: Vec<String>,
+    /// Permissions of unix sockets, in octal
+    #[arg(long, help_heading = LISTENING, value_name = "MODE", value_parser = unix_mode)]
+    #[arg(default_value = "0660")]
+    pub unix_mode: u32,
+    /// Proxies that are believed: addresses, networks as 10.0.0.0/8, or `unix`
+    #[arg(long, help_heading = LISTENING, value_name = "ADDRESS", value_delimiter = ',')]
+    pub trusted_proxies: Vec<String>,
+    /// Every connection from a trusted proxy begins with a PROXY header, version 1 or 2
+    #[arg(long, help_heading = LISTENING, value_name = "BOOL", default_value = "false")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(action = ArgAction::Set)]
+    pub proxy_protocol: bool,
     /// Serve without keys on any address: everybody may subscribe, publish and use the API
     #[arg(long, help_heading = LISTENING, value_name = "BOOL", default_value = "false")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -29,6 +46,9 @@ pub(super) struct Flags {
     /// Origins allowed besides the same host, as `https://example.org`
     #[arg(long, help_heading = LISTENING, value_name = "ORIGIN", value_delimiter = ',')]
     pub origins: Vec<String>,
+    /// Origins whose pages may use the API from elsewhere
+    #[arg(long, help_heading = LISTENING, value_name = "ORIGIN", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
     /// Workers, each with its own loop and connections [default: cores]
     #[arg(long, help_heading = LISTENING, value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_WORKERS)))]
@@ -42,6 +62,10 @@ pub(super) struct Flags {
     #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT", value_parser = count_limit)]
     #[arg(default_value = "100000")]
     pub max_connections: usize,
+    /// Connections of one address, or of one /64 of IPv6; then 503
+    #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT", value_parser = count_limit)]
+    #[arg(default_value = "0")]
+    pub max_connections_per_address: usize,
     /// Connections of a worker whose request head is still to come; then 503
     #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT", value_parser = count_limit)]
     #[arg(default_value = "1000")]
@@ -56,6 +80,13 @@ pub(super) struct Flags {
     /// Messages that a connection may send at once; at least `max_subscriptions` + 32
     #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT", default_value = "200")]
     pub burst: u32,
+    /// Bytes that a connection may send a second; then it is not read
+    #[arg(long, help_heading = CONNECTIONS, value_name = "SIZE", value_parser = rate_bytes)]
+    #[arg(default_value = "0")]
+    pub bytes_per_second: u32,
+    /// Channels that a connection may bring into being a second, after a burst of 200
+    #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT", default_value = "10")]
+    pub new_channels_per_second: u32,
     /// Requests of a connection that wait for an answer; then it is not read
     #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT", default_value = "128")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
@@ -117,6 +148,10 @@ pub(super) struct Flags {
     /// Bytes of all windows of the node [default: an eighth of memory]
     #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
     pub max_window_bytes: Option<usize>,
+    /// Bytes of unfinished input and private output of the node; then 503 or 1013 [default: an
+    /// eighth of memory]
+    #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
+    pub max_buffered_bytes: Option<usize>,
 
     /// From accept to the end of the request head
     #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]
@@ -146,6 +181,18 @@ pub(super) struct Flags {
     #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]
     #[arg(default_value = "30s")]
     pub update_interval: Duration,
+    /// Age at which a connection is asked to leave, give or take a tenth
+    #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]
+    #[arg(default_value = "0")]
+    pub max_connection_age: Duration,
+    /// How long a node that is asked to stop is red before it stops listening
+    #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]
+    #[arg(default_value = "0")]
+    pub drain_notice: Duration,
+    /// How long stopping may take in all
+    #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]
+    #[arg(default_value = "20s")]
+    pub drain_time: Duration,
 
     /// Live page, demos and `/echo`; auto: in open mode
     #[arg(long, help_heading = WORDS, value_name = "WHEN", default_value = "auto")]

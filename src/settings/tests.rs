@@ -35,6 +35,7 @@ fn defaults_are_those_of_the_contract() {
         node_name: "edge-1".into(),
         max_history_bytes: 1 << 30,
         max_window_bytes: 1 << 30,
+        max_buffered_bytes: 1 << 30,
         ..Config::default()
     };
     assert_eq!(format!("{:#?}", settings.config), format!("{expected:#?}"));
@@ -42,7 +43,7 @@ fn defaults_are_those_of_the_contract() {
 }
 
 /// Each value differs from all others, so that no two fields can be mixed up.
-const EVERY_SETTING: [&str; 37] = [
+const EVERY_SETTING: [&str; 51] = [
     "--listen=127.0.0.1:1",
     "--listen=[::1]:2",
     "--workers=3",
@@ -80,12 +81,28 @@ const EVERY_SETTING: [&str; 37] = [
     "--pages=false",
     "--public-counts=false",
     "--compression=off",
+    "--api-listen=127.0.0.1:28",
+    "--unix-mode=0600",
+    "--trusted-proxies=unix,10.0.0.0/8",
+    "--proxy-protocol",
+    "--cors-origins=https://d",
+    "--max-connections-per-address=29",
+    "--max-connection-age=30s",
+    "--bytes-per-second=31",
+    "--new-channels-per-second=32",
+    "--max-buffered-bytes=33",
+    "--drain-notice=34s",
+    "--drain-time=35s",
+    "--log-level=warn",
+    "--log-format=json",
 ];
 
 #[test]
 fn every_setting_is_read_into_its_own_field() {
     let config = config(&EVERY_SETTING);
     let seconds = Duration::from_secs;
+    let fallback =
+        Rule { history_count: 21, history_bytes: 22, history_age: seconds(23), ..Rule::default() };
     let expected = Config {
         listen: vec!["127.0.0.1:1".into(), "[::1]:2".into()],
         workers: 3,
@@ -122,6 +139,19 @@ fn every_setting_is_read_into_its_own_field() {
         pages: false,
         public_counts: false,
         compression: false,
+        api_listen: vec!["127.0.0.1:28".into()],
+        unix_mode: 0o600,
+        trusted_proxies: vec!["unix".into(), "10.0.0.0/8".into()],
+        proxy_protocol: true,
+        cors_origins: vec!["https://d".into()],
+        max_connections_per_address: 29,
+        max_connection_age: seconds(30),
+        bytes_per_second: 31,
+        new_channels_per_second: 32,
+        max_buffered_bytes: 33,
+        drain_notice: seconds(34),
+        drain_time: seconds(35),
+        policy: Arc::new(Policy { fallback: Arc::new(fallback), ..Policy::default() }),
     };
     assert_eq!(format!("{config:#?}"), format!("{expected:#?}"));
 }
@@ -180,7 +210,8 @@ fn every_flag_has_its_variable() {
             environment.iter().map(|(name, value)| (name.into(), value.into())),
             &machine(),
         );
-        let free_text = ["node-name", "origins"].contains(&long);
+        let free_text = ["node-name", "origins", "api-listen", "trusted-proxies", "cors-origins"];
+        let free_text = free_text.contains(&long);
         assert_eq!(read.is_ok(), free_text, "{long}");
     }
 }

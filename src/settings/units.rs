@@ -49,6 +49,18 @@ pub(super) fn kernel_bytes(text: &str) -> Result<u32, String> {
     }
 }
 
+/// Bytes a second; 0 is off.
+pub(super) fn rate_bytes(text: &str) -> Result<u32, String> {
+    u32::try_from(bytes(text)?).map_err(|_| "must be less than 4GiB".into())
+}
+
+/// Permissions as octal digits.
+pub(super) fn unix_mode(text: &str) -> Result<u32, String> {
+    let octal = text.len() <= 5 && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|&mode| octal && mode <= 0o777);
+    mode.ok_or_else(|| "must be octal, as 0660".into())
+}
+
 /// A bound on a count; 0 is off.
 pub(super) fn count_limit(text: &str) -> Result<usize, String> {
     count(text).map(unlimited_if_zero)
@@ -111,6 +123,14 @@ mod tests {
         assert_eq!(kernel_bytes("0"), Ok(u32::MAX));
         assert_eq!(kernel_bytes("128KiB"), Ok(131_072));
         assert!(kernel_bytes("4GiB").is_err());
+    }
+
+    #[test]
+    fn modes() {
+        assert_eq!((unix_mode("660"), unix_mode("0777")), (Ok(0o660), Ok(0o777)));
+        for text in ["", "8", "1777", "-1", "+7", "0o660"] {
+            assert!(unix_mode(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,56 @@
+//! The policy: who may do what on which channel, and what a channel keeps. Pure, and immutable:
+//! a reload hands every worker a new one. Reading it from a file is the business of `settings`.
+//!
+//! `pattern` says which names a rule is about, `rule` what it decides, `key` who the backends are.
+
+use std::sync::Arc;
+
+pub mod key;
+pub mod pattern;
+pub mod rule;
+
+use key::ApiKey;
+use rule::Rule;
+
+/// Rules and keys, as they are in force at one time.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// In the order of the file: the first that matches decides all.
+    pub rules: Vec<Arc<Rule>>,
+    /// What holds where no rule matches.
+    pub fallback: Arc<Rule>,
+    /// Keys of the HTTP API. Without any the server is in open mode.
+    pub keys: Vec<ApiKey>,
+}
+
+impl Policy {
+    /// What holds for a channel.
+    pub fn rule(&self, channel: &str) -> &Arc<Rule> {
+        let found = self.rules.iter().find(|rule| rule.pattern.matches(channel));
+        found.unwrap_or(&self.fallback)
+    }
+
+    /// Whether everybody who reaches the API may use it: no key is configured.
+    pub fn is_open(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_rule_that_matches_decides_all() {
+        let rule = |pattern: &str, count| {
+            let pattern = pattern::Pattern::parse(pattern).expect("a pattern");
+            Arc::new(Rule { pattern, history_count: count, ..Rule::default() })
+        };
+        let policy =
+            Policy { rules: vec![rule("room.7", 1), rule("room.*", 2)], ..Policy::default() };
+        assert_eq!(policy.rule("room.7").history_count, 1);
+        assert_eq!(policy.rule("room.8").history_count, 2);
+        assert_eq!(policy.rule("other").history_count, Rule::default().history_count);
+        assert!(policy.is_open());
+    }
+}
