@@ -22,6 +22,7 @@ use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
 use crate::metrics::{Counter, Stats, WorkerStats};
+use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
 mod audit;
@@ -68,6 +69,8 @@ pub struct Setup {
 pub struct Worker<N: Net> {
     id: WorkerId,
     config: Arc<Config>,
+    /// Rules and keys as they are in force now.
+    policy: Arc<Policy>,
     stats: Arc<Stats>,
     seed: u64,
     net: N,
@@ -182,6 +185,7 @@ impl<N: Net> Worker<N> {
             text: Vec::new(),
             gather: Vec::new(),
             inflate: Some(Box::default()),
+            policy: Arc::clone(&config.policy),
             config,
         }
     }

@@ -99,7 +99,7 @@ impl<N: Net> Worker<N> {
         head.body()?;
         let host = head.host()?;
         guard::check_origin(head.origin()?, host, &self.config.origins)?;
-        if !self.config.open {
+        if self.policy.is_open() && !self.config.open {
             guard::check_open_mode(head)?;
         }
         Ok(())
