@@ -4,6 +4,8 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::drain::Drain;
+
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal $kind:ident;)+) => {
         /// Something that is counted.
@@ -67,6 +69,14 @@ counters! {
     TimedOut = "fanwire_closed_timeout_total" counter;
     /// Connections closed for a violation of the protocol or a limit.
     Failed = "fanwire_closed_failed_total" counter;
+    /// Clients told to go, because the node drains or their connection is of age.
+    Goaways = "fanwire_goaways_total" counter;
+    /// Connections closed because the node drains.
+    Drained = "fanwire_closed_restart_total" counter;
+    /// Connections closed because they were of age.
+    Aged = "fanwire_closed_age_total" counter;
+    /// Connections cut off at the end of the time to drain.
+    CutOff = "fanwire_drain_cut_off_total" counter;
     /// Letters received from other workers.
     Letters = "fanwire_letters_total" counter;
     /// Turns of the loop.
@@ -84,13 +94,20 @@ counters! {
 }
 
 /// The counters of one worker, on cache lines of its own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub struct WorkerStats {
     values: [AtomicU64; COUNTERS.len()],
     /// Milliseconds of the worker's clock at which the turn began that is under way.
     turn_began_ms: AtomicU64,
     waiting: AtomicBool,
+}
+
+impl Default for WorkerStats {
+    fn default() -> Self {
+        let values = [const { AtomicU64::new(0) }; COUNTERS.len()];
+        Self { values, turn_began_ms: AtomicU64::new(0), waiting: AtomicBool::new(false) }
+    }
 }
 
 impl WorkerStats {
@@ -128,16 +145,23 @@ impl WorkerStats {
     }
 }
 
-/// The counters of all workers.
+/// The counters of all workers, and what else they share about the node's state.
 #[derive(Debug)]
 pub struct Stats {
     workers: Box<[WorkerStats]>,
+    drain: Drain,
 }
 
 impl Stats {
     /// Counters for so many workers.
     pub fn new(workers: usize) -> Self {
-        Self { workers: (0..workers).map(|_| WorkerStats::default()).collect() }
+        let drain = Drain::new(workers);
+        Self { workers: (0..workers).map(|_| WorkerStats::default()).collect(), drain }
+    }
+
+    /// How far the node is in draining.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     /// One worker's.
@@ -173,6 +197,10 @@ impl Stats {
         let connections = self.connections();
         let _ = writeln!(text, "# HELP {name} Connections.\n# TYPE {name} gauge");
         let _ = writeln!(text, "{name} {connections}");
+        let name = "fanwire_draining";
+        let draining = u8::from(self.drain.began_ms().is_some());
+        let _ = writeln!(text, "# HELP {name} 1 when the node drains.\n# TYPE {name} gauge");
+        let _ = writeln!(text, "{name} {draining}");
         text
     }
 }

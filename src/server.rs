@@ -4,10 +4,12 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -15,9 +17,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy;
 use crate::limits::{BACKLOG, RESERVED_DESCRIPTORS};
-use crate::metrics::Stats;
-use crate::worker::mio::MioNet;
+use crate::metrics::{Counter, Stats};
+use crate::worker::mio::{Bell, MioNet};
 use crate::worker::{Setup, Worker};
+
+/// The signals that ask to stop.
+const STOPPING: [i32; 2] = [SIGTERM, SIGINT];
 
 /// A server whose workers turn.
 #[derive(Debug)]
@@ -27,6 +32,9 @@ pub struct Server {
     /// How many connections it takes.
     pub max_connections: usize,
     workers: Vec<JoinHandle<()>>,
+    stats: Arc<Stats>,
+    clock: Clock,
+    bell: Option<Bell>,
 }
 
 impl Server {
@@ -44,7 +52,9 @@ impl Server {
             }
         }
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
-        let worlds = MioNet::connected(config.workers, listeners, Clock::start())?;
+        let clock = Clock::start();
+        let worlds = MioNet::connected(config.workers, listeners, clock)?;
+        let bell = worlds.first().map(MioNet::bell);
         let stats = Arc::new(Stats::new(usize::from(config.workers)));
         let seed = entropy::seed().map_err(io::Error::other)?;
         let config = Arc::new(config);
@@ -55,22 +65,41 @@ impl Server {
             let name = format!("worker-{id}");
             let worker = thread::Builder::new().name(name).spawn(move || {
                 let mut worker = Worker::new(setup, world);
-                loop {
+                while !worker.is_over() {
                     worker.turn();
                 }
             })?;
             workers.push(worker);
         }
-        Ok(Self { addresses, max_connections, workers })
+        Ok(Self { addresses, max_connections, workers, stats, clock, bell })
     }
 
-    /// Waits until a signal asks to stop.
+    /// Serves until a signal asks to stop, then drains. A second one ends the process at once, with
+    /// the status of one that a signal has ended: 128 and its number.
     pub fn run_until_signal(self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let mut signals = Signals::new(STOPPING)?;
+        let at_once = Arc::new(AtomicBool::new(false));
+        for signal in STOPPING {
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&at_once))?;
+        }
         if let Some(signal) = signals.forever().next() {
-            tracing::info!(signal, workers = self.workers.len(), "stopping");
+            at_once.store(true, Ordering::Relaxed);
+            tracing::info!(signal, connections = self.stats.connections(), "draining");
+            self.drain();
         }
         Ok(())
+    }
+
+    /// Lets all connections go, and waits until they are gone.
+    fn drain(self) {
+        self.stats.drain().begin(self.clock.now().mono_ms);
+        self.bell.iter().for_each(Bell::ring);
+        for worker in self.workers {
+            // A worker that panics ends the process: there is no other way for this to fail.
+            let _ = worker.join();
+        }
+        let cut_off = self.stats.sum(Counter::CutOff);
+        tracing::info!(drained = self.stats.sum(Counter::Drained), cut_off, "stopped");
     }
 }
 

@@ -216,6 +216,13 @@ fn check_relations(config: &Config) -> Result<(), String> {
         let subscriptions = c.max_subscriptions.saturating_add(BURST_MARGIN);
         least("burst", c.burst as usize, subscriptions, "max_subscriptions and 32 more")?;
     }
+    if !c.drain_notice.is_zero() && c.drain_notice >= c.drain_time {
+        let (notice, time) = (c.drain_notice, c.drain_time);
+        return Err(format!(
+            "drain_notice ({notice:?}) must be shorter than drain_time ({time:?}), of which it is \
+             a part"
+        ));
+    }
     if c.close_timeout.is_zero() {
         return Err("close_timeout must not be 0: who never ends would stay for ever".into());
     }

@@ -21,6 +21,9 @@ use crate::metrics::Counter;
 /// Whom idempotency keys of the API belong to, as long as there is one backend.
 const BACKEND: &str = "backend";
 
+/// Why a node that drains is not ready.
+const DRAINING: &str = "the server is about to stop";
+
 impl<N: Net> Worker<N> {
     /// Carries a request out. It is in phase `Exchange` until the answer is given.
     pub(super) fn carry_out(&mut self, slot: u32, mut call: Call, body: Vec<u8>) {
@@ -45,6 +48,9 @@ impl<N: Net> Worker<N> {
                     let (prefix, after) = (prefix.clone(), after.clone());
                     Mail::List(Box::new(List { prefix, after, limit: limit + 1, ticket }))
                 });
+            }
+            Ask::Ready if self.stats.drain().began_ms().is_some() => {
+                self.finish(slot, &call, &reply::error("draining", 503, DRAINING, true, None));
             }
             Ask::Ready => {
                 call.gathered = Gathered::Probes;
@@ -188,7 +194,7 @@ impl<N: Net> Worker<N> {
 
     fn status(&self) -> Reply<'static> {
         let mut status = json!({
-            "status": "ok",
+            "status": if self.stats.drain().began_ms().is_some() { "draining" } else { "ok" },
             "uptime_ms": self.now.mono_ms,
             "version": env!("CARGO_PKG_VERSION"),
             "node": self.config.node_name,

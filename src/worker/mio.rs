@@ -70,6 +70,24 @@ impl MioNet {
         };
         Ok(polls.into_iter().enumerate().map(world).collect())
     }
+
+    /// Wakes all workers of the node.
+    pub fn bell(&self) -> Bell {
+        Bell { stations: Arc::clone(&self.stations) }
+    }
+}
+
+/// Wakes the workers of a node, to make them look at what the main thread has changed.
+#[derive(Clone, Debug)]
+pub struct Bell {
+    stations: Arc<[Station]>,
+}
+
+impl Bell {
+    /// Wakes them all.
+    pub fn ring(&self) {
+        self.stations.iter().for_each(wake);
+    }
 }
 
 impl Net for MioNet {

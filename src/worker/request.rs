@@ -261,7 +261,9 @@ impl<N: Net> Worker<N> {
         if reply.status >= 400 {
             self.count_one(Counter::HttpRefused);
         }
-        let circumstances = Circumstances { wall_ms: Some(self.now.wall_ms), ..circumstances };
+        let close = circumstances.close || self.is_leaving();
+        let wall_ms = Some(self.now.wall_ms);
+        let circumstances = Circumstances { close, wall_ms, ..circumstances };
         let mut bytes = Vec::with_capacity(512);
         let close = reply.write(circumstances, &mut bytes);
         self.say(slot, &bytes);

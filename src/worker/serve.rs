@@ -89,7 +89,7 @@ impl<N: Net> Worker<N> {
         let stopped = match hot.phase {
             Phase::Free | Phase::Exchange | Phase::Opening => true,
             Phase::Open => {
-                hot.flags.any(Flags::THROTTLED | Flags::HISTORY)
+                hot.flags.any(Flags::THROTTLED | Flags::HISTORY | Flags::PARTING)
                     || hot.pending >= max_pending
                     || hot.queued() > OUTPUT_BYTES
             }
