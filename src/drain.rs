@@ -31,12 +31,8 @@ impl Drain {
     /// Begins, at this time of the workers' clock. The first call counts.
     pub fn begin(&self, mono_ms: u64) {
         // Fails where it has begun before.
-        let _ = self.began_ms.compare_exchange(
-            NOT_YET,
-            mono_ms,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        let _ =
+            self.began_ms.compare_exchange(NOT_YET, mono_ms, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// When it began, if it has.

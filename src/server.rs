@@ -35,11 +35,14 @@ pub struct Server {
     stats: Arc<Stats>,
     clock: Clock,
     bell: Option<Bell>,
+    signals: Signals,
 }
 
 impl Server {
     /// Binds the listeners and starts the workers.
     pub fn start(mut config: Config) -> io::Result<Self> {
+        // First of all: whoever sees that it serves may ask it to stop.
+        let signals = Signals::new(STOPPING)?;
         config.workers = config.workers.max(1);
         config.max_connections = config.max_connections.min(spare_descriptors(config.workers));
         let max_connections = config.max_connections;
@@ -71,18 +74,17 @@ impl Server {
             })?;
             workers.push(worker);
         }
-        Ok(Self { addresses, max_connections, workers, stats, clock, bell })
+        Ok(Self { addresses, max_connections, workers, stats, clock, bell, signals })
     }
 
     /// Serves until a signal asks to stop, then drains. A second one ends the process at once, with
     /// the status of one that a signal has ended: 128 and its number.
-    pub fn run_until_signal(self) -> io::Result<()> {
-        let mut signals = Signals::new(STOPPING)?;
+    pub fn run_until_signal(mut self) -> io::Result<()> {
         let at_once = Arc::new(AtomicBool::new(false));
         for signal in STOPPING {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&at_once))?;
         }
-        if let Some(signal) = signals.forever().next() {
+        if let Some(signal) = self.signals.forever().next() {
             at_once.store(true, Ordering::Relaxed);
             tracing::info!(signal, connections = self.stats.connections(), "draining");
             self.drain();

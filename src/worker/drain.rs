@@ -76,12 +76,8 @@ impl<N: Net> Worker<N> {
     /// listener resets them.
     fn leave_in_time(&mut self, began_ms: u64) {
         let config = &self.config;
-        let timetable = Timetable::new(
-            began_ms,
-            config.drain_notice,
-            config.drain_time,
-            config.close_timeout,
-        );
+        let timetable =
+            Timetable::new(began_ms, config.drain_notice, config.drain_time, config.close_timeout);
         let now_ms = self.now.mono_ms;
         let waits = self.door.is_accepting() && now_ms < timetable.first_ms;
         if now_ms < timetable.leave_ms || waits {
@@ -185,9 +181,7 @@ impl<N: Net> Worker<N> {
             return;
         }
         let waits = match self.departure.timetable {
-            Some(timetable) => {
-                (hot.pending > 0 || !served) && self.now.mono_ms < timetable.last_ms
-            }
+            Some(timetable) => (hot.pending > 0 || !served) && self.now.mono_ms < timetable.last_ms,
             None => hot.pending > 0,
         };
         if waits && !self.net.plants(Fault::CloseUnserved) {

@@ -109,9 +109,7 @@ impl<N: Net> Worker<N> {
             let run = self.feeds[reference.feed as usize].run(reference.at as usize);
             matches!(run, Run::CaughtUp)
         };
-        hot.outbox.is_none()
-            && !hot.flags.has(Flags::BLOCKED)
-            && hot.references().all(caught_up)
+        hot.outbox.is_none() && !hot.flags.has(Flags::BLOCKED) && hot.references().all(caught_up)
     }
 
     /// Books what a send came to. Returns how many bytes were taken.

@@ -1,7 +1,8 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
 //! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `deliver` (mail),
-//! `flush` (send), `sweep` (time, with `drain`), `bury` (end). Nothing here touches the world but through `Net`.
+//! `flush` (send), `sweep` (time, with `drain`), `bury` (end). Nothing here touches the world but
+//! through `Net`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -296,7 +297,12 @@ impl<N: Net> Worker<N> {
         let due = u64::from(self.next_due) * TICK_MS;
         let due = if self.next_due == u32::MAX { None } else { Some(due) };
         let upkeep = (!self.shard.is_empty()).then_some(self.next_upkeep_ms);
-        let due = due.into_iter().chain(self.door.retry_ms()).chain(upkeep).chain(self.drain_due_ms()).min()?;
+        let due = due
+            .into_iter()
+            .chain(self.door.retry_ms())
+            .chain(upkeep)
+            .chain(self.drain_due_ms())
+            .min()?;
         Some(Duration::from_millis(due.saturating_sub(self.now.mono_ms).max(1)))
     }
 

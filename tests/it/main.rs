@@ -9,6 +9,7 @@ mod wire; // a client of bytes
 mod api; // what a backend does over HTTP
 mod close; // how connections end: codes, order, last words
 mod deflate; // permessage-deflate as it is negotiated and spoken
+mod drain; // how a node stops, and how connections of age go
 mod frames; // frames and messages, valid and not
 mod handshake; // what becomes a WebSocket, and what does not
 mod hostile; // floods, bombs, and who does not read
