@@ -17,8 +17,7 @@ use crate::ws::close::{CloseCode, Pace};
 /// How far this worker is in leaving.
 #[derive(Debug, Default)]
 pub(super) struct Departure {
-    /// Its timetable, when the notice is over.
-    timetable: Option<Timetable>,
+    stage: Stage,
     /// How many connections it had then.
     count: u64,
     /// How many of them know when they are closed.
@@ -33,6 +32,26 @@ pub(super) struct Departure {
     over: bool,
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+enum Stage {
+    /// It serves; perhaps the notice is given.
+    #[default]
+    Serving,
+    /// The notice is over, but the door still lets in who waits.
+    LastCall,
+    /// Connections are told and closed by this timetable.
+    Leaving(Timetable),
+}
+
+impl Departure {
+    fn timetable(&self) -> Option<Timetable> {
+        match self.stage {
+            Stage::Leaving(timetable) => Some(timetable),
+            Stage::Serving | Stage::LastCall => None,
+        }
+    }
+}
+
 impl<N: Net> Worker<N> {
     /// Whether this worker is done for good: the node has drained.
     pub fn is_over(&self) -> bool {
@@ -41,12 +60,16 @@ impl<N: Net> Worker<N> {
 
     /// Whether new clients are turned away, and old ones let go.
     pub(super) fn is_leaving(&self) -> bool {
-        self.departure.timetable.is_some()
+        matches!(self.departure.stage, Stage::Leaving(_))
     }
 
-    /// Whether there are connections that nobody has told yet.
+    /// Whether it has something to do about leaving at once.
     pub(super) fn is_telling(&self) -> bool {
-        self.is_leaving() && (self.departure.next as usize) < self.table.slots()
+        match self.departure.stage {
+            Stage::Serving => false,
+            Stage::LastCall => true,
+            Stage::Leaving(_) => (self.departure.next as usize) < self.table.slots(),
+        }
     }
 
     /// When a draining worker looks again, in milliseconds: others may have become empty.
@@ -62,10 +85,10 @@ impl<N: Net> Worker<N> {
         let Some(began_ms) = drain.began_ms() else { return };
         self.departure.shut = drain.door_is_shut();
         self.departure.over = drain.is_over();
-        if self.departure.timetable.is_none() {
+        if !self.is_leaving() {
             self.leave_in_time(began_ms);
         }
-        let Some(timetable) = self.departure.timetable else { return };
+        let Some(timetable) = self.departure.timetable() else { return };
         self.tell_some(timetable);
         if self.now.mono_ms >= timetable.end_ms {
             self.cut_off();
@@ -79,11 +102,14 @@ impl<N: Net> Worker<N> {
         let timetable =
             Timetable::new(began_ms, config.drain_notice, config.drain_time, config.close_timeout);
         let now_ms = self.now.mono_ms;
-        let waits = self.door.is_accepting() && now_ms < timetable.first_ms;
-        if now_ms < timetable.leave_ms || waits {
+        if now_ms < timetable.leave_ms {
             return;
         }
-        self.departure.timetable = Some(timetable);
+        if self.door.is_accepting() && now_ms < timetable.first_ms {
+            self.departure.stage = Stage::LastCall;
+            return;
+        }
+        self.departure.stage = Stage::Leaving(timetable);
         self.departure.count = self.table.len() as u64;
         if self.id == 0 {
             self.net.stop_listening();
@@ -104,7 +130,7 @@ impl<N: Net> Worker<N> {
 
     /// A connection has become a WebSocket that would have been told, had it been one before.
     pub(super) fn send_off_late(&mut self, slot: u32) {
-        if let Some(timetable) = self.departure.timetable {
+        if let Some(timetable) = self.departure.timetable() {
             self.send_off(slot, timetable);
         }
     }
@@ -180,7 +206,7 @@ impl<N: Net> Worker<N> {
         if hot.flags.has(Flags::DEAD) {
             return;
         }
-        let waits = match self.departure.timetable {
+        let waits = match self.departure.timetable() {
             Some(timetable) => (hot.pending > 0 || !served) && self.now.mono_ms < timetable.last_ms,
             None => hot.pending > 0,
         };

@@ -2,6 +2,8 @@
 //! order that the seed decides. At the end the faults stop, everybody reads, and nothing may be
 //! missing; then everybody leaves, and nothing may be left.
 
+pub mod drain;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -289,6 +291,9 @@ impl Stage {
             ("turns", Counter::Turns),
             ("letters", Counter::Letters),
             ("stalled connections closed", Counter::Stalled),
+            ("connections drained", Counter::Drained),
+            ("connections of age closed", Counter::Aged),
+            ("connections cut off", Counter::CutOff),
         ] {
             tally.add(name, self.stats.sum(counter));
         }
