@@ -206,9 +206,10 @@ impl<N: Net> Worker<N> {
         if hot.flags.has(Flags::DEAD) {
             return;
         }
+        let asks = hot.pending > 0 || hot.inbox.as_ref().is_some_and(|i| !i.held.is_empty());
         let waits = match self.departure.timetable() {
-            Some(timetable) => (hot.pending > 0 || !served) && self.now.mono_ms < timetable.last_ms,
-            None => hot.pending > 0,
+            Some(timetable) => (asks || !served) && self.now.mono_ms < timetable.last_ms,
+            None => asks,
         };
         if waits && !self.net.plants(Fault::CloseUnserved) {
             self.table.cold_mut(slot).deadline = self.tick() + 1;
