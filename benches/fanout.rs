@@ -116,6 +116,9 @@ impl Net for Counting {
         batch.clear();
     }
 
+    fn backlog(&self, _: WorkerId) -> usize {
+        0
+    }
     fn collect(&mut self, _: &mut Vec<Mail>) {}
 }
 

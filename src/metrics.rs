@@ -57,6 +57,16 @@ counters! {
     Errors = "fanwire_errors_total" counter;
     /// Messages refused because of the rate.
     RateLimited = "fanwire_rate_limited_total" counter;
+    /// Times that a connection was not read because of its bytes a second.
+    BytesLimited = "fanwire_bytes_limited_total" counter;
+    /// Connections closed for ten bursts over the rate without a pause.
+    Floods = "fanwire_closed_flood_total" counter;
+    /// Requests refused because their connection has brought too many channels into being.
+    ChannelsLimited = "fanwire_new_channels_limited_total" counter;
+    /// Requests refused because a worker has too much mail.
+    Crowded = "fanwire_refused_mail_total" counter;
+    /// Connections that ended, or requests refused, because buffers are full.
+    BuffersFull = "fanwire_refused_buffers_total" counter;
     /// Times that a connection was not read because answers waited.
     Paused = "fanwire_paused_total" counter;
     /// Connections closed because no pong came.
@@ -81,16 +91,30 @@ counters! {
     HistoryBytes = "fanwire_history_bytes" gauge;
     /// Bytes in the windows of feeds.
     WindowBytes = "fanwire_window_bytes" gauge;
+    /// Bytes of unfinished input and private output.
+    BufferedBytes = "fanwire_buffered_bytes" gauge;
+    /// Bytes of letters that wait for workers.
+    MailBytes = "fanwire_mail_bytes" gauge;
 }
 
 /// The counters of one worker, on cache lines of its own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub struct WorkerStats {
     values: [AtomicU64; COUNTERS.len()],
     /// Milliseconds of the worker's clock at which the turn began that is under way.
     turn_began_ms: AtomicU64,
     waiting: AtomicBool,
+}
+
+impl Default for WorkerStats {
+    fn default() -> Self {
+        Self {
+            values: std::array::from_fn(|_| AtomicU64::new(0)),
+            turn_began_ms: AtomicU64::new(0),
+            waiting: AtomicBool::new(false),
+        }
+    }
 }
 
 impl WorkerStats {

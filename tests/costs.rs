@@ -108,6 +108,9 @@ impl Net for World {
     fn place(&mut self, _: WorkerId, _: NonZeroU32, _: Peer) {}
     fn take_placed(&mut self, _: &mut Vec<(NonZeroU32, Peer)>) {}
     fn post(&mut self, _: WorkerId, _: &mut Vec<Mail>) {}
+    fn backlog(&self, _: WorkerId) -> usize {
+        0
+    }
     fn collect(&mut self, _: &mut Vec<Mail>) {}
 }
 

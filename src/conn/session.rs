@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::ledger::Charge;
 use crate::client::code::Fault;
 use crate::http::Refusal;
 use crate::http::body::BodyReader;
@@ -27,6 +28,10 @@ pub struct Call {
     pub ask: Ask,
     /// Its body so far.
     pub body: Option<BodyReader>,
+    /// What the body takes.
+    pub charge: Charge,
+    /// Tick at which the body began to come.
+    pub began: u32,
     /// The request was HEAD.
     pub head_only: bool,
     /// The connection ends after the answer.

@@ -321,6 +321,22 @@ impl Shard {
         }
     }
 
+    /// Whether a channel exists.
+    pub fn knows(&self, channel: &str) -> bool {
+        self.names.contains_key(channel)
+    }
+
+    /// How many channels have come into being so far.
+    pub fn births(&self) -> u64 {
+        self.next_epoch
+    }
+
+    /// The workers that have subscribers of a channel.
+    pub fn interested(&self, channel: &str) -> impl Iterator<Item = WorkerId> + '_ {
+        let interests = self.find(channel).map(|channel| channel.interests.iter());
+        interests.into_iter().flatten().map(|interest| interest.worker)
+    }
+
     /// Number of channels.
     pub fn len(&self) -> usize {
         self.channels.len()

@@ -96,6 +96,7 @@ impl<N: Net> Worker<N> {
 
     /// Frees the connections that are dead. What they had is dropped here and nowhere else.
     pub(super) fn bury(&mut self) {
+        self.fail_overfull();
         let mut dead = std::mem::take(&mut self.dead);
         for slot in dead.drain(..) {
             if self.table.occupied(slot).is_none() {

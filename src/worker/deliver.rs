@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::mail::{
-    Answer, Content, History, Join, JoinAnswer, Leave, List, Mail, PageLetter, Publish, Pull,
-    Requester, Ticket,
+    Answer, Birth, Content, History, Join, JoinAnswer, Leave, List, Mail, PageLetter, Publish,
+    Pull, Requester, Ticket,
 };
 use super::net::Net;
 use crate::client::answer;
@@ -14,9 +14,10 @@ use crate::client::code::{Code, Fault};
 use crate::conn::entry::{Flags, Phase};
 use crate::feed::Appended;
 use crate::hub::shard::{Joined, Refused};
-use crate::hub::{Delivery, encode};
-use crate::limits::HISTORY_ANSWER_BYTES;
+use crate::hub::{ConnectionKey, Delivery, encode};
+use crate::limits::{HISTORY_ANSWER_BYTES, OVERLOAD_PACE_MS};
 use crate::metrics::Counter;
+use crate::ws::close::CloseCode;
 
 impl<N: Net> Worker<N> {
     /// Takes all mail that has arrived, then what this worker has posted to itself.
@@ -52,6 +53,11 @@ impl<N: Net> Worker<N> {
             Mail::Return(answer) => {
                 self.letter(answer.ticket.connection.worker, Mail::Answer(answer));
             }
+            Mail::Created(key) => {
+                if self.table.same(key.slot, key.generation).is_some() {
+                    self.created(key.slot);
+                }
+            }
             Mail::Page(letter) => self.take_page(*letter),
             Mail::Deliver(delivery) => self.append(&delivery),
             Mail::Answer(answer) => self.open_answer(*answer),
@@ -64,13 +70,20 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_join(&mut self, join: Join) {
-        let Join { from, channel, encoding, feed, reader, since, request } = join;
-        let outcome =
-            self.shard.join(&channel, from, encoding, feed, &since, self.now, &mut self.codec);
+        let Join { from, channel, encoding, feed, reader, since, request, birth } = join;
+        let births = self.shard.births();
+        let outcome = if self.is_stillborn(birth, &channel) {
+            Err(Code::RateLimited)
+        } else {
+            self.shard
+                .join(&channel, from, encoding, feed, &since, self.now, &mut self.codec)
+                .map_err(code)
+        };
         let Some(reader) = reader else {
             debug_assert!(outcome.is_ok(), "a live feed's channel exists");
             return;
         };
+        self.note_birth(birth, births, reader.connection);
         let (page, joined) = match outcome {
             Ok(Joined { position, recovered, missed, page }) => {
                 let position = Some(position);
@@ -80,7 +93,7 @@ impl<N: Net> Worker<N> {
                 let (position, recovered, missed) = (None, false, None);
                 let nothing =
                     JoinAnswer { request, position, recovered, missed, channel, encoding };
-                (Err(code(refused)), nothing)
+                (Err(refused), nothing)
             }
         };
         let letter = PageLetter { feed, reader, page, joined: Some(joined) };
@@ -101,7 +114,11 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_publish(&mut self, publish: Publish) {
-        let Publish { channel, draft, idempotency, ticket } = publish;
+        let Publish { channel, draft, idempotency, ticket, birth } = publish;
+        if let Some((fault, pace_ms)) = self.not_admitted(birth, &channel) {
+            return self.answer(ticket, Some(channel), Content::Refused(fault, Some(pace_ms)));
+        }
+        let births = self.shard.births();
         let idempotency = idempotency.as_ref().map(|(publisher, key)| (&**publisher, &**key));
         let mut deliveries = std::mem::take(&mut self.deliveries);
         let outcome = self.shard.publish(
@@ -116,6 +133,7 @@ impl<N: Net> Worker<N> {
             self.letter(worker, Mail::Deliver(Box::new(delivery)));
         }
         self.deliveries = deliveries;
+        self.note_birth(birth, births, ticket.connection);
         let content = match outcome {
             Ok((published, publication)) => {
                 if let Some(publication) = publication {
@@ -130,6 +148,34 @@ impl<N: Net> Worker<N> {
             }
         };
         self.answer(ticket, Some(channel), content);
+    }
+
+    /// Why a publication is refused before it has a position.
+    fn not_admitted(&self, birth: Birth, channel: &str) -> Option<(Fault, u64)> {
+        if self.is_stillborn(birth, channel) {
+            self.count_one(Counter::ChannelsLimited);
+            let message = "this connection has brought too many channels into being";
+            return Some((Fault::new(Code::RateLimited, message), self.new_channel_pace_ms()));
+        }
+        // Deliveries are never dropped: where they would pile up, there shall be none.
+        if self.is_any_crowded()
+            && self.shard.interested(channel).any(|worker| self.is_crowded(worker))
+        {
+            return Some((self.crowded(), OVERLOAD_PACE_MS));
+        }
+        None
+    }
+
+    /// Whether a channel would have to come into being, and may not.
+    fn is_stillborn(&self, birth: Birth, channel: &str) -> bool {
+        birth == Birth::Refused && !self.shard.knows(channel)
+    }
+
+    /// Tells a connection's worker that its request has brought a channel into being.
+    fn note_birth(&mut self, birth: Birth, births: u64, connection: ConnectionKey) {
+        if birth == Birth::Counted && self.shard.births() > births {
+            self.letter(connection.worker, Mail::Created(connection));
+        }
     }
 
     fn owner_history(&mut self, history: History) {
@@ -213,7 +259,13 @@ impl<N: Net> Worker<N> {
                 self.answered(slot);
                 self.take_client_answer(slot, &id, answer);
             }
-            (Requester::Raw, Phase::Open) => self.answered(slot),
+            (Requester::Raw, Phase::Open) => {
+                self.answered(slot);
+                // There are no words for it here, and it must not get lost in silence.
+                if let Content::Refused(..) = answer.content {
+                    self.fail(slot, CloseCode::OVERLOADED);
+                }
+            }
             (Requester::Http(number), Phase::Exchange) => {
                 let number = *number;
                 self.take_answer(slot, number, answer);

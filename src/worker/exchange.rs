@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Worker;
-use super::mail::{Answer, Content, History, List, Mail, Publish, Requester, Ticket};
+use super::mail::{Answer, Birth, Content, History, List, Mail, Publish, Requester, Ticket};
 use super::net::{Net, WorkerId};
 use crate::client::batch;
 use crate::client::code::{Code, Fault};
@@ -15,7 +15,7 @@ use crate::http::reply::{self, Circumstances, Reply};
 use crate::hub::channel::Draft;
 use crate::hub::shard::{Description, Published};
 use crate::hub::{ConnectionKey, Kind, Position};
-use crate::limits::{LIVE_MS, READY_TIMEOUT};
+use crate::limits::{LIVE_MS, OVERLOAD_PACE_MS, READY_TIMEOUT};
 use crate::metrics::Counter;
 
 /// Whom idempotency keys of the API belong to, as long as there is one backend.
@@ -71,21 +71,25 @@ impl<N: Net> Worker<N> {
         } else {
             match batch::parse_value(&body) {
                 Ok(data) => (data.kind, Arc::from(&*data.bytes)),
-                Err(fault) => return self.finish(slot, &call, &refused(&fault)),
+                Err(fault) => return self.finish(slot, &call, &refused(&fault, None)),
             }
         };
         let draft = Draft { kind, payload, from: None, key, skip };
         let idempotency = idempotency_key.map(|key| (BACKEND.into(), key));
         let ticket = self.ticket(slot, 0);
         let owner = self.owner(&channel);
-        let letter = Publish { channel, draft, idempotency, ticket };
+        if self.is_crowded(owner) {
+            let fault = self.crowded();
+            return self.finish(slot, &call, &refused(&fault, Some(OVERLOAD_PACE_MS)));
+        }
+        let letter = Publish { channel, draft, idempotency, ticket, birth: Birth::Free };
         self.await_one(slot, call, owner, Mail::Publish(Box::new(letter)));
     }
 
     fn publish_batch(&mut self, slot: u32, mut call: Call, body: &[u8]) {
         let items = match batch::parse_batch(body, self.config.max_batch) {
             Ok(items) => items,
-            Err(fault) => return self.finish(slot, &call, &refused(&fault)),
+            Err(fault) => return self.finish(slot, &call, &refused(&fault, None)),
         };
         let mut results = Vec::new();
         for item in items {
@@ -99,6 +103,11 @@ impl<N: Net> Worker<N> {
                         continue;
                     }
                 };
+                let owner = self.owner(&channel);
+                if self.is_crowded(owner) {
+                    results.push(Some(Err(self.crowded())));
+                    continue;
+                }
                 results.push(None);
                 call.awaited += 1;
                 let key = item.key.as_deref().map(Into::into);
@@ -107,8 +116,8 @@ impl<N: Net> Worker<N> {
                 let idempotency =
                     item.idempotency_key.as_deref().map(|key| (BACKEND.into(), key.into()));
                 let ticket = self.ticket(slot, number);
-                let owner = self.owner(&channel);
-                let letter = Publish { channel, draft, idempotency, ticket };
+                let birth = Birth::Free;
+                let letter = Publish { channel, draft, idempotency, ticket, birth };
                 self.letter(owner, Mail::Publish(Box::new(letter)));
             }
         }
@@ -228,9 +237,9 @@ impl<N: Net> Worker<N> {
     }
 }
 
-fn refused(fault: &Fault) -> Reply<'static> {
+fn refused(fault: &Fault, pace_ms: Option<u64>) -> Reply<'static> {
     let code = fault.code;
-    reply::error(code.as_str(), code.status(), &fault.message, code.temporary(), None)
+    reply::error(code.as_str(), code.status(), &fault.message, code.temporary(), pace_ms)
 }
 
 /// The answer to a request for one thing.
@@ -250,10 +259,10 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
         Content::Described(description) => {
             Reply::json(200, describe(&description).to_string().into_bytes())
         }
-        Content::Refused(fault, _) => refused(&fault),
+        Content::Refused(fault, pace_ms) => refused(&fault, pace_ms),
         Content::Listed(_) | Content::Probed | Content::Left(_) => {
             let what = channel.unwrap_or("this");
-            refused(&Fault::new(Code::Internal, format!("no answer for {what}")))
+            refused(&Fault::new(Code::Internal, format!("no answer for {what}")), None)
         }
     }
 }

@@ -32,12 +32,49 @@ pub enum Mail {
     /// To the owner, who sends it back: so an answer that needs nothing of the owner keeps its
     /// place among those that do.
     Return(Box<Answer>),
+    /// From the owner: this connection's request has brought a channel into being.
+    Created(ConnectionKey),
     /// From the owner: the page that was asked for.
     Page(Box<PageLetter>),
     /// From the owner: a publication.
     Deliver(Box<Delivery>),
     /// From the owner: an answer.
     Answer(Box<Answer>),
+}
+
+/// What a letter takes beside what it carries, roughly.
+const LETTER: usize = 192;
+
+impl Mail {
+    /// What it takes in memory, roughly, for the bound on mail. Shared bytes count in full.
+    pub fn weight(&self) -> usize {
+        LETTER
+            + match self {
+                Self::Publish(publish) => publish.draft.payload.len(),
+                Self::Deliver(delivery) => delivery.frames.len(),
+                Self::Answer(answer) | Self::Return(answer) => match &answer.content {
+                    Content::History(json) => json.len(),
+                    Content::Listed(list) => list.len() * size_of::<Description>(),
+                    _ => 0,
+                },
+                Self::Page(letter) => {
+                    let frames = letter.page.as_ref().ok().and_then(|page| page.frames.as_ref());
+                    frames.map_or(0, |frames| frames.len())
+                }
+                _ => 0,
+            }
+    }
+}
+
+/// Whether a request may bring its channel into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Birth {
+    /// It may.
+    Free,
+    /// It may, and its connection is told, which counts.
+    Counted,
+    /// It may not: its connection has brought forth enough for now.
+    Refused,
 }
 
 /// A new subscriber.
@@ -57,6 +94,8 @@ pub struct Join {
     pub since: Since,
     /// The request that asked for it.
     pub request: RequestId,
+    /// Whether the channel may be new.
+    pub birth: Birth,
 }
 
 /// A subscription that waits for a page.
@@ -105,6 +144,8 @@ pub struct Publish {
     pub idempotency: Option<(Box<str>, Box<str>)>,
     /// Who waits for the answer.
     pub ticket: Ticket,
+    /// Whether the channel may be new.
+    pub birth: Birth,
 }
 
 /// A wish to read history.

@@ -13,6 +13,7 @@ use slab::Slab;
 
 use crate::config::Config;
 use crate::conn::entry::Flags;
+use crate::conn::ledger::Ledger;
 use crate::conn::table::Table;
 use crate::entropy::Random;
 use crate::feed::Feed;
@@ -26,6 +27,7 @@ use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
 mod audit;
+mod bounds;
 mod bury;
 mod codec;
 mod command;
@@ -39,6 +41,7 @@ pub mod mailbox;
 pub mod mio;
 pub mod net;
 mod pages;
+mod rate;
 mod request;
 mod serve;
 mod subscribe;
@@ -117,6 +120,14 @@ pub struct Worker<N: Net> {
     arrived: Vec<Mail>,
     post: Vec<Vec<Mail>>,
 
+    // Bounds.
+    /// What all connections here hold.
+    ledger: Ledger,
+    /// Connections for which something found no room.
+    overfull: Vec<u32>,
+    /// What waited at each worker when this turn began, and what this turn has added.
+    backlogs: Vec<usize>,
+
     // Buffers.
     events: Vec<Event>,
     /// What is received, one connection at a time.
@@ -178,6 +189,9 @@ impl<N: Net> Worker<N> {
             local: VecDeque::new(),
             arrived: Vec::new(),
             post: (0..workers).map(|_| Vec::new()).collect(),
+            ledger: Ledger::default(),
+            overfull: Vec::new(),
+            backlogs: vec![0; workers],
             events: Vec::with_capacity(EVENTS),
             input: vec![0; READ_BYTES],
             answers: Vec::new(),
@@ -229,6 +243,7 @@ impl<N: Net> Worker<N> {
         self.now = self.net.now();
         self.counters().turns(self.now.mono_ms);
         self.net.collect(&mut self.arrived);
+        self.see_backlogs();
     }
 
     /// Sorts events into lists. An event of a slot that was reused is one look too many.
@@ -268,6 +283,7 @@ impl<N: Net> Worker<N> {
 
     /// Posts a letter; one to oneself waits for the next `deliver`.
     fn letter(&mut self, to: WorkerId, mail: Mail) {
+        self.backlogs[usize::from(to)] += mail.weight();
         if to == self.id {
             self.local.push_back(mail);
         } else {
@@ -309,6 +325,8 @@ impl<N: Net> Worker<N> {
         counters.set(Counter::Channels, self.shard.len() as u64);
         counters.set(Counter::HistoryBytes, self.shard.history_bytes() as u64);
         counters.set(Counter::WindowBytes, self.spare.bytes() as u64);
+        counters.set(Counter::BufferedBytes, self.ledger.bytes() as u64);
+        counters.set(Counter::MailBytes, self.backlogs[usize::from(self.id)] as u64);
     }
 
     fn mark_ready(&mut self, slot: u32) {

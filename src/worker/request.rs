@@ -42,7 +42,6 @@ impl<N: Net> Worker<N> {
                     session.scanner = Scanner::default();
                 }
                 hot.flags.clear(Flags::BEGUN);
-                self.tidy_inbox(slot);
                 let used = length - before;
                 match Head::parse(&head[..length]) {
                     Ok(head) => self.take_request(slot, &head),
@@ -53,9 +52,10 @@ impl<N: Net> Worker<N> {
             Ok(None) => {
                 let scanner = std::mem::take(scanner);
                 cold.session.get_or_insert_default().scanner = scanner;
-                hot.inbox.get_or_insert_default().held = head.into_owned();
                 // The first head of a connection has its time from the accept on.
-                if hot.flags.set(Flags::BEGUN) && !hot.flags.has(Flags::HANDSHAKE) {
+                let later = hot.flags.set(Flags::BEGUN) && !hot.flags.has(Flags::HANDSHAKE);
+                self.inbox(slot).held = head.into_owned();
+                if later {
                     self.set_deadline(slot, self.config.handshake_timeout);
                 }
                 bytes.len()
@@ -118,6 +118,8 @@ impl<N: Net> Worker<N> {
         Ok(Call {
             ask,
             body,
+            charge: self.ledger.charge(),
+            began: self.tick(),
             head_only: head.method == Method::Head,
             close: !head.keep_alive(),
             awaited: 0,
@@ -223,14 +225,17 @@ impl<N: Net> Worker<N> {
         };
         match body.push(bytes) {
             Ok((used, false)) => {
-                // A body may be long: what is limited is the time without progress.
-                self.set_deadline(slot, self.config.handshake_timeout);
+                let (began, came) = (call.began, body.len());
+                if self.settle_body(slot) {
+                    self.set_progress_deadline(slot, began, came);
+                }
                 used
             }
             Ok((used, true)) => {
                 self.enter(slot, Phase::Exchange, std::time::Duration::ZERO);
                 if let Some(mut call) = self.take_call(slot) {
                     let body = call.body.take().map(BodyReader::take).unwrap_or_default();
+                    call.charge.set(0);
                     self.carry_out(slot, call, body);
                 }
                 used

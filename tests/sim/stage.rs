@@ -288,6 +288,11 @@ impl Stage {
             ("paused reads", Counter::Paused),
             ("turns", Counter::Turns),
             ("letters", Counter::Letters),
+            ("buffers full", Counter::BuffersFull),
+            ("refused for mail", Counter::Crowded),
+            ("new channels refused", Counter::ChannelsLimited),
+            ("messages out of time", Counter::TimedOut),
+            ("floods", Counter::Floods),
             ("stalled connections closed", Counter::Stalled),
         ] {
             tally.add(name, self.stats.sum(counter));
