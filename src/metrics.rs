@@ -25,6 +25,8 @@ counters! {
     Buried = "fanwire_connections_closed_total" counter;
     /// Connections refused because the node is full.
     Full = "fanwire_refused_full_total" counter;
+    /// Connections and requests refused because their address has too many connections.
+    AddressFull = "fanwire_refused_address_total" counter;
     /// Connections refused because too many handshakes were under way.
     HandshakesFull = "fanwire_refused_handshakes_total" counter;
     /// Times that descriptors ran out while accepting.
@@ -84,13 +86,23 @@ counters! {
 }
 
 /// The counters of one worker, on cache lines of its own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub struct WorkerStats {
     values: [AtomicU64; COUNTERS.len()],
     /// Milliseconds of the worker's clock at which the turn began that is under way.
     turn_began_ms: AtomicU64,
     waiting: AtomicBool,
+}
+
+impl Default for WorkerStats {
+    fn default() -> Self {
+        Self {
+            values: std::array::from_fn(|_| AtomicU64::new(0)),
+            turn_began_ms: AtomicU64::new(0),
+            waiting: AtomicBool::new(false),
+        }
+    }
 }
 
 impl WorkerStats {
