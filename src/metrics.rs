@@ -25,6 +25,8 @@ counters! {
     Buried = "fanwire_connections_closed_total" counter;
     /// Connections refused because the node is full.
     Full = "fanwire_refused_full_total" counter;
+    /// Connections and requests refused because their address has too many connections.
+    AddressFull = "fanwire_refused_address_total" counter;
     /// Connections refused because too many handshakes were under way.
     HandshakesFull = "fanwire_refused_handshakes_total" counter;
     /// Times that descriptors ran out while accepting.

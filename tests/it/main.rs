@@ -6,6 +6,7 @@ mod peer; // a client of fanwire.v1 on tungstenite
 mod server; // the program under test
 mod wire; // a client of bytes
 
+mod addresses; // how many connections one address may have
 mod api; // what a backend does over HTTP
 mod close; // how connections end: codes, order, last words
 mod deflate; // permessage-deflate as it is negotiated and spoken

@@ -52,7 +52,11 @@ pub struct Frame {
 
 impl Wire {
     pub fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
+        Self::on(TcpStream::connect(("127.0.0.1", port)).expect("connect"))
+    }
+
+    /// Speaks over a connection that is there.
+    pub fn on(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(PATIENCE)).expect("read timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("write timeout");
