@@ -78,6 +78,8 @@ pub const MAX_POSITION: usize = 64;
 pub const MAX_KEY: usize = 64;
 /// Bytes of a token, and of a cursor of a list.
 pub const MAX_TOKEN: usize = 16 << 10;
+/// Bytes of an API key's secret; nothing longer is looked at.
+pub const MAX_SECRET: usize = 256;
 /// Channels that one `subscribe` may name.
 pub const MAX_WISHES: usize = 1000;
 /// Messages or members of one answer, when the request does not say.

@@ -35,6 +35,10 @@ counters! {
     HttpRequests = "fanwire_http_requests_total" counter;
     /// HTTP requests refused with a 4xx or 5xx.
     HttpRefused = "fanwire_http_refused_total" counter;
+    /// HTTP requests refused with 401: no API key, or none that exists.
+    Unauthorized = "fanwire_http_unauthorized_total" counter;
+    /// HTTP requests, and items of batches, refused because the API key lacks a scope or a channel.
+    Forbidden = "fanwire_http_forbidden_total" counter;
     /// Messages received from clients.
     MessagesIn = "fanwire_messages_received_total" counter;
     /// Bytes received.
@@ -84,13 +88,20 @@ counters! {
 }
 
 /// The counters of one worker, on cache lines of its own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub struct WorkerStats {
     values: [AtomicU64; COUNTERS.len()],
     /// Milliseconds of the worker's clock at which the turn began that is under way.
     turn_began_ms: AtomicU64,
     waiting: AtomicBool,
+}
+
+impl Default for WorkerStats {
+    fn default() -> Self {
+        let values = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { values, turn_began_ms: AtomicU64::new(0), waiting: AtomicBool::new(false) }
+    }
 }
 
 impl WorkerStats {

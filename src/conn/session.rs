@@ -10,6 +10,7 @@ use crate::http::head::Scanner;
 use crate::http::reply::Content;
 use crate::hub::ConnectionKey;
 use crate::hub::shard::{Description, Published, Span};
+use crate::policy::authorize::Caller;
 
 /// The part of a connection that comes and goes.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Session {
 pub struct Call {
     /// What it asks for.
     pub ask: Ask,
+    /// Who asks.
+    pub caller: Caller,
     /// Its body so far.
     pub body: Option<BodyReader>,
     /// The request was HEAD.

@@ -34,6 +34,7 @@ mod door;
 mod exchange;
 mod flush;
 mod identity;
+mod keys;
 pub mod mail;
 pub mod mailbox;
 pub mod mio;

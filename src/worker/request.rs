@@ -18,6 +18,7 @@ use crate::hub::encode::ALL;
 use crate::hub::shard::Span;
 use crate::limits::{MAX_KEY, MAX_POSITION};
 use crate::metrics::Counter;
+use crate::policy::authorize::Caller;
 
 impl<N: Net> Worker<N> {
     /// Takes bytes of a request head. Returns how many belong to it.
@@ -89,7 +90,12 @@ impl<N: Net> Worker<N> {
             Route::Socket { .. } | Route::Echo | Route::Raw(_) => self.upgrade(slot, head, route),
             route => match self.call(head, route) {
                 Ok(call) => self.begin_call(slot, call, head),
-                Err(refusal) => self.refuse(slot, &refusal, head_only),
+                Err(refusal) => {
+                    // A body that nobody reads must not be taken for the next request.
+                    let close = !head.keep_alive() || !matches!(head.body(), Ok(Body::None));
+                    let circumstances = Circumstances { head_only, close, wall_ms: None };
+                    self.reply(slot, &Reply::refusal(&refusal), circumstances);
+                }
             },
         }
     }
@@ -107,7 +113,8 @@ impl<N: Net> Worker<N> {
 
     /// Translates a route to what is asked for, owned, since the head is about to go.
     fn call(&self, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
-        let ask = match self.ask(head, route) {
+        let caller = self.caller(head, &route)?;
+        let ask = match self.ask(head, route, &caller) {
             Ok(ask) => ask,
             Err(refusal) => Ask::Refuse(refusal),
         };
@@ -117,6 +124,7 @@ impl<N: Net> Worker<N> {
         };
         Ok(Call {
             ask,
+            caller,
             body,
             head_only: head.method == Method::Head,
             close: !head.keep_alive(),
@@ -125,21 +133,27 @@ impl<N: Net> Worker<N> {
         })
     }
 
-    fn ask(&self, head: &Head<'_>, route: Route<'_>) -> Result<Ask, Refusal> {
+    fn ask(&self, head: &Head<'_>, route: Route<'_>, caller: &Caller) -> Result<Ask, Refusal> {
         let not_enabled = || Refusal::keeping(403, "not_enabled", "this server does not do that");
         Ok(match route {
-            Route::Broadcast => self.publish_ask(head, ALL.into())?,
+            Route::Broadcast => {
+                self.check_reach(caller, ALL)?;
+                self.publish_ask(head, ALL.into())?
+            }
             Route::Publish { channel } => {
                 check_name(name::check_writable(&channel))?;
+                self.check_reach(caller, &channel)?;
                 self.publish_ask(head, channel.as_ref().into())?
             }
             Route::PublishBatch => Ask::Batch,
             Route::Describe { channel } => {
                 check_name(name::check_readable(&channel))?;
+                self.check_reach(caller, &channel)?;
                 Ask::Describe(channel.as_ref().into())
             }
             Route::History(wanted) => {
                 check_name(name::check_readable(&wanted.channel))?;
+                self.check_reach(caller, &wanted.channel)?;
                 let (since, before) = (boxed(wanted.since), boxed(wanted.before));
                 let span = Span { since, before, limit: wanted.limit as usize };
                 Ask::History(wanted.channel.as_ref().into(), span)
