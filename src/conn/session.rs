@@ -56,7 +56,7 @@ pub enum Ask {
         /// What their names begin with.
         prefix: Box<str>,
         /// After which they stand.
-        after: Option<Box<str>>,
+        after: Option<Arc<str>>,
         /// At most so many.
         limit: usize,
     },

@@ -19,7 +19,8 @@ use crate::limits::HISTORY_ANSWER_BYTES;
 use crate::metrics::Counter;
 
 impl<N: Net> Worker<N> {
-    /// Takes all mail that has arrived, then what this worker has posted to itself.
+    /// Takes all mail that has arrived, then what this worker has posted to itself, and goes on with
+    /// one of the lists that take several turns.
     pub(super) fn deliver(&mut self) {
         let mut arrived = std::mem::take(&mut self.arrived);
         self.counters().add(Counter::Letters, arrived.len() as u64);
@@ -27,6 +28,9 @@ impl<N: Net> Worker<N> {
             self.open_letter(mail);
         }
         self.arrived = arrived;
+        if let Some(mail) = self.later.pop_front() {
+            self.open_letter(mail);
+        }
         while let Some(mail) = self.local.pop_front() {
             self.open_letter(mail);
         }
@@ -43,11 +47,7 @@ impl<N: Net> Worker<N> {
                 let description = self.shard.describe(&channel, self.now);
                 self.answer(ticket, Some(channel), Content::Described(description));
             }
-            Mail::List(list) => {
-                let List { prefix, after, limit, ticket } = *list;
-                let listed = self.shard.list(&prefix, after.as_deref(), limit);
-                self.answer(ticket, None, Content::Listed(listed));
-            }
+            Mail::List(list) => self.owner_list(list),
             Mail::Probe(ticket) => self.answer(ticket, None, Content::Probed),
             Mail::Return(answer) => {
                 self.letter(answer.ticket.connection.worker, Mail::Answer(answer));
@@ -162,6 +162,22 @@ impl<N: Net> Worker<N> {
             }
         }
         self.answer(ticket, Some(channel), Content::History(json));
+    }
+
+    /// Lists channels, as many as may be looked at in one turn; then it goes on in another.
+    fn owner_list(&mut self, mut list: Box<List>) {
+        let List { prefix, after, limit, caller, found, .. } = &mut *list;
+        let wanted = |name: &str| caller.reaches(name);
+        let left = limit.saturating_sub(found.len());
+        let (channels, rest) = self.shard.list(prefix, after.as_deref(), left, wanted);
+        found.extend(channels);
+        if rest.is_some() && found.len() < *limit {
+            *after = rest;
+            self.later.push_back(Mail::List(list));
+            return;
+        }
+        let List { found, ticket, .. } = *list;
+        self.answer(ticket, None, Content::Listed(found));
     }
 
     /// Appends a publication to a feed, and makes it hot. No subscriber is touched.

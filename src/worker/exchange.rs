@@ -40,9 +40,11 @@ impl<N: Net> Worker<N> {
             }
             Ask::Channels { prefix, after, limit } => {
                 call.gathered = Gathered::Channels { found: Vec::new(), limit };
+                let caller = call.caller.clone();
                 self.await_all(slot, call, |ticket| {
-                    let (prefix, after) = (prefix.clone(), after.clone());
-                    Mail::List(Box::new(List { prefix, after, limit: limit + 1, ticket }))
+                    let (prefix, after, caller) = (prefix.clone(), after.clone(), caller.clone());
+                    let (limit, found) = (limit + 1, Vec::new());
+                    Mail::List(Box::new(List { prefix, after, limit, caller, found, ticket }))
                 });
             }
             Ask::Ready => {

@@ -9,6 +9,7 @@ use crate::hub::channel::Draft;
 use crate::hub::page::Page;
 use crate::hub::shard::{Description, Published, Since, Span};
 use crate::hub::{ConnectionKey, Delivery, Encoding, FeedKey, Position, WorkerId};
+use crate::policy::authorize::Caller;
 
 /// One letter.
 #[derive(Debug)]
@@ -124,9 +125,13 @@ pub struct List {
     /// What they begin with.
     pub prefix: Box<str>,
     /// After which they stand.
-    pub after: Option<Box<str>>,
+    pub after: Option<Arc<str>>,
     /// At most so many.
     pub limit: usize,
+    /// Who asks, and so which of them may be told.
+    pub caller: Caller,
+    /// Those that were found in earlier turns.
+    pub found: Vec<Description>,
     /// Who waits for the answer.
     pub ticket: Ticket,
 }

@@ -160,7 +160,7 @@ impl<N: Net> Worker<N> {
             }
             Route::Channels { prefix, list } => Ask::Channels {
                 prefix: boxed(prefix).unwrap_or_default(),
-                after: boxed(list.cursor),
+                after: list.cursor.map(Into::into),
                 limit: list.limit as usize,
             },
             Route::Status => Ask::Status,
