@@ -65,6 +65,8 @@ counters! {
     Paused = "fanwire_paused_total" counter;
     /// Connections closed because no pong came.
     NoPong = "fanwire_closed_no_pong_total" counter;
+    /// Connections closed because the backend wanted it.
+    Disconnected = "fanwire_closed_disconnected_total" counter;
     /// Connections closed because they took nothing for too long.
     Stalled = "fanwire_closed_stalled_total" counter;
     /// Connections closed for want of a request head, body or close in time.

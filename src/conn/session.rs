@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::wanted::Wanted;
 use crate::client::code::Fault;
 use crate::http::Refusal;
 use crate::http::body::BodyReader;
@@ -60,6 +61,10 @@ pub enum Ask {
         /// At most so many.
         limit: usize,
     },
+    /// List connections.
+    Connections(Box<Wanted>),
+    /// Close this connection; the flag: so that it comes back.
+    Disconnect(Option<ConnectionKey>, bool),
     /// How is the node?
     Status,
     /// The counters.

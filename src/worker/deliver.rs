@@ -25,18 +25,19 @@ impl<N: Net> Worker<N> {
         let mut arrived = std::mem::take(&mut self.arrived);
         self.counters().add(Counter::Letters, arrived.len() as u64);
         for mail in arrived.drain(..) {
-            self.open_letter(mail);
+            self.open_letter(mail, false);
         }
         self.arrived = arrived;
         if let Some(mail) = self.later.pop_front() {
-            self.open_letter(mail);
+            self.open_letter(mail, true);
         }
         while let Some(mail) = self.local.pop_front() {
-            self.open_letter(mail);
+            self.open_letter(mail, false);
         }
     }
 
-    fn open_letter(&mut self, mail: Mail) {
+    /// Does what a letter says. `is_due`: it has waited for its step among those that take several.
+    fn open_letter(&mut self, mail: Mail, is_due: bool) {
         match mail {
             Mail::Join(join) => self.owner_join(*join),
             Mail::Leave(leave) => self.owner_leave(&leave),
@@ -48,6 +49,10 @@ impl<N: Net> Worker<N> {
                 self.answer(ticket, Some(channel), Content::Described(description));
             }
             Mail::List(list) => self.owner_list(list),
+            // However many lists are asked for at once, one look is taken a turn.
+            Mail::Census(census) if !is_due => self.later.push_back(Mail::Census(census)),
+            Mail::Census(census) => self.visit(census),
+            Mail::Disconnect(letter) => self.disconnect(*letter),
             Mail::Probe(ticket) => self.answer(ticket, None, Content::Probed),
             Mail::Return(answer) => {
                 self.letter(answer.ticket.connection.worker, Mail::Answer(answer));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::mail::{Answer, Content, History, List, Mail, Publish, Requester, Ticket};
+use super::mail::{Answer, Content, Disconnect, History, List, Mail, Publish, Requester, Ticket};
 use super::net::{Net, WorkerId};
 use super::{Worker, keys};
 use crate::client::batch;
@@ -46,6 +46,18 @@ impl<N: Net> Worker<N> {
                     let (limit, found) = (limit + 1, Vec::new());
                     Mail::List(Box::new(List { prefix, after, limit, caller, found, ticket }))
                 });
+            }
+            Ask::Connections(wanted) => {
+                let (first, letter) = self.first_visit(*wanted, self.ticket(slot, 0));
+                self.await_one(slot, call, first, letter);
+            }
+            Ask::Disconnect(wanted, reconnect) => {
+                let workers = self.config.workers.max(1);
+                let Some(connection) = wanted.filter(|wanted| wanted.worker < workers) else {
+                    return self.finish(slot, &call, &disconnected(0));
+                };
+                let letter = Disconnect { connection, reconnect, ticket: self.ticket(slot, 0) };
+                self.await_one(slot, call, connection.worker, Mail::Disconnect(Box::new(letter)));
             }
             Ask::Ready => {
                 call.gathered = Gathered::Probes;
@@ -261,7 +273,8 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
             }
             Reply::json(200, body.to_string().into_bytes())
         }
-        Content::History(json) => Reply::json(200, json),
+        Content::History(json) | Content::Connections(json) => Reply::json(200, json),
+        Content::Disconnected(count) => disconnected(count),
         Content::Described(description) => {
             Reply::json(200, describe(&description).to_string().into_bytes())
         }
@@ -271,6 +284,10 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
             refused(&Fault::new(Code::Internal, format!("no answer for {what}")))
         }
     }
+}
+
+fn disconnected(count: u64) -> Reply<'static> {
+    Reply::json(200, json!({ "disconnected": count }).to_string().into_bytes())
 }
 
 fn describe(description: &Description) -> serde_json::Value {

@@ -80,7 +80,8 @@ impl<N: Net> Worker<N> {
         Err(self.denied(Denied::Channel, Some(channel)))
     }
 
-    fn denied(&self, denied: Denied, channel: Option<&str>) -> Refusal {
+    /// The refusal, counted.
+    pub(super) fn denied(&self, denied: Denied, channel: Option<&str>) -> Refusal {
         let (counter, status, code) = match denied {
             Denied::NoKey | Denied::BadKey => (Counter::Unauthorized, 401, "unauthorized"),
             Denied::Scope(_) | Denied::Channel => (Counter::Forbidden, 403, "forbidden"),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::connections::Census;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::hub::channel::Draft;
@@ -28,6 +29,10 @@ pub enum Mail {
     Describe(Arc<str>, Ticket),
     /// To every owner: list channels.
     List(Box<List>),
+    /// To one worker after the other: list connections.
+    Census(Box<Census>),
+    /// To the worker of a connection: close it.
+    Disconnect(Box<Disconnect>),
     /// To every worker: answer, to show that you turn.
     Probe(Ticket),
     /// To the owner, who sends it back: so an answer that needs nothing of the owner keeps its
@@ -136,6 +141,17 @@ pub struct List {
     pub ticket: Ticket,
 }
 
+/// A wish to close a connection.
+#[derive(Debug)]
+pub struct Disconnect {
+    /// Which.
+    pub connection: ConnectionKey,
+    /// It shall come back.
+    pub reconnect: bool,
+    /// Who waits for the answer.
+    pub ticket: Ticket,
+}
+
 /// Who waits for an answer.
 #[derive(Clone, Debug)]
 pub struct Ticket {
@@ -208,6 +224,10 @@ pub enum Content {
     Described(Description),
     /// Of a list.
     Listed(Vec<Description>),
+    /// Of a list of connections: its JSON.
+    Connections(Vec<u8>),
+    /// Of a wish to close connections: how many there were.
+    Disconnected(u64),
     /// Of a probe.
     Probed,
     /// Of an unsubscribe: its last position, where it had one.

@@ -29,6 +29,7 @@ mod audit;
 mod bury;
 mod codec;
 mod command;
+pub mod connections;
 mod deliver;
 mod door;
 mod exchange;

@@ -4,21 +4,23 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::connections::parse_cursor;
 use super::net::Net;
 use super::{Worker, identity, pages};
 use crate::client::name;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
+use crate::conn::wanted::Wanted;
 use crate::http::body::BodyReader;
 use crate::http::head::{Body, Head, Method, Scanner};
 use crate::http::reply::{self, Circumstances, Reply};
-use crate::http::routes::{self, Route};
+use crate::http::routes::{self, Connections, Route};
 use crate::http::{Refusal, guard};
 use crate::hub::encode::ALL;
 use crate::hub::shard::Span;
 use crate::limits::{MAX_KEY, MAX_POSITION};
 use crate::metrics::Counter;
-use crate::policy::authorize::Caller;
+use crate::policy::authorize::{Caller, Denied};
 
 impl<N: Net> Worker<N> {
     /// Takes bytes of a request head. Returns how many belong to it.
@@ -163,6 +165,13 @@ impl<N: Net> Worker<N> {
                 after: list.cursor.map(Into::into),
                 limit: list.limit as usize,
             },
+            Route::Connections(wanted) => Ask::Connections(Box::new(self.wanted(wanted, caller)?)),
+            Route::Disconnect { connection, reconnect } => {
+                if caller.is_held() {
+                    return Err(self.denied(Denied::Channel, None));
+                }
+                Ask::Disconnect(identity::parse(self.seed, &connection), reconnect)
+            }
             Route::Status => Ask::Status,
             Route::Metrics => Ask::Metrics,
             Route::Live => Ask::Live,
@@ -174,8 +183,6 @@ impl<N: Net> Worker<N> {
             }
             Route::Presence { .. }
             | Route::PublishToUser { .. }
-            | Route::Connections(_)
-            | Route::Disconnect { .. }
             | Route::DisconnectUser { .. }
             | Route::SubscribeUser { .. }
             | Route::UnsubscribeUser { .. }
@@ -184,6 +191,23 @@ impl<N: Net> Worker<N> {
             | Route::Echo
             | Route::Raw(_) => return Err(not_enabled()),
         })
+    }
+
+    /// Which connections are asked for. A key that is held to some channels has to name one.
+    fn wanted(&self, route: Connections<'_>, caller: &Caller) -> Result<Wanted, Refusal> {
+        let Connections { user, channel, queued, list } = route;
+        if let Some(channel) = &channel {
+            check_name(name::check_readable(channel))?;
+            self.check_reach(caller, channel)?;
+        } else if caller.is_held() {
+            return Err(self.denied(Denied::Channel, None));
+        }
+        let after = list.cursor.map(|cursor| {
+            let bad = || Refusal::keeping(400, "bad_request", "cursor is none that was given here");
+            parse_cursor(self.seed, &cursor).ok_or_else(bad)
+        });
+        let (after, limit) = (after.transpose()?, list.limit as usize);
+        Ok(Wanted { user: boxed(user), channel: boxed(channel), queued, after, limit })
     }
 
     fn asset(&self, path: &str) -> Result<Ask, Refusal> {
