@@ -25,6 +25,8 @@ counters! {
     Buried = "fanwire_connections_closed_total" counter;
     /// Connections refused because the node is full.
     Full = "fanwire_refused_full_total" counter;
+    /// Connections and requests refused because their address has too many connections.
+    AddressFull = "fanwire_refused_address_total" counter;
     /// Connections refused because too many handshakes were under way.
     HandshakesFull = "fanwire_refused_handshakes_total" counter;
     /// Times that descriptors ran out while accepting.
@@ -101,8 +103,11 @@ pub struct WorkerStats {
 
 impl Default for WorkerStats {
     fn default() -> Self {
-        let values = std::array::from_fn(|_| AtomicU64::new(0));
-        Self { values, turn_began_ms: AtomicU64::new(0), waiting: AtomicBool::new(false) }
+        Self {
+            values: std::array::from_fn(|_| AtomicU64::new(0)),
+            turn_began_ms: AtomicU64::new(0),
+            waiting: AtomicBool::new(false),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
 use fanwire::worker::mail::Mail;
@@ -73,7 +74,7 @@ impl Net for World {
         self.knocking -= 1;
         self.lines.push(Line::default());
         let Some(socket) = NonZeroU32::new(self.lines.len() as u32) else { return Accept::Empty };
-        Accept::Connection(socket, Peer::Unix)
+        Accept::Connection(socket, Peer::default())
     }
 
     fn stop_listening(&mut self) {}
@@ -142,7 +143,9 @@ impl Node {
             ..Config::default()
         };
         let config = Arc::new(config);
-        let setup = Setup { id: 0, config, stats: Arc::new(Stats::new(1)), seed: 7 };
+        let stats = Arc::new(Stats::new(1));
+        let addresses = Arc::new(Addresses::new(7));
+        let setup = Setup { id: 0, config, stats, addresses, seed: 7 };
         let mut node = Self { worker: Worker::new(setup, world) };
         node.settle();
         node

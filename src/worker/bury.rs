@@ -106,6 +106,7 @@ impl<N: Net> Worker<N> {
             self.leave_all(slot);
             self.end_handshake(slot);
             self.enter(slot, Phase::Lingering, Duration::ZERO);
+            self.leave_address(slot);
             if let Some(socket) = self.table.remove(slot) {
                 self.net.close(socket);
             }

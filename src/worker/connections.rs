@@ -165,7 +165,7 @@ impl<N: Net> Worker<N> {
         }
         let age_ms = self.now.mono_ms.saturating_sub(u64::from(cold.opened) * TICK_MS);
         let sight = Sight {
-            address: None,
+            address: self.client_address(slot),
             endpoint: hot.endpoint(),
             channel,
             since_ms: self.now.wall_ms.saturating_sub(age_ms),

@@ -276,21 +276,12 @@ impl<N: Net> Worker<N> {
         if hot.flags.has(Flags::PULLING) {
             return;
         }
-        let turn = self.table.cold(slot).turn as usize;
         let is_fallen = |reference: &Reference| {
             let run = self.feeds[reference.feed as usize].run(reference.at as usize);
             matches!(run, Run::Fallen)
         };
-        let mut next = None;
-        for (number, reference) in hot.references().enumerate().filter(|(_, r)| is_fallen(r)) {
-            if number >= turn {
-                next = Some((number, reference));
-                break;
-            }
-            next = next.or(Some((number, reference)));
-        }
-        let Some((number, reference)) = next else { return };
-        self.table.cold_mut(slot).turn = number as u32 + 1;
+        let Some(reference) = hot.references().find(is_fallen) else { return };
+        self.table.hot_mut(slot).put_last(reference.feed);
         self.pull(slot, reference.feed, reference.at as usize);
     }
 

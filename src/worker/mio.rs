@@ -108,7 +108,8 @@ impl Net for MioNet {
             match listener.accept() {
                 Ok((stream, address)) => {
                     let socket = Socket::from(std::net::TcpStream::from(stream));
-                    return Accept::Connection(socket, Peer::Address(address));
+                    let peer = Peer { address: Some(address.ip()), ..Peer::default() };
+                    return Accept::Connection(socket, peer);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Accept::Empty,
                 Err(error) if is_exhaustion(&error) => {

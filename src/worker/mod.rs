@@ -11,6 +11,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
+use crate::addresses::Addresses;
 use crate::config::Config;
 use crate::conn::entry::Flags;
 use crate::conn::table::Table;
@@ -42,6 +43,7 @@ pub mod mio;
 pub mod net;
 mod pages;
 mod request;
+mod sender;
 mod serve;
 mod subscribe;
 mod sweep;
@@ -63,6 +65,8 @@ pub struct Setup {
     pub config: Arc<Config>,
     /// Everybody's counters.
     pub stats: Arc<Stats>,
+    /// Everybody's clients.
+    pub addresses: Arc<Addresses>,
     /// The node's seed, the same for all its workers.
     pub seed: u64,
 }
@@ -74,6 +78,7 @@ pub struct Worker<N: Net> {
     /// Rules and keys as they are in force now.
     policy: Arc<Policy>,
     stats: Arc<Stats>,
+    addresses: Arc<Addresses>,
     seed: u64,
     net: N,
     now: Now,
@@ -137,7 +142,7 @@ pub struct Worker<N: Net> {
 impl<N: Net> Worker<N> {
     /// A worker that has not turned yet.
     pub fn new(setup: Setup, net: N) -> Self {
-        let Setup { id, config, stats, seed } = setup;
+        let Setup { id, config, stats, addresses, seed } = setup;
         let workers = usize::from(config.workers.max(1));
         let mut random = Random::new(seed ^ (u64::from(id) + 1).wrapping_mul(0x9e37_79b9));
         let limits = ShardLimits {
@@ -159,6 +164,7 @@ impl<N: Net> Worker<N> {
             random,
             id,
             stats,
+            addresses,
             seed,
             net,
             now: Now::default(),

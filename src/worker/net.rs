@@ -3,7 +3,7 @@
 //! seeded faults. A worker never touches the world but through this.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::mail::Mail;
@@ -45,13 +45,25 @@ pub enum Accept<S> {
     Exhausted,
 }
 
-/// The other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
-    /// A TCP peer.
-    Address(SocketAddr),
-    /// A peer on a unix socket, which has no address.
-    Unix,
+/// The other end of a connection, and where it knocked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address; none on a unix socket.
+    pub address: Option<IpAddr>,
+    /// What the listener serves.
+    pub serves: Serves,
+}
+
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Serves {
+    /// Everything: no `api_listen` is set.
+    #[default]
+    Everything,
+    /// Upgrades: `listen`, where `api_listen` is set.
+    Sockets,
+    /// API, metrics and pages: `api_listen`.
+    Api,
 }
 
 /// The world as one worker sees it.
