@@ -78,8 +78,12 @@ pub const MAX_POSITION: usize = 64;
 pub const MAX_KEY: usize = 64;
 /// Bytes of a token, and of a cursor of a list.
 pub const MAX_TOKEN: usize = 16 << 10;
+/// Bytes of an API key's secret; nothing longer is looked at.
+pub const MAX_SECRET: usize = 256;
 /// Channels that one `subscribe` may name.
 pub const MAX_WISHES: usize = 1000;
+/// Names, or connections, that a list looks at before others have their turn.
+pub const LIST_VISITS: usize = 1024;
 /// Messages or members of one answer, when the request does not say.
 pub const LIST_LIMIT: u32 = 100;
 /// Messages or members of one answer that a request may ask for.
@@ -107,6 +111,7 @@ const _: () = assert!(READ_BYTES >= MAX_TOKEN, "a log-in fits one read");
 const _: () = assert!(OUTPUT_BYTES >= PAGE_BYTES, "a page does not stop reading by itself");
 const _: () = assert!(EVENTS >= ACCEPTS, "a burst of connections is seen whole");
 const _: () = assert!(LIST_LIMIT <= MAX_LIST_LIMIT);
+const _: () = assert!(MAX_LIST_LIMIT as usize <= LIST_VISITS, "a page takes one look");
 
 /// A bound that an operator has turned off. Sums with it do not overflow.
 pub const UNLIMITED: usize = usize::MAX >> 1;

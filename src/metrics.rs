@@ -37,6 +37,10 @@ counters! {
     HttpRequests = "fanwire_http_requests_total" counter;
     /// HTTP requests refused with a 4xx or 5xx.
     HttpRefused = "fanwire_http_refused_total" counter;
+    /// HTTP requests refused with 401: no API key, or none that exists.
+    Unauthorized = "fanwire_http_unauthorized_total" counter;
+    /// HTTP requests, and items of batches, refused because the API key lacks a scope or a channel.
+    Forbidden = "fanwire_http_forbidden_total" counter;
     /// Messages received from clients.
     MessagesIn = "fanwire_messages_received_total" counter;
     /// Bytes received.
@@ -73,6 +77,8 @@ counters! {
     Paused = "fanwire_paused_total" counter;
     /// Connections closed because no pong came.
     NoPong = "fanwire_closed_no_pong_total" counter;
+    /// Connections closed because the backend wanted it.
+    Disconnected = "fanwire_closed_disconnected_total" counter;
     /// Connections closed because they took nothing for too long.
     Stalled = "fanwire_closed_stalled_total" counter;
     /// Connections closed for want of a request head, body or close in time.

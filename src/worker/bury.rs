@@ -22,12 +22,14 @@ impl<N: Net> Worker<N> {
 
     /// Closes a WebSocket from our side: a Close with this code, then the peer's is awaited.
     pub(super) fn close(&mut self, slot: u32, code: CloseCode) {
-        if self.table.hot(slot).phase != Phase::Open {
+        if !matches!(self.table.hot(slot).phase, Phase::Opening | Phase::Open) {
             return;
         }
         self.say_close(slot, code);
         self.leave_all(slot);
         self.enter(slot, Phase::Closing, self.config.close_timeout);
+        // What it has sent is read again, whatever stopped that: their Close stands behind it.
+        self.resume(slot);
     }
 
     fn say_close(&mut self, slot: u32, code: CloseCode) {

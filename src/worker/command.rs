@@ -289,7 +289,11 @@ impl<N: Net> Worker<N> {
             Content::Refused(fault, pace_ms) => {
                 self.say_error(slot, id, channel, &fault, pace_ms);
             }
-            Content::Described(_) | Content::Listed(_) | Content::Probed => {
+            Content::Described(_)
+            | Content::Listed(_)
+            | Content::Connections(_)
+            | Content::Disconnected(_)
+            | Content::Probed => {
                 debug_assert!(false, "clients do not ask for these");
             }
         }

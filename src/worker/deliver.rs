@@ -20,20 +20,25 @@ use crate::metrics::Counter;
 use crate::ws::close::CloseCode;
 
 impl<N: Net> Worker<N> {
-    /// Takes all mail that has arrived, then what this worker has posted to itself.
+    /// Takes all mail that has arrived, then what this worker has posted to itself, and goes on with
+    /// one of the lists that take several turns.
     pub(super) fn deliver(&mut self) {
         let mut arrived = std::mem::take(&mut self.arrived);
         self.counters().add(Counter::Letters, arrived.len() as u64);
         for mail in arrived.drain(..) {
-            self.open_letter(mail);
+            self.open_letter(mail, false);
         }
         self.arrived = arrived;
+        if let Some(mail) = self.later.pop_front() {
+            self.open_letter(mail, true);
+        }
         while let Some(mail) = self.local.pop_front() {
-            self.open_letter(mail);
+            self.open_letter(mail, false);
         }
     }
 
-    fn open_letter(&mut self, mail: Mail) {
+    /// Does what a letter says. `is_due`: it has waited for its step among those that take several.
+    fn open_letter(&mut self, mail: Mail, is_due: bool) {
         match mail {
             Mail::Join(join) => self.owner_join(*join),
             Mail::Leave(leave) => self.owner_leave(&leave),
@@ -44,11 +49,11 @@ impl<N: Net> Worker<N> {
                 let description = self.shard.describe(&channel, self.now);
                 self.answer(ticket, Some(channel), Content::Described(description));
             }
-            Mail::List(list) => {
-                let List { prefix, after, limit, ticket } = *list;
-                let listed = self.shard.list(&prefix, after.as_deref(), limit);
-                self.answer(ticket, None, Content::Listed(listed));
-            }
+            Mail::List(list) => self.owner_list(list),
+            // However many lists are asked for at once, one look is taken a turn.
+            Mail::Census(census) if !is_due => self.later.push_back(Mail::Census(census)),
+            Mail::Census(census) => self.visit(census),
+            Mail::Disconnect(letter) => self.disconnect(*letter),
             Mail::Probe(ticket) => self.answer(ticket, None, Content::Probed),
             Mail::Return(answer) => {
                 self.letter(answer.ticket.connection.worker, Mail::Answer(answer));
@@ -208,6 +213,22 @@ impl<N: Net> Worker<N> {
             }
         }
         self.answer(ticket, Some(channel), Content::History(json));
+    }
+
+    /// Lists channels, as many as may be looked at in one turn; then it goes on in another.
+    fn owner_list(&mut self, mut list: Box<List>) {
+        let List { prefix, after, limit, caller, found, .. } = &mut *list;
+        let wanted = |name: &str| caller.reaches(name);
+        let left = limit.saturating_sub(found.len());
+        let (channels, rest) = self.shard.list(prefix, after.as_deref(), left, wanted);
+        found.extend(channels);
+        if rest.is_some() && found.len() < *limit {
+            *after = rest;
+            self.later.push_back(Mail::List(list));
+            return;
+        }
+        let List { found, ticket, .. } = *list;
+        self.answer(ticket, None, Content::Listed(found));
     }
 
     /// Appends a publication to a feed, and makes it hot. No subscriber is touched.

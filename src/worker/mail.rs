@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use super::connections::Census;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::hub::channel::Draft;
 use crate::hub::page::Page;
 use crate::hub::shard::{Description, Published, Since, Span};
 use crate::hub::{ConnectionKey, Delivery, Encoding, FeedKey, Position, WorkerId};
+use crate::policy::authorize::Caller;
 
 /// One letter.
 #[derive(Debug)]
@@ -27,6 +29,10 @@ pub enum Mail {
     Describe(Arc<str>, Ticket),
     /// To every owner: list channels.
     List(Box<List>),
+    /// To one worker after the other: list connections.
+    Census(Box<Census>),
+    /// To the worker of a connection: close it.
+    Disconnect(Box<Disconnect>),
     /// To every worker: answer, to show that you turn.
     Probe(Ticket),
     /// To the owner, who sends it back: so an answer that needs nothing of the owner keeps its
@@ -165,9 +171,24 @@ pub struct List {
     /// What they begin with.
     pub prefix: Box<str>,
     /// After which they stand.
-    pub after: Option<Box<str>>,
+    pub after: Option<Arc<str>>,
     /// At most so many.
     pub limit: usize,
+    /// Who asks, and so which of them may be told.
+    pub caller: Caller,
+    /// Those that were found in earlier turns.
+    pub found: Vec<Description>,
+    /// Who waits for the answer.
+    pub ticket: Ticket,
+}
+
+/// A wish to close a connection.
+#[derive(Debug)]
+pub struct Disconnect {
+    /// Which.
+    pub connection: ConnectionKey,
+    /// It shall come back.
+    pub reconnect: bool,
     /// Who waits for the answer.
     pub ticket: Ticket,
 }
@@ -244,6 +265,10 @@ pub enum Content {
     Described(Description),
     /// Of a list.
     Listed(Vec<Description>),
+    /// Of a list of connections: its JSON.
+    Connections(Vec<u8>),
+    /// Of a wish to close connections: how many there were.
+    Disconnected(u64),
     /// Of a probe.
     Probed,
     /// Of an unsubscribe: its last position, where it had one.

@@ -32,11 +32,13 @@ mod bounds;
 mod bury;
 mod codec;
 mod command;
+pub mod connections;
 mod deliver;
 mod door;
 mod exchange;
 mod flush;
 mod identity;
+mod keys;
 pub mod mail;
 pub mod mailbox;
 pub mod mio;
@@ -122,6 +124,8 @@ pub struct Worker<N: Net> {
 
     // Mail.
     local: VecDeque<Mail>,
+    /// Letters that are being worked on over several turns, one step of one of them a turn.
+    later: VecDeque<Mail>,
     arrived: Vec<Mail>,
     post: Vec<Vec<Mail>>,
 
@@ -193,6 +197,7 @@ impl<N: Net> Worker<N> {
             codec: Codec::default(),
             deliveries: Vec::new(),
             local: VecDeque::new(),
+            later: VecDeque::new(),
             arrived: Vec::new(),
             post: (0..workers).map(|_| Vec::new()).collect(),
             ledger: Ledger::default(),
@@ -239,6 +244,7 @@ impl<N: Net> Worker<N> {
             || !self.hot.is_empty()
             || !self.due.is_empty()
             || !self.local.is_empty()
+            || !self.later.is_empty()
             || self.door.is_accepting();
         let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
         if timeout != Some(Duration::ZERO) {

@@ -25,7 +25,6 @@ pub(super) enum Entry {
 impl<N: Net> Worker<N> {
     /// The address of the client in this slot, for IPv6 the first of its /64. None for those on
     /// unix sockets, and for those whose proxy has not told yet.
-    #[expect(dead_code, reason = "whoever lists connections tells it")]
     pub(super) fn client_address(&self, slot: u32) -> Option<IpAddr> {
         self.addresses.address(self.table.cold(slot).address?)
     }
