@@ -195,6 +195,9 @@ pub enum GapReason {
 }
 
 impl GapReason {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Slow, Self::Evicted, Self::Epoch];
+
     /// The word of the contract.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -13,7 +13,7 @@ use crate::hub::Kind;
 use crate::hub::channel::Draft;
 use crate::hub::encode::ALL;
 use crate::hub::shard::{Since, Span};
-use crate::metrics::Counter;
+use crate::metrics::{Limit, Over};
 use crate::ws::MessageKind;
 
 /// Whom idempotency keys of clients without a user belong to.
@@ -23,7 +23,7 @@ impl<N: Net> Worker<N> {
     /// A message on `/ws`.
     pub(super) fn take_command(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
         if let Err(pace_ms) = self.allow(slot) {
-            self.count_one(Counter::RateLimited);
+            self.limited(Limit::Messages);
             return self.refuse_for_rate(slot, payload, pace_ms);
         }
         if kind == MessageKind::Binary {
@@ -143,6 +143,7 @@ impl<N: Net> Worker<N> {
         let others =
             self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL, encoding));
         if others >= self.config.max_subscriptions && channel != ALL {
+            self.limited(Limit::Subscriptions);
             let message = "this connection has all the subscriptions that it may have";
             let fault = Fault::new(Code::TooManySubscriptions, message);
             return self.refuse_in_order(slot, id, Some(channel), fault, None);
@@ -226,7 +227,7 @@ impl<N: Net> Worker<N> {
         fault: &Fault,
         pace_ms: Option<u64>,
     ) {
-        self.count_one(Counter::Errors);
+        self.counters().refuses(Over::WebSocket, fault.code);
         let wall_ms = self.now.wall_ms;
         self.say_text(slot, |out| answer::error(out, id, channel, fault, pace_ms, wall_ms));
     }
@@ -272,7 +273,7 @@ impl<N: Net> Worker<N> {
         let Some(allowance) = self.allowance(slot) else { return };
         self.table.hot_mut(slot).rate = allowance.after_one();
         if self.allowance(slot).is_some_and(|left| left.wait().is_some()) {
-            self.count_one(Counter::RateLimited);
+            self.limited(Limit::Messages);
             self.table.hot_mut(slot).flags.set(Flags::THROTTLED);
             self.schedule(slot);
         }

@@ -16,7 +16,7 @@ use crate::feed::Appended;
 use crate::hub::shard::{Joined, Refused};
 use crate::hub::{Delivery, encode};
 use crate::limits::HISTORY_ANSWER_BYTES;
-use crate::metrics::Counter;
+use crate::metrics::{Counter, Limit};
 
 impl<N: Net> Worker<N> {
     /// Takes all mail that has arrived, then what this worker has posted to itself.
@@ -77,6 +77,7 @@ impl<N: Net> Worker<N> {
                 (Ok(page), JoinAnswer { request, position, recovered, missed, channel, encoding })
             }
             Err(refused) => {
+                self.limited(limit(refused));
                 let (position, recovered, missed) = (None, false, None);
                 let nothing =
                     JoinAnswer { request, position, recovered, missed, channel, encoding };
@@ -125,6 +126,7 @@ impl<N: Net> Worker<N> {
                 Content::Published(published)
             }
             Err(refused) => {
+                self.limited(limit(refused));
                 let message = "the node has as many channels as it may";
                 Content::Refused(Fault::new(code(refused), message), None)
             }
@@ -227,5 +229,11 @@ impl<N: Net> Worker<N> {
 fn code(refused: Refused) -> Code {
     match refused {
         Refused::TooManyChannels => Code::TooManyChannels,
+    }
+}
+
+fn limit(refused: Refused) -> Limit {
+    match refused {
+        Refused::TooManyChannels => Limit::Channels,
     }
 }

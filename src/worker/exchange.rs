@@ -16,7 +16,7 @@ use crate::hub::channel::Draft;
 use crate::hub::shard::{Description, Published};
 use crate::hub::{ConnectionKey, Kind, Position};
 use crate::limits::{LIVE_MS, READY_TIMEOUT};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, Limit, Over};
 
 /// Whom idempotency keys of the API belong to, as long as there is one backend.
 const BACKEND: &str = "backend";
@@ -85,7 +85,12 @@ impl<N: Net> Worker<N> {
     fn publish_batch(&mut self, slot: u32, mut call: Call, body: &[u8]) {
         let items = match batch::parse_batch(body, self.config.max_batch) {
             Ok(items) => items,
-            Err(fault) => return self.finish(slot, &call, &refused(&fault)),
+            Err(fault) => {
+                if fault.code == Code::TooLarge {
+                    self.limited(Limit::Batch);
+                }
+                return self.finish(slot, &call, &refused(&fault));
+            }
         };
         let mut results = Vec::new();
         for item in items {
@@ -172,6 +177,9 @@ impl<N: Net> Worker<N> {
         }
         let reply = match std::mem::replace(&mut call.gathered, Gathered::One) {
             Gathered::Results(results) => {
+                for fault in results.iter().flatten().filter_map(|result| result.as_ref().err()) {
+                    self.counters().refuses(Over::Http, fault.code);
+                }
                 let results: Vec<_> = results.into_iter().map(batch_result).collect();
                 Reply::json(200, json!({ "results": results }).to_string().into_bytes())
             }
@@ -209,6 +217,7 @@ impl<N: Net> Worker<N> {
 
     /// The answers did not come in time.
     pub(super) fn give_up(&mut self, slot: u32) {
+        self.limited(Limit::Answer);
         let message = "a worker does not answer";
         // Closing, for what still comes must not be taken for the answer to a next request.
         let reply = reply::error("overloaded", 503, message, true, Some(1000)).closing();

@@ -10,7 +10,7 @@ use super::net::{Fault, Net};
 use crate::conn::entry::{Flags, Phase, Reference};
 use crate::feed::window::{Rest, Run};
 use crate::limits::{FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, VISITS_PER_SEND};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, End};
 use crate::ws::frame::Opcode;
 
 /// What a turn may still send.
@@ -109,7 +109,7 @@ impl<N: Net> Worker<N> {
                 return 0;
             }
             Err(_) => {
-                self.mark_dead(slot);
+                self.mark_dead(slot, End::Reset);
                 return 0;
             }
         };

@@ -21,7 +21,7 @@ use crate::hub::history::Bounds;
 use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
-use crate::metrics::{Counter, Stats, WorkerStats};
+use crate::metrics::{Counter, End, Limit, Stats, WorkerStats};
 use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
@@ -301,6 +301,11 @@ impl<N: Net> Worker<N> {
         self.counters().add(counter, 1);
     }
 
+    /// A limit acts.
+    fn limited(&self, limit: Limit) {
+        self.counters().limits(limit);
+    }
+
     /// Notes what a turn came to.
     fn count(&self) {
         let counters = self.counters();
@@ -323,8 +328,10 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    fn mark_dead(&mut self, slot: u32) {
+    /// The connection has ended, and is buried in this turn.
+    fn mark_dead(&mut self, slot: u32, how: End) {
         if self.table.hot_mut(slot).flags.set(Flags::DEAD) {
+            self.counters().ends(how);
             self.dead.push(slot);
         }
     }

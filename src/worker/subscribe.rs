@@ -240,8 +240,8 @@ impl<N: Net> Worker<N> {
             feed.hot = true;
             self.hot.push_back(index);
         }
-        if gap.is_some() {
-            self.count_one(Counter::Gaps);
+        if let Some(gap) = gap {
+            self.counters().gaps(gap.reason);
             if self.feeds[index as usize].encoding.format == Format::Raw {
                 // A raw channel has no words for a gap.
                 self.close(slot, CloseCode::LOST);

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fanwire::metrics::{Counter, Stats};
+use fanwire::metrics::{Counter, Limit, Stats};
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
 
@@ -283,14 +283,17 @@ impl Stage {
         let mut world = self.world.borrow_mut();
         let mut tally = std::mem::take(&mut world.tally);
         tally.merge(&self.oracle.tally);
-        for (name, counter) in [
-            ("pulls", Counter::Pulls),
-            ("paused reads", Counter::Paused),
-            ("turns", Counter::Turns),
-            ("letters", Counter::Letters),
-            ("stalled connections closed", Counter::Stalled),
-        ] {
+        for (name, counter) in
+            [("pulls", Counter::Pulls), ("turns", Counter::Turns), ("letters", Counter::Letters)]
+        {
             tally.add(name, self.stats.sum(counter));
+        }
+        for (name, limit) in [
+            ("paused reads", Limit::Pending),
+            ("paused reads", Limit::Output),
+            ("stalled connections closed", Limit::Stall),
+        ] {
+            tally.add(name, self.stats.limited(limit));
         }
         Outcome { tally, digest: world.digest() }
     }
