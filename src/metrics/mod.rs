@@ -7,11 +7,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+mod histogram;
 mod names;
 mod text;
 
+use histogram::{Histogram, Totals};
 use names::{
-    BUILD, CLOSES, CONNECTIONS, COUNTERS, ENDS, GAPS, LIMITS, REFUSALS, REPLIES, STATUS_CLASSES,
+    BUILD, BUSY, CLOSES, CONNECTIONS, COUNTERS, ENDS, GAPS, LATENCY, LIMITS, MAIL, REFUSALS,
+    REPLIES, STATUS_CLASSES, TURNS,
 };
 pub use names::{Counter, End, Family, Kind, Limit, Over};
 use text::Text;
@@ -49,6 +52,9 @@ pub struct WorkerStats {
     ends: [Number; End::ALL.len()],
     gaps: [Number; GapReason::ALL.len()],
     replies: [Number; STATUS_CLASSES.len()],
+    busy_us: Number,
+    turns: Histogram,
+    latency: Histogram,
     /// Milliseconds of the worker's clock at which the turn began that is under way.
     turn_began_ms: AtomicU64,
     waiting: AtomicBool,
@@ -105,6 +111,17 @@ impl WorkerStats {
     pub fn replies(&self, status: u16) {
         let class = usize::from(status / 100).saturating_sub(2).min(STATUS_CLASSES.len() - 1);
         self.replies[class].add(1);
+    }
+
+    /// A turn is over that took so long.
+    pub fn turned(&self, us: u64) {
+        self.busy_us.add(us);
+        self.turns.record(us);
+    }
+
+    /// A publication has been to all followers, so long after it was accepted.
+    pub fn landed(&self, us: u64) {
+        self.latency.record(us);
     }
 
     /// Times that a limit has acted here.
@@ -172,6 +189,11 @@ impl Stats {
         self.total(|worker| &worker.limits[limit as usize])
     }
 
+    /// The sum over all workers.
+    pub fn ended(&self, how: End) -> u64 {
+        self.total(|worker| &worker.ends[how as usize])
+    }
+
     fn total(&self, number: impl Fn(&WorkerStats) -> &Number) -> u64 {
         self.workers.iter().map(|worker| number(worker).value()).fold(0, u64::wrapping_add)
     }
@@ -185,6 +207,9 @@ impl Stats {
             self.one_or_each(&mut text, family, number);
         }
         self.one_or_each(&mut text, &CONNECTIONS, WorkerStats::connections);
+        let mail = self.sum(Counter::Posted).saturating_sub(self.sum(Counter::Letters));
+        text.family(&MAIL).sample(&[], mail);
+        self.load(&mut text);
         self.reasons(&mut text);
         text.finish()
     }
@@ -200,6 +225,21 @@ impl Stats {
         }
     }
 
+    /// How busy the workers are.
+    fn load(&self, text: &mut Text) {
+        let mut samples = text.family(&BUSY);
+        for (id, worker) in self.workers.iter().enumerate() {
+            samples.sample(&[&id.to_string()], text::seconds(worker.busy_us.value()));
+        }
+        let sum = |histogram: fn(&WorkerStats) -> &Histogram| {
+            let mut totals = Totals::default();
+            self.workers.iter().for_each(|worker| histogram(worker).add_to(&mut totals));
+            totals
+        };
+        text.family(&TURNS).histogram(&[], &sum(|worker| &worker.turns));
+        text.family(&LATENCY).histogram(&[], &sum(|worker| &worker.latency));
+    }
+
     /// What is counted by reason.
     fn reasons(&self, text: &mut Text) {
         let mut samples = text.family(&CLOSES);
@@ -209,7 +249,7 @@ impl Stats {
         }
         let mut samples = text.family(&ENDS);
         for &how in End::ALL {
-            samples.sample(&[how.word()], self.total(|worker| &worker.ends[how as usize]));
+            samples.sample(&[how.word()], self.ended(how));
         }
         let mut samples = text.family(&REFUSALS);
         for over in Over::ALL {
@@ -235,8 +275,9 @@ impl Stats {
 
 /// Every metric that [`Stats::prometheus`] shows.
 pub fn families() -> Vec<Family> {
-    let others = [BUILD, CONNECTIONS, CLOSES, ENDS, REFUSALS, LIMITS, GAPS, REPLIES];
-    COUNTERS.iter().copied().chain(others).collect()
+    let state = [BUILD, CONNECTIONS, MAIL, BUSY, TURNS, LATENCY];
+    let reasons = [CLOSES, ENDS, REFUSALS, LIMITS, GAPS, REPLIES];
+    COUNTERS.iter().copied().chain(state).chain(reasons).collect()
 }
 
 #[cfg(test)]

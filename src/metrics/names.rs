@@ -98,6 +98,8 @@ counters! {
     Deliveries = "fanwire_deliveries_total" counter;
     /// Pages asked for by readers that lagged.
     Pulls = "fanwire_pulls_total" counter;
+    /// Letters posted to other workers.
+    Posted = "fanwire_letters_posted_total" counter;
     /// Letters received from other workers.
     Letters = "fanwire_letters_total" counter;
     /// Turns of the loop.
@@ -112,6 +114,14 @@ counters! {
     HistoryBytes = "fanwire_history_bytes" gauge;
     /// Bytes in the windows of feeds.
     WindowBytes = "fanwire_window_bytes" gauge;
+    /// Feeds: channels that connections of a worker follow, by encoding.
+    Feeds = "fanwire_feeds" gauge by worker;
+    /// Feeds that had something to send when a turn ended.
+    HotFeeds = "fanwire_hot_feeds" gauge by worker;
+    /// Connections whose socket is full: they lag until the peer reads.
+    Blocked = "fanwire_blocked_connections" gauge by worker;
+    /// Connections whose first request head is awaited.
+    Handshakes = "fanwire_handshakes" gauge by worker;
 }
 
 macro_rules! reasons {
@@ -263,6 +273,35 @@ pub(super) const CONNECTIONS: Family = Family {
     kind: Kind::Gauge,
     labels: &["worker"],
     help: " Connections that are open, HTTP and WebSocket.",
+};
+
+pub(super) const MAIL: Family = Family {
+    name: "fanwire_mail_pending",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: " Letters posted to workers that have not taken them yet.",
+};
+
+pub(super) const BUSY: Family = Family {
+    name: "fanwire_worker_busy_seconds_total",
+    kind: Kind::Counter,
+    labels: &["worker"],
+    help: " Time that a worker did not wait for events.",
+};
+
+pub(super) const TURNS: Family = Family {
+    name: "fanwire_turn_seconds",
+    kind: Kind::Histogram,
+    labels: &[],
+    help: " Turns of the loops, by how long they took.",
+};
+
+pub(super) const LATENCY: Family = Family {
+    name: "fanwire_publication_seconds",
+    kind: Kind::Histogram,
+    labels: &[],
+    help: " Time from a publication's acceptance until a worker had given it to the kernel for all \
+        followers that read. Of each feed one publication is watched at a time.",
 };
 
 pub(super) const BUILD: Family = Family {

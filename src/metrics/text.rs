@@ -3,6 +3,7 @@
 
 use std::fmt::{Display, Write as _};
 
+use super::histogram::{BOUNDS, Totals};
 use super::names::{Family, Kind};
 
 /// Text under construction. Every metric comes once, with all its samples.
@@ -45,6 +46,26 @@ impl Samples<'_> {
         let _ = writeln!(self.out, " {value}");
     }
 
+    /// Adds a histogram.
+    pub(super) fn histogram(&mut self, labels: &[&str], totals: &Totals) {
+        let name = self.family.name;
+        let bounds = BOUNDS.iter().map(|(_, seconds)| *seconds).chain(["+Inf"]);
+        let mut count = 0;
+        for (bound, in_bucket) in bounds.zip(totals.counts) {
+            count += in_bucket;
+            let _ = write!(self.out, "{name}_bucket");
+            self.labels(labels, Some(("le", bound)));
+            let _ = writeln!(self.out, " {count}");
+        }
+        for (suffix, value) in
+            [("_sum", &seconds(totals.sum_us) as &dyn Display), ("_count", &count)]
+        {
+            let _ = write!(self.out, "{name}{suffix}");
+            self.labels(labels, None);
+            let _ = writeln!(self.out, " {value}");
+        }
+    }
+
     fn labels(&mut self, values: &[&str], last: Option<(&str, &str)>) {
         let named = self.family.labels.iter().copied().zip(values.iter().copied());
         let mut before = '{';
@@ -65,6 +86,11 @@ impl Samples<'_> {
             self.out.push('}');
         }
     }
+}
+
+/// Microseconds as seconds.
+pub(super) fn seconds(us: u64) -> f64 {
+    us as f64 / 1e6
 }
 
 #[cfg(test)]

@@ -108,6 +108,7 @@ impl<N: Net> Worker<N> {
             self.leave_all(slot);
             self.end_handshake(slot);
             self.enter(slot, Phase::Lingering, Duration::ZERO);
+            self.blocked -= usize::from(self.table.hot(slot).flags.has(Flags::BLOCKED));
             if let Some(socket) = self.table.remove(slot) {
                 self.net.close(socket);
             }

@@ -120,7 +120,7 @@ impl<N: Net> Worker<N> {
             counters.add(Counter::ShortWrites, 1);
             let tick = self.tick();
             let (hot, cold) = self.table.parts(slot);
-            hot.flags.set(Flags::BLOCKED);
+            self.blocked += usize::from(hot.flags.set(Flags::BLOCKED));
             cold.blocked = tick;
             self.schedule(slot);
         }
@@ -132,6 +132,7 @@ impl<N: Net> Worker<N> {
         while !budget.is_spent() {
             let Some(index) = self.hot.pop_front() else { return };
             let slice = budget.sends.saturating_sub(FEED_SENDS);
+            let visits = budget.visits;
             loop {
                 if budget.sends <= slice || budget.is_spent() {
                     self.hot.push_back(index);
@@ -155,6 +156,9 @@ impl<N: Net> Worker<N> {
                     self.catch_up(slot, budget);
                 }
             }
+            let feed = &mut self.feeds[index as usize];
+            // When that was is known at the end of the turn.
+            self.landed.extend(feed.flight.visited(budget.visits - visits, !feed.hot));
         }
     }
 

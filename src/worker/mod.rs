@@ -90,6 +90,8 @@ pub struct Worker<N: Net> {
     dead: Vec<u32>,
     /// Tick at which some connection is due, or earlier.
     next_due: u32,
+    /// Connections whose socket is full.
+    blocked: usize,
     /// Connections whose request head is awaited.
     handshakes: usize,
 
@@ -103,6 +105,8 @@ pub struct Worker<N: Net> {
     /// The feed whose window was dropped last to hold the total.
     next_window: usize,
     next_serial: u16,
+    /// When publications were accepted that in this turn reached the last of their followers.
+    landed: Vec<u64>,
     subscriptions: usize,
 
     // Channels.
@@ -172,6 +176,8 @@ impl<N: Net> Worker<N> {
             spare: Spare::default(),
             next_window: 0,
             next_serial: 0,
+            landed: Vec::new(),
+            blocked: 0,
             subscriptions: 0,
             codec: Codec::default(),
             deliveries: Vec::new(),
@@ -212,7 +218,8 @@ impl<N: Net> Worker<N> {
     }
 
     /// Polls: not at all while work is left, else until the next due tick, or for ever. Then reads
-    /// the clock, the only time in the turn.
+    /// the clock, the only time in the turn; that reading ends the turn before, but for a worker
+    /// that sleeps, which has the time to look once more.
     fn wait(&mut self) {
         let work_left = !self.ready.is_empty()
             || !self.dirty.is_empty()
@@ -221,14 +228,30 @@ impl<N: Net> Worker<N> {
             || !self.local.is_empty()
             || self.door.is_accepting();
         let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
-        if timeout != Some(Duration::ZERO) {
+        let sleeps = timeout != Some(Duration::ZERO);
+        if sleeps {
+            let ended_us = self.net.now().mono_us;
+            self.turned(ended_us);
             self.counters().waits();
         }
         self.events.clear();
         self.net.poll(timeout, &mut self.events);
-        self.now = self.net.now();
-        self.counters().turns(self.now.mono_ms);
+        let now = self.net.now();
+        if !sleeps {
+            self.turned(now.mono_us);
+        }
+        self.now = now;
+        self.counters().turns(now.mono_ms);
         self.net.collect(&mut self.arrived);
+    }
+
+    /// The turn that began at `now` has ended: only now is it known how long things took.
+    fn turned(&mut self, ended_us: u64) {
+        let counters = self.stats.worker(self.id);
+        counters.turned(ended_us.saturating_sub(self.now.mono_us));
+        for accepted_us in self.landed.drain(..) {
+            counters.landed(ended_us.saturating_sub(accepted_us));
+        }
     }
 
     /// Sorts events into lists. An event of a slot that was reused is one look too many.
@@ -248,6 +271,7 @@ impl<N: Net> Worker<N> {
             }
             if event.writable && hot.flags.has(Flags::BLOCKED) {
                 hot.flags.clear(Flags::BLOCKED);
+                self.blocked -= 1;
                 self.mark_dirty(slot);
             }
             if event.readable || event.hang_up {
@@ -261,6 +285,7 @@ impl<N: Net> Worker<N> {
     fn send_post(&mut self) {
         for (to, batch) in self.post.iter_mut().enumerate() {
             if !batch.is_empty() {
+                self.stats.worker(self.id).add(Counter::Posted, batch.len() as u64);
                 self.net.post(to as WorkerId, batch);
             }
         }
@@ -314,6 +339,10 @@ impl<N: Net> Worker<N> {
         counters.set(Counter::Channels, self.shard.len() as u64);
         counters.set(Counter::HistoryBytes, self.shard.history_bytes() as u64);
         counters.set(Counter::WindowBytes, self.spare.bytes() as u64);
+        counters.set(Counter::Feeds, self.feeds.len() as u64);
+        counters.set(Counter::HotFeeds, self.hot.len() as u64);
+        counters.set(Counter::Blocked, self.blocked as u64);
+        counters.set(Counter::Handshakes, self.handshakes as u64);
     }
 
     fn mark_ready(&mut self, slot: u32) {

@@ -86,6 +86,23 @@ fn parse(text: &str) -> BTreeMap<String, Metric> {
     metrics
 }
 
+/// Buckets are cumulative, end with `+Inf`, and that is the count.
+fn assert_histogram(name: &str, metric: &Metric) {
+    let mut buckets: Vec<(f64, f64)> = Vec::new();
+    for (labels, value) in &metric.samples {
+        if let Some(labels) = labels.strip_prefix("_bucket") {
+            let (_, bound) = labels.split_once("le=\"").expect("a bound");
+            let bound = bound.trim_end_matches("\"}").replace("+Inf", "inf");
+            buckets.push((bound.parse().expect("a number"), *value));
+        }
+    }
+    buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert!(buckets.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "{name}: {buckets:?}");
+    let (bound, all) = *buckets.last().expect("a bucket");
+    assert_eq!((bound, all), (f64::INFINITY, metric.samples["_count{}"]), "{name}");
+    assert!(metric.samples["_sum{}"] >= 0.0, "{name}");
+}
+
 #[test]
 fn the_text_is_well_formed_and_as_documented() {
     let server = Server::start(&["--workers", "2"]);
@@ -96,6 +113,9 @@ fn the_text_is_well_formed_and_as_documented() {
     assert!(
         metrics.keys().all(|name| name.starts_with("fanwire_") || name.starts_with("process_"))
     );
+    for (name, metric) in metrics.iter().filter(|(_, metric)| metric.kind == "histogram") {
+        assert_histogram(name, metric);
+    }
     let mut rows = BTreeSet::new();
     for (name, Metric { help, kind, samples }) in &metrics {
         let labels = samples.keys().next().expect("a sample");
@@ -160,9 +180,33 @@ fn what_happens_is_counted_under_its_reason() {
     assert_counts("fanwire_closes_received_total", 1);
     drop(Wire::open(server.port, "/echo"));
     server.await_counter(r#"fanwire_ends_total{how="lost"}"#, |count| count == 1);
-    let ends = server.counter("fanwire_ends_total");
-    assert!(ends >= 5, "{ends}");
-    // Each question is a connection of its own, which may have ended meanwhile.
-    let closed = server.counter("fanwire_connections_closed_total");
-    assert!((ends..=ends + 1).contains(&closed), "{ends} of {closed}");
+}
+
+/// Design 3: from acceptance to the kernel, and how busy the workers are.
+#[test]
+fn publications_and_turns_are_timed() {
+    let server = Server::start(&["--workers", "2"]);
+    let mut peers: Vec<_> = (0..3).map(|_| Peer::open(server.port, "/ws")).collect();
+    for peer in &mut peers {
+        peer.subscribe("timed");
+    }
+    for number in 0..5 {
+        server.publish("timed", number.to_string());
+        for peer in &mut peers {
+            assert_eq!(peer.receive()["data"], number);
+        }
+    }
+    // One feed on each worker, or one where all three are on the same.
+    server.await_counter("fanwire_publication_seconds_count", |count| count >= 5);
+    let metrics = parse(&server.read("/metrics").text());
+    let sample = |name: &str, labels: &str| metrics[name].samples[labels];
+    let timed = sample("fanwire_publication_seconds", "_sum{}");
+    assert!(timed > 0.0, "{timed} s for five publications");
+    let mut busy = 0.0;
+    for worker in ["{worker=\"0\"}", "{worker=\"1\"}"] {
+        assert!(sample("fanwire_worker_turns_total", worker) > 0.0);
+        busy += sample("fanwire_worker_busy_seconds_total", worker);
+    }
+    let turns = sample("fanwire_turn_seconds", "_sum{}");
+    assert!(busy > 0.0 && turns > 0.0, "{busy} s busy, {turns} s in turns");
 }

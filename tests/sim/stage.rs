@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fanwire::metrics::{Counter, Limit, Stats};
+use fanwire::metrics::{Counter, End, Limit, Stats};
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
 
@@ -269,6 +269,8 @@ impl Stage {
         let connected = self.clients.iter().filter(|client| client.connected()).count();
         assert_eq!(connected, 0, "clients that were not let go");
         assert_eq!(self.world.borrow().server_ends(), 0, "sockets left open");
+        let ended: u64 = End::ALL.iter().map(|&how| self.stats.ended(how)).sum();
+        assert_eq!(ended, self.stats.sum(Counter::Buried), "each end has one reason");
         for (at, worker) in self.workers.iter().enumerate() {
             let audit = worker.audit();
             let held = (audit.connections, audit.subscriptions, audit.feeds);
