@@ -145,6 +145,11 @@ impl WorkerStats {
         self.waiting.store(false, Ordering::Relaxed);
     }
 
+    /// Whether the worker has ever come to its loop.
+    pub fn has_begun(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) || self.value(Counter::Turns) > 0
+    }
+
     /// Whether the worker waits, or began its turn at most `limit_ms` ago.
     pub fn is_live(&self, mono_ms: u64, limit_ms: u64) -> bool {
         self.waiting.load(Ordering::Relaxed)

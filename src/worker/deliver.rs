@@ -8,12 +8,12 @@ use super::mail::{
     Answer, Content, History, Join, JoinAnswer, Leave, List, Mail, PageLetter, Publish, Pull,
     Requester, Ticket,
 };
-use super::net::Net;
+use super::net::{Fault as Planted, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
 use crate::conn::entry::{Flags, Phase};
 use crate::feed::Appended;
-use crate::hub::shard::{Joined, Refused};
+use crate::hub::shard::{Joined, PROBE, Refused};
 use crate::hub::{Delivery, encode};
 use crate::limits::HISTORY_ANSWER_BYTES;
 use crate::metrics::{Counter, Limit};
@@ -48,7 +48,7 @@ impl<N: Net> Worker<N> {
                 let listed = self.shard.list(&prefix, after.as_deref(), limit);
                 self.answer(ticket, None, Content::Listed(listed));
             }
-            Mail::Probe(ticket) => self.answer(ticket, None, Content::Probed),
+            Mail::Probe(ticket) => self.begin_probe(ticket),
             Mail::Return(answer) => {
                 self.letter(answer.ticket.connection.worker, Mail::Answer(answer));
             }
@@ -90,6 +90,9 @@ impl<N: Net> Worker<N> {
 
     fn owner_leave(&mut self, leave: &Leave) {
         self.shard.leave(&leave.channel, leave.from, leave.encoding, self.now);
+        if leave.channel.starts_with(PROBE) {
+            self.shard.forget_probe(&leave.channel);
+        }
     }
 
     fn owner_pull(&mut self, pull: Pull) {
@@ -119,7 +122,8 @@ impl<N: Net> Worker<N> {
         self.deliveries = deliveries;
         let content = match outcome {
             Ok((published, publication)) => {
-                if let Some(publication) = publication {
+                let probe = matches!(ticket.request, Requester::Probe);
+                if let Some(publication) = publication.filter(|_| !probe) {
                     self.count_one(Counter::Publications);
                     self.net.admitted(&channel, &publication);
                 }
@@ -168,6 +172,9 @@ impl<N: Net> Worker<N> {
 
     /// Appends a publication to a feed, and makes it hot. No subscriber is touched.
     fn append(&mut self, delivery: &Delivery) {
+        if self.net.plants(Planted::LostDelivery) {
+            return;
+        }
         let index = delivery.feed.index;
         let Some(feed) = self.feeds.get_mut(index as usize) else { return };
         if feed.generation != delivery.feed.generation {
@@ -216,6 +223,11 @@ impl<N: Net> Worker<N> {
                 self.take_client_answer(slot, &id, answer);
             }
             (Requester::Raw, Phase::Open) => self.answered(slot),
+            (Requester::Probe, _) => {
+                if let Content::Refused(fault, _) = answer.content {
+                    self.probe_ended(Err(fault.code));
+                }
+            }
             (Requester::Http(number), Phase::Exchange) => {
                 let number = *number;
                 self.take_answer(slot, number, answer);

@@ -164,6 +164,10 @@ impl<N: Net> Worker<N> {
                 }
             }
             (Gathered::Channels { found, .. }, Content::Listed(listed)) => found.extend(listed),
+            (Gathered::Probes, Content::Refused(fault, _)) => {
+                let reply = unready(fault.code.as_str(), fault.code, &fault.message).closing();
+                return self.finish(slot, &call, &reply);
+            }
             (Gathered::Channels { .. } | Gathered::Probes, _) => {}
         }
         self.keep_or_finish(slot, call);
@@ -219,9 +223,18 @@ impl<N: Net> Worker<N> {
     pub(super) fn give_up(&mut self, slot: u32) {
         self.limited(Limit::Answer);
         let message = "a worker does not answer";
+        let probes = self.take_call(slot).filter(|call| matches!(call.gathered, Gathered::Probes));
+        let reply = match probes {
+            Some(_) => {
+                let began = |worker: &crate::metrics::WorkerStats| worker.has_begun();
+                let all = self.stats.workers().iter().all(began);
+                let word = if all { "stuck" } else { "starting" };
+                unready(word, Code::Overloaded, "a probe did not come through in time")
+            }
+            None => reply::error("overloaded", 503, message, true, Some(1000)),
+        };
         // Closing, for what still comes must not be taken for the answer to a next request.
-        let reply = reply::error("overloaded", 503, message, true, Some(1000)).closing();
-        self.reply(slot, &reply, Circumstances::default());
+        self.reply(slot, &reply.closing(), Circumstances::default());
     }
 
     fn live(&self) -> Reply<'static> {
@@ -235,6 +248,15 @@ impl<N: Net> Worker<N> {
             }
         }
     }
+}
+
+/// The answer of `/ready` when it is not: the reason in one word beside the error.
+fn unready(word: &str, code: Code, message: &str) -> Reply<'static> {
+    let error = json!({ "code": code.as_str(), "message": message, "temporary": true });
+    let body = json!({ "status": word, "error": error });
+    let mut reply = Reply::json(503, body.to_string().into_bytes());
+    reply.code = Some(code.as_str());
+    reply
 }
 
 fn refused(fault: &Fault) -> Reply<'static> {

@@ -166,7 +166,7 @@ impl<N: Net> Worker<N> {
     fn push(&mut self, slot: u32, index: u32, at: usize, budget: &mut Budget) {
         loop {
             let hot = self.table.hot(slot);
-            let Some(socket) = &hot.socket else { return };
+            let Some(socket) = &hot.socket else { return self.take_probe(slot, index, at) };
             let (outcome, wanted) = match self.feeds[index as usize].run(at) {
                 Run::Frames(bytes) => (self.net.send(socket, bytes), bytes.len()),
                 Run::Large(frames) => (self.net.send(socket, frames), frames.len()),

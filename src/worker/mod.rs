@@ -39,6 +39,7 @@ pub mod mailbox;
 pub mod mio;
 pub mod net;
 mod pages;
+mod probe;
 mod request;
 mod serve;
 mod subscribe;
@@ -50,6 +51,7 @@ use codec::Codec;
 use door::Door;
 use mail::Mail;
 use net::{Event, Net, Token, WorkerId};
+use probe::Probe;
 use subscribe::FeedName;
 
 /// What a worker is made from.
@@ -102,6 +104,8 @@ pub struct Worker<N: Net> {
     /// Feeds that have something to send, round robin.
     hot: VecDeque<u32>,
     spare: Spare,
+    /// The probe that is under way.
+    probe: Probe,
     /// The feed whose window was dropped last to hold the total.
     next_window: usize,
     next_serial: u16,
@@ -174,6 +178,7 @@ impl<N: Net> Worker<N> {
             feed_generation: 0,
             hot: VecDeque::new(),
             spare: Spare::default(),
+            probe: Probe::default(),
             next_window: 0,
             next_serial: 0,
             landed: Vec::new(),
@@ -207,6 +212,7 @@ impl<N: Net> Worker<N> {
         self.send_post();
         self.flush();
         self.sweep();
+        self.end_probe();
         self.bury();
         self.send_post();
         self.count();

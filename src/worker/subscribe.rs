@@ -283,6 +283,9 @@ impl<N: Net> Worker<N> {
         joined: Option<JoinAnswer>,
     ) {
         self.leave(slot, index, at, false);
+        if self.probe.is_reader(slot) {
+            return self.probe_ended(Err(code));
+        }
         let opening = self.table.hot(slot).phase == Phase::Opening;
         if opening || self.table.hot(slot).endpoint() != Endpoint::Envelope {
             self.table.hot_mut(slot).phase = Phase::Open;
