@@ -80,6 +80,14 @@ pub const MAX_KEY: usize = 64;
 pub const MAX_TOKEN: usize = 16 << 10;
 /// Bytes of an API key's secret; nothing longer is looked at.
 pub const MAX_SECRET: usize = 256;
+/// API keys that do not exist, from one address at once; then 429.
+pub const KEY_FAILURES: u64 = 10;
+/// Time in which one of them is forgiven, in milliseconds.
+pub const KEY_FAILURE_PACE_MS: u64 = 5_000;
+/// How long an address that had a good API key is heard though others there fail, in milliseconds.
+pub const KEY_TRUST_MS: u64 = 3_600_000;
+/// Addresses whose failures are remembered, and those with good keys.
+pub const KEY_ADDRESSES: usize = 4096;
 /// Channels that one `subscribe` may name.
 pub const MAX_WISHES: usize = 1000;
 /// Names, or connections, that a list looks at before others have their turn.

@@ -41,6 +41,8 @@ counters! {
     Unauthorized = "fanwire_http_unauthorized_total" counter;
     /// HTTP requests, and items of batches, refused because the API key lacks a scope or a channel.
     Forbidden = "fanwire_http_forbidden_total" counter;
+    /// HTTP requests refused with 429: too many API keys from their address did not exist.
+    KeyLimited = "fanwire_http_key_limited_total" counter;
     /// Messages received from clients.
     MessagesIn = "fanwire_messages_received_total" counter;
     /// Bytes received.

@@ -90,7 +90,7 @@ impl<N: Net> Worker<N> {
         };
         match route {
             Route::Socket { .. } | Route::Echo | Route::Raw(_) => self.upgrade(slot, head, route),
-            route => match self.call(head, route) {
+            route => match self.call(slot, head, route) {
                 Ok(call) => self.begin_call(slot, call, head),
                 Err(refusal) => {
                     // A body that nobody reads must not be taken for the next request.
@@ -114,8 +114,8 @@ impl<N: Net> Worker<N> {
     }
 
     /// Translates a route to what is asked for, owned, since the head is about to go.
-    fn call(&self, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
-        let caller = self.caller(head, &route)?;
+    fn call(&self, slot: u32, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
+        let caller = self.caller(slot, head, &route)?;
         let ask = match self.ask(head, route, &caller) {
             Ok(ask) => ask,
             Err(refusal) => Ask::Refuse(refusal),
