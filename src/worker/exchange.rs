@@ -249,7 +249,7 @@ impl<N: Net> Worker<N> {
             0 => Reply::json(200, &br#"{"status":"ok"}"#[..]),
             count => {
                 let message = format!("{count} workers are stuck");
-                reply::error("internal", 503, &message, true, None)
+                reply::error("overloaded", 503, &message, true, None)
             }
         }
     }

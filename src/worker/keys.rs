@@ -12,7 +12,7 @@ use crate::policy::key::Scope;
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wants {
+pub(super) enum Wants {
     /// Nothing: whatever credentials came are not looked at.
     Nothing,
     /// Nothing, but who has a key is told more.
@@ -21,7 +21,8 @@ enum Wants {
     Scope(Scope),
 }
 
-fn wants(route: &Route<'_>) -> Wants {
+/// What this route asks.
+pub(super) fn wants(route: &Route<'_>) -> Wants {
     match route {
         Route::Status => Wants::Perhaps,
         Route::Broadcast

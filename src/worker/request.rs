@@ -178,7 +178,8 @@ impl<N: Net> Worker<N> {
             Route::Ready { .. } => Ask::Ready,
             Route::Home => self.asset("")?,
             Route::Demo { file } => self.asset(file)?,
-            Route::ClientScript | Route::ApiDescription => {
+            Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
+            Route::ClientScript => {
                 return Err(Refusal::keeping(404, "not_found", "there is nothing here"));
             }
             Route::Presence { .. }
