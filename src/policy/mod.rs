@@ -2,11 +2,13 @@
 //! a reload hands every worker a new one. Reading it from a file is the business of `settings`.
 //!
 //! `pattern` says which names a rule is about, `rule` what it decides, `key` who the backends are.
+//! `permissions` says what rules come to for a client.
 
 use std::sync::Arc;
 
 pub mod key;
 pub mod pattern;
+pub mod permissions;
 pub mod rule;
 
 use key::ApiKey;
