@@ -100,8 +100,18 @@ pub const MAX_LIST_LIMIT: u32 = 1000;
 pub const RATES: std::ops::RangeInclusive<f64> = 0.1..=50.0;
 /// Messages that a client may send at once beside one `subscribe` for each subscription.
 pub const BURST_MARGIN: usize = 32;
+/// Bytes of the settings file, and of a file with a secret.
+pub const MAX_SETTINGS_BYTES: u64 = 1 << 20;
+/// Rules: each may be looked at for each request of a client.
+pub const MAX_RULES: usize = 1000;
+/// Keys of the API: each is looked at for each request with a key.
+pub const MAX_API_KEYS: usize = 1000;
+/// Shortest secret of an API key.
+pub const MIN_SECRET: usize = 16;
 /// Longest duration of any setting, in milliseconds: due ticks are counted in 32 bits.
 pub const MAX_DURATION_MS: u64 = u32::MAX as u64 / 2;
+/// Feeds and subscriptions that are looked at in one turn because the rules have changed.
+pub const REVIEWS_PER_TURN: usize = 256;
 const _: () = assert!(FLUSH_BYTES >= PAGE_BYTES, "one page fits a flush");
 const _: () = assert!(READ_BYTES >= MAX_TOKEN, "a log-in fits one read");
 const _: () = assert!(OUTPUT_BYTES >= PAGE_BYTES, "a page does not stop reading by itself");

@@ -63,6 +63,10 @@ counters! {
     Gaps = "fanwire_gaps_total" counter;
     /// Errors answered to clients.
     Errors = "fanwire_errors_total" counter;
+    /// Requests of clients, and raw messages, that a rule forbids.
+    RuleForbids = "fanwire_forbidden_total" counter;
+    /// Subscriptions that a new rule has ended.
+    Ended = "fanwire_subscriptions_ended_total" counter;
     /// Messages refused because of the rate.
     RateLimited = "fanwire_rate_limited_total" counter;
     /// Times that a connection was not read because answers waited.
@@ -152,12 +156,22 @@ impl WorkerStats {
 #[derive(Debug)]
 pub struct Stats {
     workers: Box<[WorkerStats]>,
+    /// Times that keys and rules were read again, and that this failed.
+    reloads: AtomicU64,
+    reloads_failed: AtomicU64,
 }
 
 impl Stats {
     /// Counters for so many workers.
     pub fn new(workers: usize) -> Self {
-        Self { workers: (0..workers).map(|_| WorkerStats::default()).collect() }
+        let workers = (0..workers).map(|_| WorkerStats::default()).collect();
+        Self { workers, reloads: AtomicU64::new(0), reloads_failed: AtomicU64::new(0) }
+    }
+
+    /// Keys and rules were read again, or could not be.
+    pub fn reloaded(&self, well: bool) {
+        let count = if well { &self.reloads } else { &self.reloads_failed };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One worker's.
@@ -188,6 +202,17 @@ impl Stats {
             let sum = sum.fold(0, u64::wrapping_add);
             let help = help.trim();
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {sum}");
+        }
+        for (name, help, count) in [
+            ("fanwire_reloads_total", "Times that keys and rules were read again.", &self.reloads),
+            (
+                "fanwire_reloads_failed_total",
+                "Times that they could not be, and the old ones stayed in force.",
+                &self.reloads_failed,
+            ),
+        ] {
+            let count = count.load(Ordering::Relaxed);
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {count}");
         }
         let name = "fanwire_connections";
         let connections = self.connections();

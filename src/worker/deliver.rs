@@ -11,6 +11,7 @@ use super::mail::{
 use super::net::Net;
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
+use crate::client::command::RequestId;
 use crate::conn::entry::{Flags, Phase};
 use crate::feed::Appended;
 use crate::hub::shard::{Joined, Refused};
@@ -60,6 +61,7 @@ impl<N: Net> Worker<N> {
             Mail::Page(letter) => self.take_page(*letter),
             Mail::Deliver(delivery) => self.append(&delivery),
             Mail::Answer(answer) => self.open_answer(*answer),
+            Mail::Policy(policy) => self.put_in_force(policy),
         }
     }
 
@@ -235,6 +237,9 @@ impl<N: Net> Worker<N> {
                 self.take_client_answer(slot, &id, answer);
             }
             (Requester::Raw, Phase::Open) => self.answered(slot),
+            (Requester::Nobody, Phase::Open) => {
+                self.take_client_answer(slot, &RequestId::None, answer);
+            }
             (Requester::Http(number), Phase::Exchange) => {
                 let number = *number;
                 self.take_answer(slot, number, answer);

@@ -279,7 +279,7 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
             Reply::json(200, describe(&description).to_string().into_bytes())
         }
         Content::Refused(fault, _) => refused(&fault),
-        Content::Listed(_) | Content::Probed | Content::Left(_) => {
+        Content::Listed(_) | Content::Probed | Content::Left(_) | Content::Ended => {
             let what = channel.unwrap_or("this");
             refused(&Fault::new(Code::Internal, format!("no answer for {what}")))
         }

@@ -10,6 +10,7 @@ use crate::hub::channel::Draft;
 use crate::hub::page::Page;
 use crate::hub::shard::{Description, Published, Since, Span};
 use crate::hub::{ConnectionKey, Delivery, Encoding, FeedKey, Position, WorkerId};
+use crate::policy::Policy;
 use crate::policy::authorize::Caller;
 
 /// One letter.
@@ -44,6 +45,8 @@ pub enum Mail {
     Deliver(Box<Delivery>),
     /// From the owner: an answer.
     Answer(Box<Answer>),
+    /// From the main thread: these rules and keys are in force now.
+    Policy(Arc<Policy>),
 }
 
 /// A new subscriber.
@@ -170,6 +173,8 @@ pub enum Requester {
     Http(u32),
     /// A raw message: nobody waits for words, but it counts as pending.
     Raw,
+    /// None: the server says it by itself, behind the answers that are on their way.
+    Nobody,
 }
 
 /// A page and whom it is for.
@@ -232,6 +237,8 @@ pub enum Content {
     Probed,
     /// Of an unsubscribe: its last position, where it had one.
     Left(Option<Position>),
+    /// Of a subscription that a new rule has ended: the client is told.
+    Ended,
     /// It was refused; when it may be tried again, in milliseconds, where there is a pace.
     Refused(Fault, Option<u64>),
 }
