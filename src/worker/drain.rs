@@ -11,7 +11,7 @@ use crate::conn::table::NEVER;
 use crate::drain::Timetable;
 use crate::http::reply::{self, Reply};
 use crate::limits::{AGE_GRACE_TICKS, DUE_PER_TURN, RETRY_JITTER_MS, RETRY_MS, TICK_MS};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, End};
 use crate::ws::close::{CloseCode, Pace};
 
 /// How far this worker is in leaving.
@@ -240,7 +240,7 @@ impl<N: Net> Worker<N> {
             let alive = self.table.occupied(slot).is_some_and(|hot| !hot.flags.has(Flags::DEAD));
             if alive {
                 self.count_one(Counter::CutOff);
-                self.mark_dead(slot);
+                self.mark_dead(slot, End::CutOff);
             }
         }
     }

@@ -110,6 +110,10 @@ impl<N: Net> Worker<N> {
             self.close(slot, CloseCode::POLICY);
             return;
         }
+        if !self.policy.may_hear(&raw.channel) {
+            self.close(slot, CloseCode::FORBIDDEN);
+            return;
+        }
         if !raw.own {
             self.table.hot_mut(slot).flags.set(Flags::NOT_SELF);
         }
@@ -126,6 +130,9 @@ impl<N: Net> Worker<N> {
     /// The place to begin with has come.
     pub(super) fn opened(&mut self, slot: u32, position: Position) {
         self.table.hot_mut(slot).phase = Phase::Open;
+        if self.probe.is_reader(slot) {
+            return self.publish_probe(slot);
+        }
         self.begin_rounds(slot);
         if self.table.hot(slot).endpoint() == Endpoint::Envelope {
             self.say_welcome(slot, position);
