@@ -18,11 +18,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy;
 use crate::limits::{BACKLOG, RESERVED_DESCRIPTORS};
-use crate::metrics::{Counter, Stats};
+use crate::metrics::{End, Stats};
 use crate::settings::{Reload, Reloaded};
 use crate::worker::mail::Mail;
 use crate::worker::mio::{MioNet, Post};
 use crate::worker::{Setup, Worker};
+use crate::ws::close::CloseCode;
 
 /// The signals that ask to stop.
 const STOPPING: [i32; 2] = [SIGTERM, SIGINT];
@@ -112,8 +113,8 @@ impl Server {
             // A worker that panics ends the process: there is no other way for this to fail.
             let _ = worker.join();
         }
-        let cut_off = self.stats.sum(Counter::CutOff);
-        tracing::info!(drained = self.stats.sum(Counter::Drained), cut_off, "stopped");
+        let drained = self.stats.closed(CloseCode::RESTART);
+        tracing::info!(drained, cut_off = self.stats.ended(End::CutOff), "stopped");
     }
 }
 

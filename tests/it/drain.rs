@@ -262,7 +262,7 @@ fn a_connection_of_age_is_told_and_closed() {
         paced_close(&mut raw, 4007, "moved");
         part(raw, 4007);
         assert_eq!(server.counter("fanwire_goaways_total"), 1);
-        assert_eq!(server.counter("fanwire_aged_total"), 2);
-        assert_eq!(server.counter("fanwire_drained_total"), 0);
+        assert_eq!(server.counter("fanwire_closes_total{code=\"4007\",word=\"moved\"}"), 2);
+        assert_eq!(server.counter("fanwire_limits_total{limit=\"max_connection_age\"}"), 2);
     });
 }

@@ -64,14 +64,8 @@ const INTERESTING: &[&str] = &[
 ];
 
 /// The same of nodes that stop.
-const DRAINING: &[&str] = &[
-    "closed: restart",
-    "connections cut off",
-    "connections drained",
-    "goaways",
-    "nodes drained",
-    "short writes",
-];
+const DRAINING: &[&str] =
+    &["closed: restart", "connections cut off", "goaways", "nodes drained", "short writes"];
 
 fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().expect("a number"))
