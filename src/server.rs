@@ -43,7 +43,8 @@ impl Server {
                 listeners.push(listener.map_err(|e| named(address, &e))?);
             }
         }
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let addresses: Vec<SocketAddr> =
+            listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let worlds = MioNet::connected(config.workers, listeners, Clock::start())?;
         let stats = Arc::new(Stats::new(usize::from(config.workers)));
         let seed = entropy::seed().map_err(io::Error::other)?;
@@ -60,6 +61,11 @@ impl Server {
                 }
             })?;
             workers.push(worker);
+        }
+        let (version, count) = (env!("CARGO_PKG_VERSION"), workers.len());
+        tracing::info!(version, workers = count, max_connections, "started");
+        for address in &addresses {
+            tracing::info!(%address, "listening");
         }
         Ok(Self { addresses, max_connections, workers })
     }

@@ -214,6 +214,15 @@ reasons! {
     }
 }
 
+impl Limit {
+    /// Whether it is a limit of the node, which its operator wants to hear of, and not one of some
+    /// connection.
+    pub const fn is_of_node(self) -> bool {
+        use Limit::{Answer, Channels, Connections, Handshakes, OpenFiles};
+        matches!(self, Connections | Handshakes | OpenFiles | Channels | Answer)
+    }
+}
+
 /// Over what an error was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]

@@ -57,6 +57,12 @@ impl Server {
         self.child.id()
     }
 
+    /// Ends it, and returns what it has logged.
+    pub fn into_log(mut self) -> String {
+        let _ = self.child.kill();
+        self.log.take().and_then(|log| log.join().ok()).unwrap_or_default()
+    }
+
     /// `GET path`, on a connection of its own.
     pub fn read(&self, path: &str) -> Response {
         Wire::connect(self.port).ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
@@ -123,6 +129,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.log.is_none() {
+            let _ = self.child.wait();
+            return;
+        }
         let ended = self.child.try_wait();
         let _ = self.child.kill();
         let _ = self.child.wait();
