@@ -5,35 +5,40 @@
 //! Whoever logs a text that came from outside gives it as `?text`, which escapes it; credentials
 //! are never given. Format and level are settings; `main.rs` starts the writer.
 
+use std::cell::Cell;
+
 /// Milliseconds between two lines of one kind.
 const PACE_MS: u64 = 1000;
 
 /// Lets one line of each kind through per second, and counts the others.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub struct Pace {
-    kinds: Vec<Kind>,
+    kinds: Box<[Cell<Kind>]>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Kind {
     next_ms: u64,
     held_back: u64,
 }
 
 impl Pace {
+    /// Nothing has happened yet, of so many kinds.
+    pub fn new(kinds: usize) -> Self {
+        Self { kinds: vec![Cell::default(); kinds].into() }
+    }
+
     /// How often something of this kind has happened since its last line, this time included;
-    /// `None` when no line is due yet. Kinds are small numbers.
-    pub fn due(&mut self, kind: usize, now_ms: u64) -> Option<u64> {
-        if self.kinds.len() <= kind {
-            self.kinds.resize(kind + 1, Kind::default());
-        }
-        let kind = &mut self.kinds[kind];
-        kind.held_back += 1;
-        if now_ms < kind.next_ms {
+    /// `None` when no line is due yet.
+    pub fn due(&self, kind: usize, now_ms: u64) -> Option<u64> {
+        let cell = self.kinds.get(kind)?;
+        let Kind { next_ms, held_back } = cell.get();
+        if now_ms < next_ms {
+            cell.set(Kind { next_ms, held_back: held_back + 1 });
             return None;
         }
-        kind.next_ms = now_ms + PACE_MS;
-        Some(std::mem::take(&mut kind.held_back))
+        cell.set(Kind { next_ms: now_ms + PACE_MS, held_back: 0 });
+        Some(held_back + 1)
     }
 }
 
@@ -43,12 +48,13 @@ mod tests {
 
     #[test]
     fn one_line_per_kind_and_second() {
-        let mut pace = Pace::default();
+        let pace = Pace::new(4);
         assert_eq!(pace.due(3, 0), Some(1), "the first is told at once");
         assert_eq!(pace.due(3, 1), None);
         assert_eq!(pace.due(1, 1), Some(1), "kinds do not hold each other back");
         assert_eq!(pace.due(3, 999), None);
         assert_eq!(pace.due(3, 1000), Some(3), "with those that were held back");
         assert_eq!(pace.due(3, 5000), Some(1));
+        assert_eq!(pace.due(4, 5000), None, "there is no such kind");
     }
 }

@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::addresses::Addresses;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy;
 use crate::limits::{BACKLOG, RESERVED_DESCRIPTORS};
 use crate::metrics::Stats;
-use crate::worker::mio::MioNet;
+use crate::settings::{Reload, Reloaded};
+use crate::worker::mail::Mail;
+use crate::worker::mio::{MioNet, Post};
 use crate::worker::{Setup, Worker};
 
 /// A server whose workers turn.
@@ -27,11 +30,16 @@ pub struct Server {
     /// How many connections it takes.
     pub max_connections: usize,
     workers: Vec<JoinHandle<()>>,
+    post: Post,
+    stats: Arc<Stats>,
+    signals: Signals,
 }
 
 impl Server {
     /// Binds the listeners and starts the workers.
     pub fn start(mut config: Config) -> io::Result<Self> {
+        // Before anybody can know that it runs: an early SIGHUP must not end it.
+        let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         config.workers = config.workers.max(1);
         config.max_connections = config.max_connections.min(spare_descriptors(config.workers));
         let max_connections = config.max_connections;
@@ -46,13 +54,18 @@ impl Server {
         let addresses: Vec<SocketAddr> =
             listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let worlds = MioNet::connected(config.workers, listeners, Clock::start())?;
+        let Some(post) = worlds.first().map(MioNet::post_office) else {
+            return Err(io::Error::other("workers: there must be one"));
+        };
         let stats = Arc::new(Stats::new(usize::from(config.workers)));
         let seed = entropy::seed().map_err(io::Error::other)?;
+        let clients = Arc::new(Addresses::new(seed));
         let config = Arc::new(config);
         let mut workers = Vec::new();
         for (id, world) in worlds.into_iter().enumerate() {
             let (config, stats) = (Arc::clone(&config), Arc::clone(&stats));
-            let setup = Setup { id: id as u16, config, stats, seed };
+            let addresses = Arc::clone(&clients);
+            let setup = Setup { id: id as u16, config, stats, addresses, seed };
             let name = format!("worker-{id}");
             let worker = thread::Builder::new().name(name).spawn(move || {
                 let mut worker = Worker::new(setup, world);
@@ -67,17 +80,45 @@ impl Server {
         for address in &addresses {
             tracing::info!(%address, "listening");
         }
-        Ok(Self { addresses, max_connections, workers })
+        Ok(Self { addresses, max_connections, workers, post, stats, signals })
     }
 
-    /// Waits until a signal asks to stop.
-    pub fn run_until_signal(self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
-        if let Some(signal) = signals.forever().next() {
-            tracing::info!(signal, workers = self.workers.len(), "stopping");
+    /// Waits until a signal asks to stop, and reads keys and rules again when one asks for that.
+    pub fn run_until_signal(self, mut reload: Reload) -> io::Result<()> {
+        let Self { workers, post, stats, mut signals, .. } = self;
+        for signal in signals.forever() {
+            if signal != SIGHUP {
+                tracing::info!(signal, workers = workers.len(), "stopping");
+                break;
+            }
+            read_again(&mut reload, &post, &stats);
         }
         Ok(())
     }
+}
+
+/// Reads keys and rules again and gives them to every worker; or says what is wrong, and all stays
+/// as it is.
+fn read_again(reload: &mut Reload, post: &Post, stats: &Stats) {
+    let Reloaded { policy, waiting, warnings } = match reload.read() {
+        Ok(reloaded) => reloaded,
+        Err(refused) => {
+            for reason in refused.lines() {
+                tracing::error!(reason, "settings not reloaded, the old ones stay in force");
+            }
+            return stats.reloaded(false);
+        }
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    if !waiting.is_empty() {
+        let settings = waiting.join(", ");
+        tracing::warn!(settings, "changed settings that need a new start");
+    }
+    tracing::info!(keys = policy.keys.len(), rules = policy.rules.len(), "reloaded");
+    post.to_all(|| Mail::Policy(Arc::clone(&policy)));
+    stats.reloaded(true);
 }
 
 /// How many connections the descriptor limit allows beside a reserve and what the workers need

@@ -98,6 +98,8 @@ counters! {
     Deliveries = "fanwire_deliveries_total" counter;
     /// Pages asked for by readers that lagged.
     Pulls = "fanwire_pulls_total" counter;
+    /// Subscriptions that new rules have ended.
+    SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
     /// Letters posted to other workers.
     Posted = "fanwire_letters_posted_total" counter;
     /// Letters received from other workers.
@@ -114,6 +116,10 @@ counters! {
     HistoryBytes = "fanwire_history_bytes" gauge;
     /// Bytes in the windows of feeds.
     WindowBytes = "fanwire_window_bytes" gauge;
+    /// Bytes of unfinished input and private output.
+    BufferedBytes = "fanwire_buffered_bytes" gauge;
+    /// Bytes of letters that wait for workers.
+    MailBytes = "fanwire_mail_bytes" gauge;
     /// Feeds: channels that connections of a worker follow, by encoding.
     Feeds = "fanwire_feeds" gauge by worker;
     /// Feeds that had something to send when a turn ended.
@@ -157,6 +163,8 @@ reasons! {
     Limit as LIMITS = "fanwire_limits_total" by "limit" {
         /// A connection was refused: the node is full.
         Connections = "max_connections";
+        /// A connection was refused: its address has as many as it may.
+        Address = "max_connections_per_address";
         /// A connection was refused: too many handshakes under way.
         Handshakes = "max_handshakes";
         /// Accepting paused: no descriptors were left.
@@ -173,8 +181,18 @@ reasons! {
         Subscriptions = "max_subscriptions";
         /// A channel was refused: the node has as many as it may.
         Channels = "max_channels";
+        /// A request was refused: too many keys from its address did not exist.
+        BadKeys = "bad_keys";
         /// A message was over the rate: refused, or reading paused.
         Messages = "messages_per_second";
+        /// Reading paused: too many bytes a second.
+        Bytes = "bytes_per_second";
+        /// A request was refused: its connection has brought too many channels into being.
+        NewChannels = "new_channels_per_second";
+        /// A connection ended, or a request was refused: buffers hold as much as they may.
+        BufferedBytes = "max_buffered_bytes";
+        /// A request was refused: too much mail waits for a worker.
+        MailBytes = "max_mail_bytes";
         /// Reading paused: too many requests wait for their answers.
         Pending = "max_pending";
         /// Reading paused: a history is on its way.
@@ -187,7 +205,7 @@ reasons! {
         Idle = "idle_timeout";
         /// A ping was not answered in time.
         Pong = "pong_timeout";
-        /// A peer took nothing for too long.
+        /// A peer took nothing for too long, or a message did not come to its end.
         Stall = "stall_timeout";
         /// A peer did not end in time after the last words.
         Close = "close_timeout";
@@ -209,8 +227,10 @@ reasons! {
         Stalled = "stalled";
         /// The peer did not end within `close_timeout`.
         TimedOut = "timeout";
-        /// The server could not take it over.
+        /// The server could not take it over, or cut it off without words: its address floods.
         Refused = "refused";
+        /// What it had to be sent found no room, in the middle of a frame.
+        Overfull = "overfull";
     }
 }
 
@@ -218,8 +238,20 @@ impl Limit {
     /// Whether it is a limit of the node, which its operator wants to hear of, and not one of some
     /// connection.
     pub const fn is_of_node(self) -> bool {
-        use Limit::{Answer, Channels, Connections, Handshakes, OpenFiles};
-        matches!(self, Connections | Handshakes | OpenFiles | Channels | Answer)
+        use Limit::{Address, Answer, BadKeys, BufferedBytes, Channels, Connections};
+        use Limit::{Handshakes, MailBytes, OpenFiles};
+        matches!(
+            self,
+            Connections
+                | Address
+                | Handshakes
+                | OpenFiles
+                | Channels
+                | BadKeys
+                | BufferedBytes
+                | MailBytes
+                | Answer
+        )
     }
 }
 
@@ -289,6 +321,13 @@ pub(super) const MAIL: Family = Family {
     kind: Kind::Gauge,
     labels: &[],
     help: " Letters posted to workers that have not taken them yet.",
+};
+
+pub(super) const RELOADS: Family = Family {
+    name: "fanwire_reloads_total",
+    kind: Kind::Counter,
+    labels: &["outcome"],
+    help: " Times that keys and rules were read again; where that failed the old ones stay in force.",
 };
 
 pub(super) const BUSY: Family = Family {

@@ -1,7 +1,8 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
 //! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `deliver` (mail),
-//! `flush` (send), `sweep` (time), `bury` (end). Nothing here touches the world but through `Net`.
+//! `review` (new rules), `flush` (send), `sweep` (time), `bury` (end). Nothing here touches the
+//! world but through `Net`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,9 +12,11 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
+use crate::addresses::Addresses;
 use crate::client::code::Code;
 use crate::config::Config;
 use crate::conn::entry::Flags;
+use crate::conn::ledger::Ledger;
 use crate::conn::table::Table;
 use crate::entropy::Random;
 use crate::feed::Feed;
@@ -28,21 +31,27 @@ use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
 mod audit;
+mod bounds;
 mod bury;
 mod codec;
 mod command;
+pub mod connections;
 mod deliver;
 mod door;
 mod exchange;
 mod flush;
 mod identity;
+mod keys;
 pub mod mail;
 pub mod mailbox;
 pub mod mio;
 pub mod net;
 mod pages;
 mod probe;
+mod rate;
 mod request;
+mod review;
+mod sender;
 mod serve;
 mod subscribe;
 mod sweep;
@@ -65,6 +74,8 @@ pub struct Setup {
     pub config: Arc<Config>,
     /// Everybody's counters.
     pub stats: Arc<Stats>,
+    /// Everybody's clients.
+    pub addresses: Arc<Addresses>,
     /// The node's seed, the same for all its workers.
     pub seed: u64,
 }
@@ -75,9 +86,12 @@ pub struct Worker<N: Net> {
     config: Arc<Config>,
     /// Rules and keys as they are in force now.
     policy: Arc<Policy>,
+    /// The feed from which on the subscriptions have yet to be looked at under this policy.
+    review: Option<usize>,
     stats: Arc<Stats>,
     /// Of lines in the log.
     pace: Pace,
+    addresses: Arc<Addresses>,
     seed: u64,
     net: N,
     now: Now,
@@ -126,8 +140,18 @@ pub struct Worker<N: Net> {
 
     // Mail.
     local: VecDeque<Mail>,
+    /// Letters that are being worked on over several turns, one step of one of them a turn.
+    later: VecDeque<Mail>,
     arrived: Vec<Mail>,
     post: Vec<Vec<Mail>>,
+
+    // Bounds.
+    /// What all connections here hold.
+    ledger: Ledger,
+    /// Connections for which something found no room.
+    overfull: Vec<u32>,
+    /// What waited at each worker when this turn began, and what this turn has added.
+    backlogs: Vec<usize>,
 
     // Buffers.
     events: Vec<Event>,
@@ -145,7 +169,7 @@ pub struct Worker<N: Net> {
 impl<N: Net> Worker<N> {
     /// A worker that has not turned yet.
     pub fn new(setup: Setup, net: N) -> Self {
-        let Setup { id, config, stats, seed } = setup;
+        let Setup { id, config, stats, addresses, seed } = setup;
         let workers = usize::from(config.workers.max(1));
         let mut random = Random::new(seed ^ (u64::from(id) + 1).wrapping_mul(0x9e37_79b9));
         let limits = ShardLimits {
@@ -167,7 +191,8 @@ impl<N: Net> Worker<N> {
             random,
             id,
             stats,
-            pace: Pace::default(),
+            pace: Pace::new(Limit::ALL.len() + Code::ALL.len()),
+            addresses,
             seed,
             net,
             now: Now::default(),
@@ -192,8 +217,12 @@ impl<N: Net> Worker<N> {
             codec: Codec::default(),
             deliveries: Vec::new(),
             local: VecDeque::new(),
+            later: VecDeque::new(),
             arrived: Vec::new(),
             post: (0..workers).map(|_| Vec::new()).collect(),
+            ledger: Ledger::default(),
+            overfull: Vec::new(),
+            backlogs: vec![0; workers],
             events: Vec::with_capacity(EVENTS),
             input: vec![0; READ_BYTES],
             answers: Vec::new(),
@@ -202,6 +231,7 @@ impl<N: Net> Worker<N> {
             gather: Vec::new(),
             inflate: Some(Box::default()),
             policy: Arc::clone(&config.policy),
+            review: None,
             config,
         }
     }
@@ -214,6 +244,7 @@ impl<N: Net> Worker<N> {
         self.accept();
         self.serve();
         self.deliver();
+        self.review();
         self.send_post();
         self.flush();
         self.sweep();
@@ -237,6 +268,8 @@ impl<N: Net> Worker<N> {
             || !self.hot.is_empty()
             || !self.due.is_empty()
             || !self.local.is_empty()
+            || !self.later.is_empty()
+            || self.review.is_some()
             || self.door.is_accepting();
         let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
         let sleeps = timeout != Some(Duration::ZERO);
@@ -254,6 +287,7 @@ impl<N: Net> Worker<N> {
         self.now = now;
         self.counters().turns(now.mono_ms);
         self.net.collect(&mut self.arrived);
+        self.see_backlogs();
     }
 
     /// The turn that began at `now` has ended: only now is it known how long things took.
@@ -304,6 +338,7 @@ impl<N: Net> Worker<N> {
 
     /// Posts a letter; one to oneself waits for the next `deliver`.
     fn letter(&mut self, to: WorkerId, mail: Mail) {
+        self.backlogs[usize::from(to)] += mail.weight();
         if to == self.id {
             self.local.push_back(mail);
         } else {
@@ -338,7 +373,7 @@ impl<N: Net> Worker<N> {
     }
 
     /// A limit acts.
-    fn limited(&mut self, limit: Limit) {
+    fn limited(&self, limit: Limit) {
         self.counters().limits(limit);
         if let Some(times) = self.pace.due(limit as usize, self.now.mono_ms) {
             let limit_name = limit.word();
@@ -351,7 +386,7 @@ impl<N: Net> Worker<N> {
     }
 
     /// An error is answered.
-    fn refused(&mut self, over: Over, code: Code) {
+    fn refused(&self, over: Over, code: Code) {
         self.counters().refuses(over, code);
         // Behind the limits, so that each has its own pace.
         let kind = Limit::ALL.len() + code as usize;
@@ -373,6 +408,8 @@ impl<N: Net> Worker<N> {
         counters.set(Counter::Channels, self.shard.len() as u64);
         counters.set(Counter::HistoryBytes, self.shard.history_bytes() as u64);
         counters.set(Counter::WindowBytes, self.spare.bytes() as u64);
+        counters.set(Counter::BufferedBytes, self.ledger.bytes() as u64);
+        counters.set(Counter::MailBytes, self.backlogs[usize::from(self.id)] as u64);
         counters.set(Counter::Feeds, self.feeds.len() as u64);
         counters.set(Counter::HotFeeds, self.hot.len() as u64);
         counters.set(Counter::Blocked, self.blocked as u64);

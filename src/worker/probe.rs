@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Worker;
-use super::mail::{Answer, Content, Mail, Publish, Requester, Ticket};
+use super::mail::{Answer, Birth, Content, Mail, Publish, Requester, Ticket};
 use super::net::{Net, WorkerId};
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
@@ -56,7 +56,8 @@ impl<N: Net> Worker<N> {
         let draft = Draft { kind: Kind::Text, payload, from: None, key: None, skip: None };
         let ticket = Ticket { connection: self.key(slot), request: Requester::Probe };
         let owner = self.owner(&channel);
-        let letter = Publish { channel, draft, idempotency: None, ticket };
+        let birth = Birth::Free;
+        let letter = Publish { channel, draft, idempotency: None, ticket, birth };
         self.letter(owner, Mail::Publish(Box::new(letter)));
     }
 

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use fanwire::addresses::Addresses;
 use fanwire::metrics::{Counter, End, Limit, Stats};
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
@@ -68,9 +69,11 @@ impl Stage {
         (world.faults, world.sabotage) = (plan.faults, plan.sabotage);
         let world = Rc::new(RefCell::new(world));
         let stats = Arc::new(Stats::new(usize::from(count)));
+        let addresses = Arc::new(Addresses::new(plan.seed));
         let workers = (0..count).map(|id| {
             let (config, stats) = (Arc::clone(&plan.config), Arc::clone(&stats));
-            let setup = Setup { id, config, stats, seed: plan.seed };
+            let addresses = Arc::clone(&addresses);
+            let setup = Setup { id, config, stats, addresses, seed: plan.seed };
             Worker::new(setup, FakeNet::new(&world, id))
         });
         let workers = workers.collect();
@@ -291,6 +294,9 @@ impl Stage {
             tally.add(name, self.stats.sum(counter));
         }
         for (name, limit) in [
+            ("buffers full", Limit::BufferedBytes),
+            ("refused for mail", Limit::MailBytes),
+            ("new channels refused", Limit::NewChannels),
             ("paused reads", Limit::Pending),
             ("paused reads", Limit::Output),
             ("stalled connections closed", Limit::Stall),

@@ -15,6 +15,7 @@ use std::mem;
 use std::time::Duration;
 
 use fanwire::hub::Publication;
+use fanwire::worker::mail::Mail;
 use fanwire::worker::net::{Event, Fault, Now, Peer, Token, WorkerId};
 
 use self::link::{Link, Read};
@@ -214,6 +215,11 @@ impl World {
         moved
     }
 
+    /// A letter that no worker has written.
+    pub fn post(&mut self, from: WorkerId, to: WorkerId, mail: Mail) {
+        self.post.send(from, to, [mail].into_iter());
+    }
+
     /// Moves bytes of one connection, each way. False when nothing can move.
     pub fn carry(&mut self, id: LinkId, all: bool) -> bool {
         let mut limit = || match self.random.below(4) {
@@ -250,8 +256,8 @@ impl World {
             return None;
         }
         let id = self.links.len() as LinkId;
-        let port = 1024 + (id % 60_000) as u16;
-        let peer = Peer::Address(([127, 0, 0, 1], port).into());
+        let address = [127, 0, (id >> 8) as u8, id as u8].into();
+        let peer = Peer { address: Some(address), ..Peer::default() };
         self.links.push(Link::new(peer, &mut self.random));
         self.open.push(id);
         self.backlog.push_back(id);
