@@ -58,7 +58,8 @@ impl Server {
                 listeners.push(listener.map_err(|e| named(address, &e))?);
             }
         }
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let addresses: Vec<SocketAddr> =
+            listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let clock = Clock::start();
         let worlds = MioNet::connected(config.workers, listeners, clock)?;
         let Some(post) = worlds.first().map(MioNet::post_office) else {
@@ -81,6 +82,11 @@ impl Server {
                 }
             })?;
             workers.push(worker);
+        }
+        let (version, count) = (env!("CARGO_PKG_VERSION"), workers.len());
+        tracing::info!(version, workers = count, max_connections, "started");
+        for address in &addresses {
+            tracing::info!(%address, "listening");
         }
         Ok(Self { addresses, max_connections, workers, post, stats, clock, signals })
     }

@@ -242,6 +242,27 @@ reasons! {
     }
 }
 
+impl Limit {
+    /// Whether it is a limit of the node, which its operator wants to hear of, and not one of some
+    /// connection.
+    pub const fn is_of_node(self) -> bool {
+        use Limit::{Address, Answer, BadKeys, BufferedBytes, Channels, Connections};
+        use Limit::{Handshakes, MailBytes, OpenFiles};
+        matches!(
+            self,
+            Connections
+                | Address
+                | Handshakes
+                | OpenFiles
+                | Channels
+                | BadKeys
+                | BufferedBytes
+                | MailBytes
+                | Answer
+        )
+    }
+}
+
 /// Over what an error was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]

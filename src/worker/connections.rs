@@ -138,8 +138,9 @@ impl<N: Net> Worker<N> {
         let key = self.key(slot);
         let passed = |rank: Rank| wanted.after.is_some_and(|after| rank <= after);
         let elsewhere = |channel| !self.follows(slot, channel, self.encoding(slot));
-        // No connection has a user yet.
+        // No connection has a user yet; and what has no socket is a probe.
         if !matches!(hot.phase, Phase::Opening | Phase::Open)
+            || hot.socket.is_none()
             || wanted.user.is_some()
             || !wanted.queued && passed(Rank::new(key, (0, 0)))
             || wanted.channel.as_deref().is_some_and(elsewhere)
@@ -181,7 +182,8 @@ impl<N: Net> Worker<N> {
         let Disconnect { connection, reconnect, ticket } = letter;
         let ConnectionKey { slot, generation, .. } = connection;
         let is_socket = |phase| matches!(phase, Phase::Opening | Phase::Open);
-        let found = self.table.same(slot, generation).is_some_and(|hot| is_socket(hot.phase));
+        let found = self.table.same(slot, generation);
+        let found = found.is_some_and(|hot| is_socket(hot.phase) && hot.socket.is_some());
         if found {
             self.close(slot, if reconnect { CloseCode::MOVED } else { CloseCode::DISCONNECTED });
         }

@@ -223,7 +223,7 @@ impl<N: Net> Worker<N> {
         let reply = match std::mem::replace(&mut call.gathered, Gathered::One) {
             Gathered::Results(results) => {
                 for fault in results.iter().flatten().filter_map(|result| result.as_ref().err()) {
-                    self.counters().refuses(Over::Http, fault.code);
+                    self.refused(Over::Http, fault.code);
                 }
                 let results: Vec<_> = results.into_iter().map(batch_result).collect();
                 Reply::json(200, json!({ "results": results }).to_string().into_bytes())

@@ -311,7 +311,7 @@ impl<N: Net> Worker<N> {
         if let Some(word) = reply.code {
             let code = Code::of(word);
             debug_assert!(code.is_some(), "{word} is in the table");
-            self.counters().refuses(Over::Http, code.unwrap_or(Code::Internal));
+            self.refused(Over::Http, code.unwrap_or(Code::Internal));
         }
         let close = circumstances.close || self.is_leaving();
         let wall_ms = Some(self.now.wall_ms);

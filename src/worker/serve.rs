@@ -178,7 +178,7 @@ impl<N: Net> Worker<N> {
                     if failure.code == CloseCode::TOO_LARGE {
                         self.limited(Limit::MessageBytes);
                     }
-                    tracing::debug!(reason = failure.reason, "a connection failed");
+                    tracing::debug!(reason = failure.reason, "connection failed");
                     self.fail(slot, failure.code);
                     break 0;
                 }
