@@ -10,10 +10,10 @@ use super::net::{Net, WorkerId};
 use super::{Worker, keys};
 use crate::client::batch;
 use crate::client::code::{Code, Fault};
-use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
+use crate::conn::session::{Ask, Call, Gathered, Outcome, PublishAsk};
 use crate::http::reply::{self, Circumstances, Reply};
 use crate::hub::channel::Draft;
-use crate::hub::shard::{Description, Published};
+use crate::hub::shard::Description;
 use crate::hub::{ConnectionKey, Kind, Position};
 use crate::limits::{LIVE_MS, READY_TIMEOUT};
 use crate::metrics::Counter;
@@ -74,7 +74,7 @@ impl<N: Net> Worker<N> {
             }
             Ask::Live => self.finish(slot, &call, &self.live()),
             Ask::Asset(asset) => {
-                self.finish(slot, &call, &Reply::new(200, asset.content, asset.bytes));
+                self.finish(slot, &call, &Reply::new(asset.status, asset.content, asset.bytes));
             }
             Ask::Refuse(refusal) => self.finish(slot, &call, &Reply::refusal(&refusal)),
         }
@@ -87,7 +87,7 @@ impl<N: Net> Worker<N> {
         } else {
             match batch::parse_value(&body) {
                 Ok(data) => (data.kind, Arc::from(&*data.bytes)),
-                Err(fault) => return self.finish(slot, &call, &refused(&fault)),
+                Err(fault) => return self.finish(slot, &call, &refused(&fault, None)),
             }
         };
         let draft = Draft { kind, payload, from: None, key, skip };
@@ -101,7 +101,7 @@ impl<N: Net> Worker<N> {
     fn publish_batch(&mut self, slot: u32, mut call: Call, body: &[u8]) {
         let items = match batch::parse_batch(body, self.config.max_batch) {
             Ok(items) => items,
-            Err(fault) => return self.finish(slot, &call, &refused(&fault)),
+            Err(fault) => return self.finish(slot, &call, &refused(&fault, None)),
         };
         let mut results = Vec::new();
         let publisher = call.caller.publisher();
@@ -112,14 +112,15 @@ impl<N: Net> Worker<N> {
                 let channel: Arc<str> = match channel {
                     Ok(channel) => channel.as_ref().into(),
                     Err(fault) => {
-                        results.push(Some(Err(fault)));
+                        results.push(Some(Err((fault, None))));
                         continue;
                     }
                 };
                 if !call.caller.reaches(&channel) {
                     self.count_one(Counter::Forbidden);
                     let message = keys::wording(Denied::Channel, Some(&channel));
-                    results.push(Some(Err(Fault::new(Code::Forbidden, message))));
+                    let fault = Fault::new(Code::Forbidden, message);
+                    results.push(Some(Err((fault, None))));
                     continue;
                 }
                 results.push(None);
@@ -176,8 +177,11 @@ impl<N: Net> Worker<N> {
                 if let Some(result) = results.get_mut(number as usize) {
                     *result = Some(match content {
                         Content::Published(published) => Ok(published),
-                        Content::Refused(fault, _) => Err(fault),
-                        _ => Err(Fault::new(Code::Internal, "an answer to something else")),
+                        Content::Refused(fault, pace_ms) => Err((fault, pace_ms)),
+                        _ => {
+                            let fault = Fault::new(Code::Internal, "an answer to something else");
+                            Err((fault, None))
+                        }
                     });
                 }
             }
@@ -255,9 +259,9 @@ impl<N: Net> Worker<N> {
     }
 }
 
-fn refused(fault: &Fault) -> Reply<'static> {
+fn refused(fault: &Fault, pace_ms: Option<u64>) -> Reply<'static> {
     let code = fault.code;
-    reply::error(code.as_str(), code.status(), &fault.message, code.temporary(), None)
+    reply::error(code.as_str(), code.status(), &fault.message, code.temporary(), pace_ms)
 }
 
 /// The answer to a request for one thing.
@@ -278,10 +282,10 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
         Content::Described(description) => {
             Reply::json(200, describe(&description).to_string().into_bytes())
         }
-        Content::Refused(fault, _) => refused(&fault),
+        Content::Refused(fault, pace_ms) => refused(&fault, pace_ms),
         Content::Listed(_) | Content::Probed | Content::Left(_) | Content::Ended => {
             let what = channel.unwrap_or("this");
-            refused(&Fault::new(Code::Internal, format!("no answer for {what}")))
+            refused(&Fault::new(Code::Internal, format!("no answer for {what}")), None)
         }
     }
 }
@@ -299,15 +303,21 @@ fn describe(description: &Description) -> serde_json::Value {
     })
 }
 
-fn batch_result(result: Option<Result<Published, Fault>>) -> serde_json::Value {
+fn batch_result(result: Option<Outcome>) -> serde_json::Value {
     match result {
         Some(Ok(published)) if published.duplicate => {
             json!({ "id": published.position.to_string(), "duplicate": true })
         }
         Some(Ok(published)) => json!({ "id": published.position.to_string() }),
-        Some(Err(Fault { code, message })) => json!({ "error": {
-            "code": code.as_str(), "message": message, "temporary": code.temporary(),
-        } }),
+        Some(Err((Fault { code, message }, pace_ms))) => {
+            let mut error = json!({
+                "code": code.as_str(), "message": message, "temporary": code.temporary(),
+            });
+            if let Some(pace_ms) = pace_ms {
+                error["retry_after_ms"] = pace_ms.into();
+            }
+            json!({ "error": error })
+        }
         None => json!(null),
     }
 }

@@ -128,6 +128,16 @@ fn the_slowest_come_first() {
     });
 }
 
+/// Where the time of the last message is kept, nobody knows when a connection was opened.
+#[test]
+fn the_age_is_unknown_where_the_last_message_counts() {
+    let server = Server::start(&["--idle-timeout", "1h"]);
+    let peer = Peer::open(server.port, "/ws");
+    let one = &list(&server, "")[0];
+    assert_eq!(one["connection"], peer.name());
+    assert_eq!((&one["since_ms"], &one["age_ms"]), (&Value::Null, &Value::Null));
+}
+
 #[test]
 fn bad_questions_about_connections() {
     let server = Server::start(&[]);

@@ -111,6 +111,7 @@ fn without_a_key() {
     with_keys(|server| {
         for (method, path) in [
             ("GET", "/channels"),
+            ("GET", "/channels/a/history?limit=nonsense"),
             ("GET", "/metrics"),
             ("GET", "/connections"),
             ("POST", "/publish"),
@@ -123,7 +124,8 @@ fn without_a_key() {
             assert_eq!(response.field("www-authenticate"), Some("Bearer realm=\"fanwire\""));
             assert!(!response.closes(), "nothing was to follow");
             // Never in a URL.
-            let path = format!("{path}?key={ROOT}&token={ROOT}&access_token={ROOT}");
+            let query = format!("key={ROOT}&token={ROOT}&access_token={ROOT}");
+            let path = format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' });
             assert_eq!(wire.request(method, &path, "").status, 401, "{path}");
         }
         for path in ["/live", "/ready", "/openapi.json"] {
@@ -134,7 +136,7 @@ fn without_a_key() {
         for path in ["/", "/demo/live.js", "/client.js", "/nowhere"] {
             assert_eq!(server.read(path).status, 404, "{path}: pages are for open mode");
         }
-        assert_eq!(counter(server, "fanwire_http_unauthorized_total"), 12);
+        assert_eq!(counter(server, "fanwire_http_unauthorized_total"), 14);
     });
 }
 
