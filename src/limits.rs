@@ -100,6 +100,18 @@ pub const MAX_LIST_LIMIT: u32 = 1000;
 pub const RATES: std::ops::RangeInclusive<f64> = 0.1..=50.0;
 /// Messages that a client may send at once beside one `subscribe` for each subscription.
 pub const BURST_MARGIN: usize = 32;
+/// Bursts refused without a pause; then 4004.
+pub const FLOOD_BURSTS: u32 = 10;
+/// Channels that a connection may bring into being at once.
+pub const NEW_CHANNELS_BURST: u32 = 200;
+/// Bytes a second that a body, or a message under way, must come with once its first time is over:
+/// one byte now and then holds nothing for long.
+pub const LEAST_BYTES_PER_SECOND: usize = 4 << 10;
+/// Bytes that a connection may still be told when `max_buffered_bytes` is reached: a Close, or the
+/// end of an answer.
+pub const LAST_WORDS: usize = 256;
+/// When to try again after a total of the node was reached, in milliseconds.
+pub const OVERLOAD_PACE_MS: u64 = 1000;
 /// Bytes of the settings file, and of a file with a secret.
 pub const MAX_SETTINGS_BYTES: u64 = 1 << 20;
 /// Rules: each may be looked at for each request of a client.

@@ -77,6 +77,9 @@ impl Flags {
     /// Its request head has begun to arrive.
     pub const BEGUN: u32 = 1 << 14;
 
+    /// Something for it found no room: nothing more is said to it, and it will be failed.
+    pub const OVERFULL: u32 = 1 << 20;
+
     /// Whether all of these marks are set.
     pub fn has(self, marks: u32) -> bool {
         self.0 & marks == marks

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::ledger::Charge;
 use super::wanted::Wanted;
 use crate::client::code::Fault;
 use crate::http::Refusal;
@@ -31,6 +32,10 @@ pub struct Call {
     pub caller: Caller,
     /// Its body so far.
     pub body: Option<BodyReader>,
+    /// What the body takes.
+    pub charge: Charge,
+    /// Tick at which the body began to come.
+    pub began: u32,
     /// The request was HEAD.
     pub head_only: bool,
     /// The connection ends after the answer.

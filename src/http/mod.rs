@@ -9,8 +9,10 @@ use std::borrow::Cow;
 
 pub mod body;
 pub mod date;
+pub mod forwarded;
 pub mod guard;
 pub mod head;
+pub mod proxy_header;
 pub mod reply;
 pub mod routes;
 pub mod target;

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::mail::{
-    Answer, Content, History, Join, JoinAnswer, Leave, List, Mail, PageLetter, Publish, Pull,
-    Requester, Ticket,
+    Answer, Birth, Content, History, Join, JoinAnswer, Leave, List, Mail, PageLetter, Publish,
+    Pull, Requester, Ticket,
 };
-use super::net::Net;
+use super::net::{Fault as Planted, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::conn::entry::{Flags, Phase};
 use crate::feed::Appended;
-use crate::hub::shard::{Joined, Refused};
-use crate::hub::{Delivery, encode};
-use crate::limits::HISTORY_ANSWER_BYTES;
-use crate::metrics::Counter;
+use crate::hub::shard::{Joined, PROBE, Refused};
+use crate::hub::{ConnectionKey, Delivery, encode};
+use crate::limits::{HISTORY_ANSWER_BYTES, OVERLOAD_PACE_MS};
+use crate::metrics::{Counter, Limit};
+use crate::ws::close::CloseCode;
 
 impl<N: Net> Worker<N> {
     /// Takes all mail that has arrived, then what this worker has posted to itself, and goes on with
@@ -54,9 +55,14 @@ impl<N: Net> Worker<N> {
             Mail::Census(census) if !is_due => self.later.push_back(Mail::Census(census)),
             Mail::Census(census) => self.visit(census),
             Mail::Disconnect(letter) => self.disconnect(*letter),
-            Mail::Probe(ticket) => self.answer(ticket, None, Content::Probed),
+            Mail::Probe(ticket) => self.begin_probe(ticket),
             Mail::Return(answer) => {
                 self.letter(answer.ticket.connection.worker, Mail::Answer(answer));
+            }
+            Mail::Created(key) => {
+                if self.table.same(key.slot, key.generation).is_some() {
+                    self.created(key.slot);
+                }
             }
             Mail::Page(letter) => self.take_page(*letter),
             Mail::Deliver(delivery) => self.append(&delivery),
@@ -71,23 +77,34 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_join(&mut self, join: Join) {
-        let Join { from, channel, encoding, feed, reader, since, request } = join;
-        let outcome =
-            self.shard.join(&channel, from, encoding, feed, &since, self.now, &mut self.codec);
+        let Join { from, channel, encoding, feed, reader, since, request, birth } = join;
+        let births = self.shard.births();
+        let outcome = if self.is_stillborn(birth, &channel) {
+            Err(Code::RateLimited)
+        } else {
+            self.shard
+                .join(&channel, from, encoding, feed, &since, self.now, &mut self.codec)
+                .map_err(code)
+        };
         let Some(reader) = reader else {
             debug_assert!(outcome.is_ok(), "a live feed's channel exists");
             return;
         };
+        self.note_birth(birth, births, reader.connection);
         let (page, joined) = match outcome {
             Ok(Joined { position, recovered, missed, page }) => {
                 let position = Some(position);
                 (Ok(page), JoinAnswer { request, position, recovered, missed, channel, encoding })
             }
             Err(refused) => {
+                self.limited(match refused {
+                    Code::RateLimited => Limit::NewChannels,
+                    _ => Limit::Channels,
+                });
                 let (position, recovered, missed) = (None, false, None);
                 let nothing =
                     JoinAnswer { request, position, recovered, missed, channel, encoding };
-                (Err(code(refused)), nothing)
+                (Err(refused), nothing)
             }
         };
         let letter = PageLetter { feed, reader, page, joined: Some(joined) };
@@ -96,6 +113,9 @@ impl<N: Net> Worker<N> {
 
     fn owner_leave(&mut self, leave: &Leave) {
         self.shard.leave(&leave.channel, leave.from, leave.encoding, self.now);
+        if leave.channel.starts_with(PROBE) {
+            self.shard.forget_probe(&leave.channel);
+        }
     }
 
     fn owner_pull(&mut self, pull: Pull) {
@@ -108,7 +128,11 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_publish(&mut self, publish: Publish) {
-        let Publish { channel, draft, idempotency, ticket } = publish;
+        let Publish { channel, draft, idempotency, ticket, birth } = publish;
+        if let Some((fault, pace_ms)) = self.not_admitted(birth, &channel) {
+            return self.answer(ticket, Some(channel), Content::Refused(fault, Some(pace_ms)));
+        }
+        let births = self.shard.births();
         let idempotency = idempotency.as_ref().map(|(publisher, key)| (&**publisher, &**key));
         let mut deliveries = std::mem::take(&mut self.deliveries);
         let outcome = self.shard.publish(
@@ -123,20 +147,53 @@ impl<N: Net> Worker<N> {
             self.letter(worker, Mail::Deliver(Box::new(delivery)));
         }
         self.deliveries = deliveries;
+        self.note_birth(birth, births, ticket.connection);
         let content = match outcome {
             Ok((published, publication)) => {
-                if let Some(publication) = publication {
+                let probe = matches!(ticket.request, Requester::Probe);
+                if let Some(publication) = publication.filter(|_| !probe) {
                     self.count_one(Counter::Publications);
                     self.net.admitted(&channel, &publication);
                 }
                 Content::Published(published)
             }
             Err(refused) => {
+                self.limited(match refused {
+                    Refused::TooManyChannels => Limit::Channels,
+                });
                 let message = "the node has as many channels as it may";
                 Content::Refused(Fault::new(code(refused), message), None)
             }
         };
         self.answer(ticket, Some(channel), content);
+    }
+
+    /// Why a publication is refused before it has a position.
+    fn not_admitted(&self, birth: Birth, channel: &str) -> Option<(Fault, u64)> {
+        if self.is_stillborn(birth, channel) {
+            self.limited(Limit::NewChannels);
+            let message = "this connection has brought too many channels into being";
+            return Some((Fault::new(Code::RateLimited, message), self.new_channel_pace_ms()));
+        }
+        // Deliveries are never dropped: where they would pile up, there shall be none.
+        if self.is_any_crowded()
+            && self.shard.interested(channel).any(|worker| self.is_crowded(worker))
+        {
+            return Some((self.crowded(), OVERLOAD_PACE_MS));
+        }
+        None
+    }
+
+    /// Whether a channel would have to come into being, and may not.
+    fn is_stillborn(&self, birth: Birth, channel: &str) -> bool {
+        birth == Birth::Refused && !self.shard.knows(channel)
+    }
+
+    /// Tells a connection's worker that its request has brought a channel into being.
+    fn note_birth(&mut self, birth: Birth, births: u64, connection: ConnectionKey) {
+        if birth == Birth::Counted && self.shard.births() > births {
+            self.letter(connection.worker, Mail::Created(connection));
+        }
     }
 
     fn owner_history(&mut self, history: History) {
@@ -189,6 +246,9 @@ impl<N: Net> Worker<N> {
 
     /// Appends a publication to a feed, and makes it hot. No subscriber is touched.
     fn append(&mut self, delivery: &Delivery) {
+        if self.net.plants(Planted::LostDelivery) {
+            return;
+        }
         let index = delivery.feed.index;
         let Some(feed) = self.feeds.get_mut(index as usize) else { return };
         if feed.generation != delivery.feed.generation {
@@ -236,7 +296,18 @@ impl<N: Net> Worker<N> {
                 self.answered(slot);
                 self.take_client_answer(slot, &id, answer);
             }
-            (Requester::Raw, Phase::Open) => self.answered(slot),
+            (Requester::Raw, Phase::Open) => {
+                self.answered(slot);
+                // There are no words for it here, and it must not get lost in silence.
+                if let Content::Refused(..) = answer.content {
+                    self.fail(slot, CloseCode::OVERLOADED);
+                }
+            }
+            (Requester::Probe, _) => {
+                if let Content::Refused(fault, _) = answer.content {
+                    self.probe_ended(Err(fault.code));
+                }
+            }
             (Requester::Nobody, Phase::Open) => {
                 self.take_client_answer(slot, &RequestId::None, answer);
             }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::mail::{Answer, Content, Disconnect, History, List, Mail, Publish, Requester, Ticket};
+use super::mail::{
+    Answer, Birth, Content, Disconnect, History, List, Mail, Publish, Requester, Ticket,
+};
 use super::net::{Net, WorkerId};
 use super::{Worker, keys};
 use crate::client::batch;
@@ -15,8 +17,8 @@ use crate::http::reply::{self, Circumstances, Reply};
 use crate::hub::channel::Draft;
 use crate::hub::shard::Description;
 use crate::hub::{ConnectionKey, Kind, Position};
-use crate::limits::{LIVE_MS, READY_TIMEOUT};
-use crate::metrics::Counter;
+use crate::limits::{LIVE_MS, OVERLOAD_PACE_MS, READY_TIMEOUT};
+use crate::metrics::{Counter, Limit, Over};
 use crate::policy::authorize::Denied;
 use crate::policy::key::Scope;
 
@@ -94,14 +96,23 @@ impl<N: Net> Worker<N> {
         let idempotency = idempotency_key.map(|key| (call.caller.publisher(), key));
         let ticket = self.ticket(slot, 0);
         let owner = self.owner(&channel);
-        let letter = Publish { channel, draft, idempotency, ticket };
+        if self.is_crowded(owner) {
+            let fault = self.crowded();
+            return self.finish(slot, &call, &refused(&fault, Some(OVERLOAD_PACE_MS)));
+        }
+        let letter = Publish { channel, draft, idempotency, ticket, birth: Birth::Free };
         self.await_one(slot, call, owner, Mail::Publish(Box::new(letter)));
     }
 
     fn publish_batch(&mut self, slot: u32, mut call: Call, body: &[u8]) {
         let items = match batch::parse_batch(body, self.config.max_batch) {
             Ok(items) => items,
-            Err(fault) => return self.finish(slot, &call, &refused(&fault, None)),
+            Err(fault) => {
+                if fault.code == Code::TooLarge {
+                    self.limited(Limit::Batch);
+                }
+                return self.finish(slot, &call, &refused(&fault, None));
+            }
         };
         let mut results = Vec::new();
         let publisher = call.caller.publisher();
@@ -117,10 +128,14 @@ impl<N: Net> Worker<N> {
                     }
                 };
                 if !call.caller.reaches(&channel) {
-                    self.count_one(Counter::Forbidden);
                     let message = keys::wording(Denied::Channel, Some(&channel));
                     let fault = Fault::new(Code::Forbidden, message);
                     results.push(Some(Err((fault, None))));
+                    continue;
+                }
+                let owner = self.owner(&channel);
+                if self.is_crowded(owner) {
+                    results.push(Some(Err((self.crowded(), Some(OVERLOAD_PACE_MS)))));
                     continue;
                 }
                 results.push(None);
@@ -131,8 +146,8 @@ impl<N: Net> Worker<N> {
                 let idempotency =
                     item.idempotency_key.as_deref().map(|key| (publisher.clone(), key.into()));
                 let ticket = self.ticket(slot, number);
-                let owner = self.owner(&channel);
-                let letter = Publish { channel, draft, idempotency, ticket };
+                let birth = Birth::Free;
+                let letter = Publish { channel, draft, idempotency, ticket, birth };
                 self.letter(owner, Mail::Publish(Box::new(letter)));
             }
         }
@@ -186,6 +201,10 @@ impl<N: Net> Worker<N> {
                 }
             }
             (Gathered::Channels { found, .. }, Content::Listed(listed)) => found.extend(listed),
+            (Gathered::Probes, Content::Refused(fault, _)) => {
+                let reply = unready(fault.code.as_str(), fault.code, &fault.message).closing();
+                return self.finish(slot, &call, &reply);
+            }
             (Gathered::Channels { .. } | Gathered::Probes, _) => {}
         }
         self.keep_or_finish(slot, call);
@@ -199,6 +218,10 @@ impl<N: Net> Worker<N> {
         }
         let reply = match std::mem::replace(&mut call.gathered, Gathered::One) {
             Gathered::Results(results) => {
+                let refused = results.iter().flatten().filter_map(|result| result.as_ref().err());
+                for (fault, _) in refused {
+                    self.counters().refuses(Over::Http, fault.code);
+                }
                 let results: Vec<_> = results.into_iter().map(batch_result).collect();
                 Reply::json(200, json!({ "results": results }).to_string().into_bytes())
             }
@@ -240,10 +263,20 @@ impl<N: Net> Worker<N> {
 
     /// The answers did not come in time.
     pub(super) fn give_up(&mut self, slot: u32) {
+        self.limited(Limit::Answer);
         let message = "a worker does not answer";
+        let probes = self.take_call(slot).filter(|call| matches!(call.gathered, Gathered::Probes));
+        let reply = match probes {
+            Some(_) => {
+                let began = |worker: &crate::metrics::WorkerStats| worker.has_begun();
+                let all = self.stats.workers().iter().all(began);
+                let word = if all { "stuck" } else { "starting" };
+                unready(word, Code::Overloaded, "a probe did not come through in time")
+            }
+            None => reply::error("overloaded", 503, message, true, Some(1000)),
+        };
         // Closing, for what still comes must not be taken for the answer to a next request.
-        let reply = reply::error("overloaded", 503, message, true, Some(1000)).closing();
-        self.reply(slot, &reply, Circumstances::default());
+        self.reply(slot, &reply.closing(), Circumstances::default());
     }
 
     fn live(&self) -> Reply<'static> {
@@ -257,6 +290,15 @@ impl<N: Net> Worker<N> {
             }
         }
     }
+}
+
+/// The answer of `/ready` when it is not: the reason in one word beside the error.
+fn unready(word: &str, code: Code, message: &str) -> Reply<'static> {
+    let error = json!({ "code": code.as_str(), "message": message, "temporary": true });
+    let body = json!({ "status": word, "error": error });
+    let mut reply = Reply::json(503, body.to_string().into_bytes());
+    reply.code = Some(code.as_str());
+    reply
 }
 
 fn refused(fault: &Fault, pace_ms: Option<u64>) -> Reply<'static> {

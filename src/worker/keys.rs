@@ -6,7 +6,7 @@ use super::net::Net;
 use crate::http::Refusal;
 use crate::http::head::Head;
 use crate::http::routes::Route;
-use crate::metrics::Counter;
+use crate::metrics::Limit;
 use crate::policy::authorize::{self, Caller, Denied};
 use crate::policy::key::Scope;
 
@@ -70,7 +70,7 @@ impl<N: Net> Worker<N> {
             Some(value) => self.holder(slot, value)?,
         };
         if let Wants::Scope(scope) = wants {
-            caller.check(scope).map_err(|denied| self.denied(denied, None))?;
+            caller.check(scope).map_err(|denied| refusal(denied, None))?;
         }
         Ok(caller)
     }
@@ -93,33 +93,32 @@ impl<N: Net> Worker<N> {
         };
         attempts.failed(address, now_ms).map_err(|wait_ms| self.key_limited(wait_ms))?;
         tracing::info!(?address, "an API key that does not exist");
-        Err(self.denied(denied, None))
+        Err(refusal(denied, None))
     }
 
     fn key_limited(&self, wait_ms: u64) -> Refusal {
-        self.count_one(Counter::KeyLimited);
+        self.limited(Limit::BadKeys);
         let message = "too many API keys from this address do not exist";
         Refusal::keeping(429, "rate_limited", message).after_ms(wait_ms)
     }
+}
 
-    /// Refuses a channel that the caller's key is not for.
-    pub(super) fn check_reach(&self, caller: &Caller, channel: &str) -> Result<(), Refusal> {
-        if caller.reaches(channel) {
-            return Ok(());
-        }
-        Err(self.denied(Denied::Channel, Some(channel)))
+/// Refuses a channel that the caller's key is not for.
+pub(super) fn check_reach(caller: &Caller, channel: &str) -> Result<(), Refusal> {
+    if caller.reaches(channel) {
+        return Ok(());
     }
+    Err(refusal(Denied::Channel, Some(channel)))
+}
 
-    /// The refusal, counted.
-    pub(super) fn denied(&self, denied: Denied, channel: Option<&str>) -> Refusal {
-        let (counter, status, code) = match denied {
-            Denied::NoKey | Denied::BadKey => (Counter::Unauthorized, 401, "unauthorized"),
-            Denied::Scope(_) | Denied::Channel => (Counter::Forbidden, 403, "forbidden"),
-        };
-        self.count_one(counter);
-        let refusal = Refusal::keeping(status, code, wording(denied, channel));
-        if denied == Denied::BadKey { refusal.challenge("invalid_token") } else { refusal }
-    }
+/// The refusal.
+pub(super) fn refusal(denied: Denied, channel: Option<&str>) -> Refusal {
+    let (status, code) = match denied {
+        Denied::NoKey | Denied::BadKey => (401, "unauthorized"),
+        Denied::Scope(_) | Denied::Channel => (403, "forbidden"),
+    };
+    let refusal = Refusal::keeping(status, code, wording(denied, channel));
+    if denied == Denied::BadKey { refusal.challenge("invalid_token") } else { refusal }
 }
 
 /// What a refusal says to people.

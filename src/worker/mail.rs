@@ -34,11 +34,13 @@ pub enum Mail {
     Census(Box<Census>),
     /// To the worker of a connection: close it.
     Disconnect(Box<Disconnect>),
-    /// To every worker: answer, to show that you turn.
+    /// To every worker: answer when a publication has made the whole trip to you.
     Probe(Ticket),
     /// To the owner, who sends it back: so an answer that needs nothing of the owner keeps its
     /// place among those that do.
     Return(Box<Answer>),
+    /// From the owner: this connection's request has brought a channel into being.
+    Created(ConnectionKey),
     /// From the owner: the page that was asked for.
     Page(Box<PageLetter>),
     /// From the owner: a publication.
@@ -47,6 +49,41 @@ pub enum Mail {
     Answer(Box<Answer>),
     /// From the main thread: these rules and keys are in force now.
     Policy(Arc<Policy>),
+}
+
+/// What a letter takes beside what it carries, roughly.
+const LETTER: usize = 192;
+
+impl Mail {
+    /// What it takes in memory, roughly, for the bound on mail. Shared bytes count in full.
+    pub fn weight(&self) -> usize {
+        LETTER
+            + match self {
+                Self::Publish(publish) => publish.draft.payload.len(),
+                Self::Deliver(delivery) => delivery.frames.len(),
+                Self::Answer(answer) | Self::Return(answer) => match &answer.content {
+                    Content::History(json) => json.len(),
+                    Content::Listed(list) => list.len() * size_of::<Description>(),
+                    _ => 0,
+                },
+                Self::Page(letter) => {
+                    let frames = letter.page.as_ref().ok().and_then(|page| page.frames.as_ref());
+                    frames.map_or(0, |frames| frames.len())
+                }
+                _ => 0,
+            }
+    }
+}
+
+/// Whether a request may bring its channel into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Birth {
+    /// It may.
+    Free,
+    /// It may, and its connection is told, which counts.
+    Counted,
+    /// It may not: its connection has brought forth enough for now.
+    Refused,
 }
 
 /// A new subscriber.
@@ -66,6 +103,8 @@ pub struct Join {
     pub since: Since,
     /// The request that asked for it.
     pub request: RequestId,
+    /// Whether the channel may be new.
+    pub birth: Birth,
 }
 
 /// A subscription that waits for a page.
@@ -114,6 +153,8 @@ pub struct Publish {
     pub idempotency: Option<(Box<str>, Box<str>)>,
     /// Who waits for the answer.
     pub ticket: Ticket,
+    /// Whether the channel may be new.
+    pub birth: Birth,
 }
 
 /// A wish to read history.
@@ -173,6 +214,8 @@ pub enum Requester {
     Http(u32),
     /// A raw message: nobody waits for words, but it counts as pending.
     Raw,
+    /// A probe: what counts is that it comes through.
+    Probe,
     /// None: the server says it by itself, behind the answers that are on their way.
     Nobody,
 }

@@ -183,7 +183,12 @@ fn the_backend_disconnects() {
         assert_eq!(raw.closed(), (4410, "disconnected".into()));
         peers[0].ping();
         assert_eq!(names(&list(server, "")), BTreeSet::from([peers[0].name().into()]));
-        server.await_counter("fanwire_closed_disconnected_total", |count| count == 3);
+        for (labels, times) in
+            [(r#"code="4410",word="disconnected""#, 2), (r#"code="4007",word="moved""#, 1)]
+        {
+            let name = format!("fanwire_closes_total{{{labels}}}");
+            server.await_counter(&name, |count| count == times);
+        }
         let bad = delete(server, "/connections/x?reconnect=yes");
         assert_eq!((bad.status, &*bad.code()), (400, "bad_request"));
         let wrong = server.read("/connections/x");

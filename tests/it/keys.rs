@@ -102,7 +102,7 @@ fn scopes() {
             assert_eq!(verdict(&response), (403, code.into()), "{method} {path}");
         }
         assert_eq!(ask(server, ROOT, "DELETE", "/connections/x", "").status, 200);
-        assert!(counter(server, "fanwire_http_forbidden_total") > 10);
+        assert!(counter(server, "fanwire_refusals_total{code=\"forbidden\",over=\"http\"}") > 10);
     });
 }
 
@@ -136,7 +136,10 @@ fn without_a_key() {
         for path in ["/", "/demo/live.js", "/client.js", "/nowhere"] {
             assert_eq!(server.read(path).status, 404, "{path}: pages are for open mode");
         }
-        assert_eq!(counter(server, "fanwire_http_unauthorized_total"), 14);
+        assert_eq!(
+            counter(server, "fanwire_refusals_total{code=\"unauthorized\",over=\"http\"}"),
+            14
+        );
     });
 }
 
@@ -214,6 +217,9 @@ fn keys_are_held_to_their_channels() {
         let results = results["results"].as_array().expect("a list").clone();
         let codes: Vec<_> = results.iter().map(|one| one["error"]["code"].clone()).collect();
         assert_eq!(codes, [Value::Null, json!("forbidden"), Value::Null, json!("forbidden")]);
+        // Two channels in three ways each, before; two items now.
+        let name = "fanwire_refusals_total{code=\"forbidden\",over=\"http\"}";
+        assert_eq!(counter(server, name), 6 + 2, "each item is counted once");
         for (secret, path, status) in [
             (SHOP, "/connections", 403),
             (SHOP, "/connections?channel=other", 403),
@@ -328,7 +334,7 @@ fn guessing_is_slow() {
         for number in 0..30 {
             ask(&server, &format!("guess-number-{number:08}"), "GET", "/channels", "");
         }
-        let refused = counter(&server, "fanwire_http_key_limited_total");
+        let refused = counter(&server, "fanwire_limits_total{limit=\"bad_keys\"}");
         assert!(refused >= 15, "{refused}");
         assert_eq!(ask(&server, EYE, "GET", "/channels", "").status, 200);
         assert_eq!(ask(&server, "guess-number-00000099", "GET", "/channels", "").status, 429);
