@@ -37,7 +37,7 @@ pub struct Sight {
     endpoint: Endpoint,
     /// The channel of a raw connection.
     channel: Option<Arc<str>>,
-    /// Its age; unknown where `idle_timeout` makes the connection remember its last message instead.
+    /// Its age; unknown where `idle_timeout` makes the entry remember the last message instead.
     age_ms: Option<u64>,
     since_ms: Option<u64>,
     subscriptions: usize,
