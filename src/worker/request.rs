@@ -321,7 +321,9 @@ impl<N: Net> Worker<N> {
             debug_assert!(code.is_some(), "{word} is in the table");
             self.counters().refuses(Over::Http, code.unwrap_or(Code::Internal));
         }
-        let circumstances = Circumstances { wall_ms: Some(self.now.wall_ms), ..circumstances };
+        let close = circumstances.close || self.is_leaving();
+        let wall_ms = Some(self.now.wall_ms);
+        let circumstances = Circumstances { close, wall_ms, ..circumstances };
         let mut bytes = Vec::with_capacity(512);
         let close = reply.write(circumstances, &mut bytes);
         self.say(slot, &bytes);
