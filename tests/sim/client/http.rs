@@ -87,7 +87,7 @@ impl Http {
         let mut names: Vec<_> = page.connections.into_iter().map(|one| one.connection).collect();
         assert!(names.len() <= limit && (page.next.is_none() || names.len() == limit));
         scene.oracle.tally.count("connections listed");
-        if !names.is_empty() && scene.world.random.chance(500) {
+        if !names.is_empty() && scene.world.random.chance(400) {
             let at = scene.world.random.below(names.len());
             self.victim = Some(names[at].clone());
         }
@@ -105,11 +105,8 @@ impl Http {
         self.pending.push_back(Asked::Connections(limit));
     }
 
-    fn disconnect(&mut self, scene: &mut Scene) {
-        let Some(victim) = self.victim.take() else { return };
-        let back = *scene.world.random.pick(&["true", "false"]);
-        let path = format!("/connections/{victim}?reconnect={back}");
-        self.line.say(&request("DELETE", &path, "", b""));
+    fn disconnect(&mut self, victim: &str) {
+        self.line.say(&request("DELETE", &format!("/connections/{victim}"), "", b""));
         self.pending.push_back(Asked::Disconnect);
     }
 
@@ -213,6 +210,9 @@ impl Http {
             }
             return self.post(scene, number, true);
         }
+        if let Some(victim) = self.victim.take() {
+            return self.disconnect(&victim);
+        }
         match scene.world.random.below(200) {
             0 => {
                 self.line.reset(scene);
@@ -237,7 +237,6 @@ impl Http {
                 self.publish(scene, &channel);
             }
             100..102 => self.list_connections(scene),
-            102..104 => self.disconnect(scene),
             _ => {}
         }
     }
