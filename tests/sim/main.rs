@@ -61,6 +61,9 @@ const INTERESTING: &[&str] = &[
     "unsubscribed",
     "updates",
     "wall clock jumps",
+    "connections listed",
+    "disconnects answered",
+    "closed: disconnected",
 ];
 
 /// The same of nodes that stop.
