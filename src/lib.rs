@@ -16,6 +16,7 @@ pub mod feed;
 pub mod http;
 pub mod hub;
 pub mod limits;
+pub mod listen;
 pub mod metrics;
 pub mod policy;
 pub mod server;

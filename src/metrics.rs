@@ -27,6 +27,10 @@ counters! {
     Full = "fanwire_refused_full_total" counter;
     /// Connections and requests refused because their address has too many connections.
     AddressFull = "fanwire_refused_address_total" counter;
+    /// Connections of trusted proxies refused for want of a PROXY header.
+    ProxyHeaderRefused = "fanwire_refused_proxy_header_total" counter;
+    /// Requests of foreign pages refused.
+    ForeignOrigin = "fanwire_refused_origin_total" counter;
     /// Connections refused because too many handshakes were under way.
     HandshakesFull = "fanwire_refused_handshakes_total" counter;
     /// Times that descriptors ran out while accepting.

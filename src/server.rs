@@ -2,32 +2,34 @@
 //! happens inside them.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::addresses::Addresses;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ListenAddress};
 use crate::entropy;
-use crate::limits::{BACKLOG, RESERVED_DESCRIPTORS};
+use crate::limits::RESERVED_DESCRIPTORS;
+use crate::listen::{self, SocketFile};
 use crate::metrics::Stats;
 use crate::worker::mio::MioNet;
+use crate::worker::net::Serves;
 use crate::worker::{Setup, Worker};
 
 /// A server whose workers turn.
 #[derive(Debug)]
 pub struct Server {
-    /// Where it listens.
-    pub addresses: Vec<SocketAddr>,
+    /// Where it listens, and for what.
+    pub addresses: Vec<(ListenAddress, Serves)>,
     /// How many connections it takes.
     pub max_connections: usize,
     workers: Vec<JoinHandle<()>>,
+    /// Unlinked at the end.
+    _files: Vec<SocketFile>,
 }
 
 impl Server {
@@ -36,16 +38,11 @@ impl Server {
         config.workers = config.workers.max(1);
         config.max_connections = config.max_connections.min(spare_descriptors(config.workers));
         let max_connections = config.max_connections;
-        let mut listeners = Vec::new();
-        for address in &config.listen {
-            let socket_addresses = address.to_socket_addrs().map_err(|e| named(address, &e))?;
-            for socket_address in socket_addresses {
-                let listener = listen(socket_address, config.unsent_bytes);
-                listeners.push(listener.map_err(|e| named(address, &e))?);
-            }
-        }
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
-        let worlds = MioNet::connected(config.workers, listeners, Clock::start())?;
+        let (listeners, files) = listen::open(&config)?;
+        let address = |listener: &listen::Listener| (listener.address.clone(), listener.serves);
+        let addresses = listeners.iter().map(address).collect();
+        let worlds =
+            MioNet::connected(config.workers, listeners, config.unsent_bytes, Clock::start())?;
         let stats = Arc::new(Stats::new(usize::from(config.workers)));
         let seed = entropy::seed().map_err(io::Error::other)?;
         let clients = Arc::new(Addresses::new(seed));
@@ -64,7 +61,7 @@ impl Server {
             })?;
             workers.push(worker);
         }
-        Ok(Self { addresses, max_connections, workers })
+        Ok(Self { addresses, max_connections, workers, _files: files })
     }
 
     /// Waits until a signal asks to stop.
@@ -88,26 +85,4 @@ fn spare_descriptors(workers: u16) -> usize {
     }
     let limit = current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     limit.saturating_sub(RESERVED_DESCRIPTORS + 2 * usize::from(workers))
-}
-
-/// A listener whose connections inherit: no delay of small segments, and a bound to what the kernel
-/// may hold unsent, without which one stalled peer swallows megabytes.
-fn listen(address: SocketAddr, unsent_bytes: u32) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?;
-    if unsent_bytes > 0 {
-        socket.set_tcp_notsent_lowat(unsent_bytes)?;
-    }
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-fn named(address: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("listen: {address}: {error}"))
 }

@@ -9,7 +9,6 @@ mod units;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
@@ -18,7 +17,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use self::flags::{Compression, Flags, Pages};
 pub use self::flags::{LogFormat, LogLevel};
 pub use self::machine::Machine;
-use crate::config::Config;
+use crate::config::{Config, ListenAddress, ONLY_LOOPBACK};
 use crate::limits::{BURST_MARGIN, UNLIMITED};
 use crate::policy::Policy;
 use crate::policy::rule::Rule;
@@ -117,9 +116,6 @@ fn from_environment(error: &clap::Error) -> clap::Error {
 
 impl Flags {
     fn into_settings(self, machine: &Machine) -> Result<Settings, String> {
-        let listen = self.listen.iter().map(|text| listener(text));
-        let listeners = listen.collect::<Result<Vec<_>, _>>()?;
-        check_open(&listeners, self.open)?;
         let share = |given: Option<usize>| given.unwrap_or(machine.memory_bytes / 8);
         let fallback = Rule {
             history_count: self.history_count,
@@ -179,28 +175,33 @@ impl Flags {
             public_counts: self.public_counts,
             compression: matches!(self.compression, Compression::Shared),
         };
+        check_listeners(&config)?;
         check_relations(&config)?;
         Ok(Settings { config, log_level: self.log_level, log_format: self.log_format })
     }
 }
 
-/// Reads an address to listen on.
-fn listener(text: &str) -> Result<SocketAddr, String> {
-    if text.starts_with("unix:") {
-        return Err("listen: unix sockets are not served yet".into());
-    }
-    let wrong = || format!("listen: {text:?} must be an address and a port, as 127.0.0.1:3003");
-    text.parse().map_err(|_| wrong())
-}
-
 /// Without keys everybody may do everything: that must not happen to the public by accident.
-fn check_open(listeners: &[SocketAddr], open: bool) -> Result<(), String> {
-    if open || listeners.iter().all(|address| address.ip().to_canonical().is_loopback()) {
-        return Ok(());
+fn check_listeners(config: &Config) -> Result<(), String> {
+    for (name, addresses) in [("listen", &config.listen), ("api_listen", &config.api_listen)] {
+        let reachable = addresses.iter().find(|address| !address.is_loopback());
+        if let Some(address) = reachable.filter(|_| config.is_private()) {
+            return Err(format!("{name}: {address}: {ONLY_LOOPBACK}"));
+        }
     }
-    Err("listen: without keys only loopback addresses are served; give --open to let everybody \
-         who reaches this server subscribe, publish and use the API"
-        .into())
+    // Port 0 is any that is free, another one each time.
+    let any_port = |api: &&ListenAddress| matches!(api, ListenAddress::Tcp(tcp) if tcp.port() == 0);
+    let mut fixed = config.api_listen.iter().filter(|api| !any_port(api));
+    if let Some(twice) = fixed.find(|api| config.listen.contains(api)) {
+        return Err(format!("api_listen: {twice} stands in listen too"));
+    }
+    if config.proxy_protocol && config.trusted_proxies.is_empty() {
+        return Err("proxy_protocol: trusted_proxies must say who sends PROXY headers".into());
+    }
+    if config.proxy_protocol && config.is_private() {
+        return Err(format!("proxy_protocol: {ONLY_LOOPBACK}"));
+    }
+    Ok(())
 }
 
 /// Refuses what cannot work together.

@@ -77,6 +77,15 @@ impl Flags {
     /// Its request head has begun to arrive.
     pub const BEGUN: u32 = 1 << 14;
 
+    /// It comes from a trusted proxy: what that says about the client is believed.
+    pub const TRUSTED: u32 = 1 << 15;
+    /// Its PROXY header is awaited.
+    pub const PROXY_HEADER: u32 = 1 << 16;
+    /// Its listener has no API.
+    pub const NO_API: u32 = 1 << 17;
+    /// Its listener has no `WebSockets`.
+    pub const NO_SOCKETS: u32 = 1 << 18;
+
     /// Whether all of these marks are set.
     pub fn has(self, marks: u32) -> bool {
         self.0 & marks == marks

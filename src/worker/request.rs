@@ -9,11 +9,12 @@ use super::{Worker, identity, pages};
 use crate::client::name;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
+use crate::http::Refusal;
 use crate::http::body::BodyReader;
+use crate::http::guard::AllowedOrigin;
 use crate::http::head::{Body, Head, Method, Scanner};
 use crate::http::reply::{self, Circumstances, Reply};
 use crate::http::routes::{self, Route};
-use crate::http::{Refusal, guard};
 use crate::hub::encode::ALL;
 use crate::hub::shard::Span;
 use crate::limits::{MAX_KEY, MAX_POSITION};
@@ -22,6 +23,9 @@ use crate::metrics::Counter;
 impl<N: Net> Worker<N> {
     /// Takes bytes of a request head. Returns how many belong to it.
     pub(super) fn take_head(&mut self, slot: u32, bytes: &[u8]) -> usize {
+        if self.table.hot(slot).flags.has(Flags::PROXY_HEADER) {
+            return self.take_proxy_header(slot, bytes);
+        }
         let max_bytes = self.config.max_header_bytes;
         let (hot, cold) = self.table.parts(slot);
         let held = hot.inbox.as_mut().map(|inbox| std::mem::take(&mut inbox.held));
@@ -70,9 +74,15 @@ impl<N: Net> Worker<N> {
     /// Takes a whole head: who asks, and for what.
     fn take_request(&mut self, slot: u32, head: &Head<'_>) {
         self.end_handshake(slot);
+        if !self.meet_forwarded(slot, head) {
+            return;
+        }
         let head_only = head.method == Method::Head;
-        if let Err(refusal) = self.check_sender(head) {
+        if let Err(refusal) = self.check_sender(slot, head) {
             self.refuse(slot, &refusal, head_only);
+            return;
+        }
+        if self.answer_preflight(slot, head) {
             return;
         }
         let upgrade = head.wants_upgrade();
@@ -80,11 +90,15 @@ impl<N: Net> Worker<N> {
             Ok(route) => route,
             Err(error) => {
                 let close = !head.keep_alive() || !matches!(head.body(), Ok(Body::None));
-                let circumstances = Circumstances { head_only, close, wall_ms: None };
+                let circumstances = Circumstances { head_only, close, ..Default::default() };
                 self.reply(slot, &error.reply(), circumstances);
                 return;
             }
         };
+        if let Err(refusal) = self.check_listener(slot, &route) {
+            self.refuse(slot, &refusal, head_only);
+            return;
+        }
         match route {
             Route::Socket { .. } | Route::Echo | Route::Raw(_) => self.upgrade(slot, head, route),
             route => match self.call(head, route) {
@@ -92,17 +106,6 @@ impl<N: Net> Worker<N> {
                 Err(refusal) => self.refuse(slot, &refusal, head_only),
             },
         }
-    }
-
-    /// Checks that hold for every request: well-formed fields, and a sender that may speak.
-    fn check_sender(&self, head: &Head<'_>) -> Result<(), Refusal> {
-        head.body()?;
-        let host = head.host()?;
-        guard::check_origin(head.origin()?, host, &self.config.origins)?;
-        if self.policy.is_open() && !self.config.open {
-            guard::check_open_mode(head)?;
-        }
-        Ok(())
     }
 
     /// Translates a route to what is asked for, owned, since the head is about to go.
@@ -247,7 +250,7 @@ impl<N: Net> Worker<N> {
         self.table.cold_mut(slot).session.as_mut()?.call.take()
     }
 
-    fn refuse(&mut self, slot: u32, refusal: &Refusal, head_only: bool) {
+    pub(super) fn refuse(&mut self, slot: u32, refusal: &Refusal, head_only: bool) {
         self.reply(
             slot,
             &Reply::refusal(refusal),
@@ -256,12 +259,19 @@ impl<N: Net> Worker<N> {
     }
 
     /// Answers an HTTP request. The connection is ready for the next one, or ends.
-    pub(super) fn reply(&mut self, slot: u32, reply: &Reply<'_>, circumstances: Circumstances) {
+    pub(super) fn reply(&mut self, slot: u32, reply: &Reply<'_>, circumstances: Circumstances<'_>) {
         self.count_one(Counter::HttpRequests);
         if reply.status >= 400 {
             self.count_one(Counter::HttpRefused);
         }
-        let circumstances = Circumstances { wall_ms: Some(self.now.wall_ms), ..circumstances };
+        let config = Arc::clone(&self.config);
+        let session = self.table.cold(slot).session.as_ref();
+        let cors = session.and_then(|session| config.cors_origins.get(session.cors? as usize));
+        let circumstances = Circumstances {
+            wall_ms: Some(self.now.wall_ms),
+            cors: cors.map(AllowedOrigin::as_str),
+            ..circumstances
+        };
         let mut bytes = Vec::with_capacity(512);
         let close = reply.write(circumstances, &mut bytes);
         self.say(slot, &bytes);
@@ -270,6 +280,7 @@ impl<N: Net> Worker<N> {
             return;
         }
         self.table.cold_mut(slot).session = None;
+        self.forget_client(slot);
         self.enter(slot, Phase::Head, crate::limits::KEEP_ALIVE);
         self.table.hot_mut(slot).flags.clear(Flags::PAUSED | Flags::BEGUN);
         self.mark_ready(slot);

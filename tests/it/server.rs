@@ -12,8 +12,10 @@ use crate::wire::{PATIENCE, Response, Wire};
 
 /// A running server. It ends with the test, which fails if a worker has panicked.
 pub struct Server {
-    /// Where it listens, on 127.0.0.1.
+    /// Where it listens, on 127.0.0.1; 0 where it does not.
     pub port: u16,
+    /// Where it has its API, where that is elsewhere.
+    pub api_port: u16,
     child: Child,
     log: Option<JoinHandle<String>>,
     /// Held, so that it may go on saying things.
@@ -24,11 +26,14 @@ impl Server {
     /// Starts it with these flags, which may overrule those that every test has: no updates, which
     /// come at random moments.
     pub fn start(flags: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fanwire"))
-            .args(["--listen", "127.0.0.1:0", "--log-level", "warn"])
-            .args(["--update-interval", "0"])
-            .args(flags)
-            .env_clear()
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fanwire"));
+        command.args(["--listen", "127.0.0.1:0", "--log-level", "warn"]);
+        Self::run(command.args(["--update-interval", "0"]).args(flags).env_clear())
+    }
+
+    /// Runs this command, which ends up as the server.
+    pub fn run(command: &mut Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -40,16 +45,33 @@ impl Server {
             log
         });
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let port = lines.find_map(|line| {
+        let (mut port, mut api_port) = (0, 0);
+        let started = lines.any(|line| {
             let line = line.expect("it says where it listens");
-            let (_, address) = line.split_once("listening  http://127.0.0.1:")?;
-            address.split(' ').next()?.parse().ok()
+            let address = || line.split_once("://127.0.0.1:")?.1.split([' ', '/']).next();
+            let number = address().and_then(|number| number.parse().ok()).unwrap_or_default();
+            match line.split_whitespace().next() {
+                Some("listening") => port = number,
+                Some("API") => api_port = number,
+                _ => {}
+            }
+            line.starts_with("  mode")
         });
-        let Some(port) = port else {
+        if !started {
             let _ = child.wait();
             panic!("it did not start: {}", log.join().unwrap_or_default());
-        };
-        Self { port, child, log: Some(log), _stdout: lines }
+        }
+        Self { port, api_port, child, log: Some(log), _stdout: lines }
+    }
+
+    /// Asks it to stop, and returns its log when it has.
+    pub fn stop(mut self) -> String {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+        let status = self.child.wait().expect("it ends");
+        let log = self.log.take().and_then(|log| log.join().ok()).unwrap_or_default();
+        assert!(status.success() && !log.contains("panicked at"), "{status}: {log}");
+        log
     }
 
     /// Its process.
@@ -112,6 +134,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // It was stopped, and has been looked at.
+        if self.log.is_none() {
+            return;
+        }
         let ended = self.child.try_wait();
         let _ = self.child.kill();
         let _ = self.child.wait();
