@@ -58,7 +58,7 @@ impl Net for World {
     type Socket = NonZeroU32;
 
     fn now(&mut self) -> Now {
-        Now { mono_ms: 1000, wall_ms: 1_790_000_000_000 }
+        Now { mono_ms: 1000, mono_us: 1_000_000, wall_ms: 1_790_000_000_000 }
     }
 
     fn poll(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) {
@@ -109,6 +109,9 @@ impl Net for World {
     fn place(&mut self, _: WorkerId, _: NonZeroU32, _: Peer) {}
     fn take_placed(&mut self, _: &mut Vec<(NonZeroU32, Peer)>) {}
     fn post(&mut self, _: WorkerId, _: &mut Vec<Mail>) {}
+    fn backlog(&self, _: WorkerId) -> usize {
+        0
+    }
     fn collect(&mut self, _: &mut Vec<Mail>) {}
 }
 

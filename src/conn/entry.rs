@@ -85,6 +85,8 @@ impl Flags {
     pub const NO_API: u32 = 1 << 17;
     /// Its listener has no `WebSockets`.
     pub const NO_SOCKETS: u32 = 1 << 18;
+    /// Something for it found no room: nothing more is said to it, and it will be failed.
+    pub const OVERFULL: u32 = 1 << 20;
 
     /// Whether all of these marks are set.
     pub fn has(self, marks: u32) -> bool {

@@ -112,6 +112,10 @@ pub trait Net {
     /// in order. The receiver is woken if it sleeps.
     fn post(&mut self, to: WorkerId, batch: &mut Vec<Mail>);
 
+    /// Bytes of letters (`Mail::weight`) that were posted to a worker and not taken yet. An estimate
+    /// is enough, which one's own posts make larger at once.
+    fn backlog(&self, of: WorkerId) -> usize;
+
     /// Takes all mail that has arrived.
     fn collect(&mut self, into: &mut Vec<Mail>);
 
@@ -136,6 +140,8 @@ pub enum Fault {
     LateAdd,
     /// A reader that has fallen out of the window goes on from the head without a gap.
     SilentEviction,
+    /// A worker does not take a publication into its feeds.
+    LostDelivery,
     /// A cursor moves over what the kernel did not take.
     CursorPastShortWrite,
 }

@@ -16,12 +16,11 @@ use crate::http::proxy_header::{self, Malformed, Source};
 use crate::http::reply::{Circumstances, Reply};
 use crate::http::routes::Route;
 use crate::limits::{COMPLAINT_MS, REFUSALS};
-use crate::metrics::Counter;
+use crate::metrics::{End, Limit};
 
 impl<N: Net> Worker<N> {
     /// The address of the client in this slot, for IPv6 the first of its /64. None for those on
     /// unix sockets, and for those whose proxy has not told yet.
-    #[expect(dead_code, reason = "whoever lists connections tells it")]
     pub(super) fn client_address(&self, slot: u32) -> Option<IpAddr> {
         self.addresses.address(self.table.cold(slot).address?)
     }
@@ -73,17 +72,16 @@ impl<N: Net> Worker<N> {
         match proxy_header::parse(&arrived) {
             Ok(Some((source, length))) => {
                 hot.flags.clear(Flags::PROXY_HEADER | Flags::BEGUN);
-                self.tidy_inbox(slot);
                 self.believe(slot, source);
                 length - before
             }
             Ok(None) => {
-                hot.inbox.get_or_insert_default().held = arrived;
                 hot.flags.set(Flags::BEGUN);
+                self.inbox(slot).held = arrived;
                 bytes.len()
             }
             Err(Malformed) => {
-                self.count_one(Counter::ProxyHeaderRefused);
+                self.limited(Limit::ProxyHeader);
                 let message = "a trusted proxy must begin with a PROXY header";
                 self.refuse(slot, &Refusal::closing(400, "bad_request", message), false);
                 bytes.len()
@@ -110,12 +108,12 @@ impl<N: Net> Worker<N> {
         if self.enter_address(slot, address, limit) {
             return true;
         }
-        self.count_one(Counter::AddressFull);
+        self.limited(Limit::Address);
         let proxied = self.table.hot(slot).flags.has(Flags::TRUSTED);
         if proxied || self.enter_address(slot, address, limit + REFUSALS as usize) {
             self.refuse_connection(slot, "this address has too many connections");
         } else {
-            self.mark_dead(slot);
+            self.mark_dead(slot, End::Refused);
         }
         false
     }
@@ -164,7 +162,7 @@ impl<N: Net> Worker<N> {
 
     /// Says in the log whose page was refused; once a second, for strangers decide how often.
     fn complain(&mut self, refusal: &Refusal) {
-        self.count_one(Counter::ForeignOrigin);
+        self.limited(Limit::Origin);
         if self.now.mono_ms >= self.next_complaint_ms {
             self.next_complaint_ms = self.now.mono_ms + COMPLAINT_MS;
             tracing::info!("{}", refusal.message);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::Equivalent;
 
 use super::Worker;
-use super::mail::{Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader};
+use super::mail::{Birth, Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader};
 use super::net::{self, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
@@ -70,6 +70,7 @@ impl<N: Net> Worker<N> {
             reader,
             since,
             request,
+            birth: self.birth(slot, &channel),
             channel,
         };
         self.letter(self.feeds[feed as usize].owner, Mail::Join(Box::new(letter)));
@@ -98,6 +99,7 @@ impl<N: Net> Worker<N> {
             reader: None,
             since: Since::default(),
             request: RequestId::None,
+            birth: Birth::Free,
         };
         self.letter(owner, Mail::Join(Box::new(letter)));
         Some(position)
@@ -240,8 +242,8 @@ impl<N: Net> Worker<N> {
             feed.hot = true;
             self.hot.push_back(index);
         }
-        if gap.is_some() {
-            self.count_one(Counter::Gaps);
+        if let Some(gap) = gap {
+            self.counters().gaps(gap.reason);
             if self.feeds[index as usize].encoding.format == Format::Raw {
                 // A raw channel has no words for a gap.
                 self.close(slot, CloseCode::LOST);
@@ -249,7 +251,7 @@ impl<N: Net> Worker<N> {
             }
         }
         if let Some(frames) = frames {
-            self.table.hot_mut(slot).outbox.get_or_insert_default().share(frames, 0);
+            self.queue_shared(slot, frames, 0);
         }
         // Also without bytes: it may have to go on with the window, or with another page.
         self.mark_dirty(slot);
@@ -283,6 +285,9 @@ impl<N: Net> Worker<N> {
         joined: Option<JoinAnswer>,
     ) {
         self.leave(slot, index, at, false);
+        if self.probe.is_reader(slot) {
+            return self.probe_ended(Err(code));
+        }
         let opening = self.table.hot(slot).phase == Phase::Opening;
         if opening || self.table.hot(slot).endpoint() != Endpoint::Envelope {
             self.table.hot_mut(slot).phase = Phase::Open;
@@ -296,8 +301,15 @@ impl<N: Net> Worker<N> {
 
     fn say_join_refused(&mut self, slot: u32, joined: &JoinAnswer, code: Code) {
         self.answered(slot);
-        let fault = Fault::new(code, "the node has as many channels as it may");
-        self.say_error(slot, &joined.request, Some(&joined.channel), &fault, None);
+        let (message, pace_ms) = match code {
+            Code::RateLimited => {
+                let message = "this connection has brought too many channels into being";
+                (message, Some(self.new_channel_pace_ms()))
+            }
+            _ => ("the node has as many channels as it may", None),
+        };
+        let fault = Fault::new(code, message);
+        self.say_error(slot, &joined.request, Some(&joined.channel), &fault, pace_ms);
     }
 
     /// One request less waits for its answer.

@@ -36,7 +36,7 @@ fn a_foreign_page_is_refused_everywhere_and_both_sides_are_named() {
         assert!(words.contains(named), "{words}");
     }
     let refused = 4 * routes.len() as u64 + 1;
-    assert_eq!(server.counter("fanwire_refused_origin_total"), refused);
+    assert_eq!(server.counter("fanwire_limits_total{limit=\"origins\"}"), refused);
     let log = server.stop();
     let line = log.lines().find(|line| line.contains("https://evil.example")).expect("a line");
     assert!(line.contains("Host localhost"), "{line}");

@@ -6,7 +6,7 @@ use crate::server::Server;
 use crate::start::ends;
 use crate::wire::{Response, Wire, handshake};
 
-const NO_HEADER: &str = "fanwire_refused_proxy_header_total";
+const NO_HEADER: &str = "fanwire_limits_total{limit=\"proxy_protocol\"}";
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// A version 2 header: command, family, and what follows.

@@ -103,6 +103,11 @@ impl Wire {
         self.response()
     }
 
+    /// Sends a request without a body, with more header lines, each ending in CR LF.
+    pub fn request(&mut self, method: &str, path: &str, lines: &str) -> Response {
+        self.ask(&format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"))
+    }
+
     pub fn post(&mut self, path: &str, lines: &str, body: &[u8]) -> Response {
         let length = body.len();
         let head = format!(
