@@ -11,10 +11,9 @@ use crate::http::forwarded::TrustedProxy;
 use crate::http::guard::AllowedOrigin;
 use crate::policy::Policy;
 
-/// Why a server without keys does not start where others can reach it.
-pub const ONLY_LOOPBACK: &str = "without keys only loopback addresses are served, and no proxies: \
-    configure api_keys, or give --open to let everybody who reaches this server subscribe, publish \
-    and use the API";
+/// What to do where a server without keys would be reached by others.
+pub const GIVE_KEYS: &str = "give --api-keys NAME:@/path/of/a/file:publish,read, or give --open to \
+    let everybody who reaches this server subscribe, publish and use the API";
 
 /// All settings. Durations and sizes of 0 mean "off" where the contract says so.
 #[derive(Clone, Debug)]

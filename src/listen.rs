@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use listenfd::ListenFd;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::config::{Config, ListenAddress, ONLY_LOOPBACK};
+use crate::config::{Config, GIVE_KEYS, ListenAddress};
 use crate::limits::BACKLOG;
 use crate::worker::net::Serves;
 
@@ -73,10 +73,9 @@ fn inherited(config: &Config) -> io::Result<Vec<Listener>> {
             if config.api_listen.is_empty() { Serves::Everything } else { Serves::Sockets };
         let listener = listening(socket, serves, config.unsent_bytes)?;
         if config.is_private() && !listener.address.is_loopback() {
-            return Err(io::Error::other(format!(
-                "LISTEN_FDS: {}: {ONLY_LOOPBACK}",
-                listener.address
-            )));
+            let why = "is not loopback, for which keys are needed";
+            let address = &listener.address;
+            return Err(io::Error::other(format!("LISTEN_FDS: {address} {why}; {GIVE_KEYS}")));
         }
         listeners.push(listener);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::addresses::Addresses;
@@ -16,7 +16,9 @@ use crate::entropy;
 use crate::limits::RESERVED_DESCRIPTORS;
 use crate::listen::{self, SocketFile};
 use crate::metrics::Stats;
-use crate::worker::mio::MioNet;
+use crate::settings::{Reload, Reloaded};
+use crate::worker::mail::Mail;
+use crate::worker::mio::{MioNet, Post};
 use crate::worker::net::Serves;
 use crate::worker::{Setup, Worker};
 
@@ -28,6 +30,9 @@ pub struct Server {
     /// How many connections it takes.
     pub max_connections: usize,
     workers: Vec<JoinHandle<()>>,
+    post: Post,
+    stats: Arc<Stats>,
+    signals: Signals,
     /// Unlinked at the end.
     _files: Vec<SocketFile>,
 }
@@ -35,6 +40,8 @@ pub struct Server {
 impl Server {
     /// Binds the listeners and starts the workers.
     pub fn start(mut config: Config) -> io::Result<Self> {
+        // Before anybody can know that it runs: an early SIGHUP must not end it.
+        let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         config.workers = config.workers.max(1);
         config.max_connections = config.max_connections.min(spare_descriptors(config.workers));
         let max_connections = config.max_connections;
@@ -43,6 +50,9 @@ impl Server {
         let addresses = listeners.iter().map(address).collect();
         let worlds =
             MioNet::connected(config.workers, listeners, config.unsent_bytes, Clock::start())?;
+        let Some(post) = worlds.first().map(MioNet::post_office) else {
+            return Err(io::Error::other("workers: there must be one"));
+        };
         let stats = Arc::new(Stats::new(usize::from(config.workers)));
         let seed = entropy::seed().map_err(io::Error::other)?;
         let clients = Arc::new(Addresses::new(seed));
@@ -61,17 +71,45 @@ impl Server {
             })?;
             workers.push(worker);
         }
-        Ok(Self { addresses, max_connections, workers, _files: files })
+        Ok(Self { addresses, max_connections, workers, post, stats, signals, _files: files })
     }
 
-    /// Waits until a signal asks to stop.
-    pub fn run_until_signal(self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
-        if let Some(signal) = signals.forever().next() {
-            tracing::info!(signal, workers = self.workers.len(), "stopping");
+    /// Waits until a signal asks to stop, and reads keys and rules again when one asks for that.
+    pub fn run_until_signal(self, mut reload: Reload) -> io::Result<()> {
+        let Self { workers, post, stats, mut signals, .. } = self;
+        for signal in signals.forever() {
+            if signal != SIGHUP {
+                tracing::info!(signal, workers = workers.len(), "stopping");
+                break;
+            }
+            read_again(&mut reload, &post, &stats);
         }
         Ok(())
     }
+}
+
+/// Reads keys and rules again and gives them to every worker; or says what is wrong, and all stays
+/// as it is.
+fn read_again(reload: &mut Reload, post: &Post, stats: &Stats) {
+    let Reloaded { policy, waiting, warnings } = match reload.read() {
+        Ok(reloaded) => reloaded,
+        Err(refused) => {
+            for reason in refused.lines() {
+                tracing::error!(reason, "settings not reloaded, the old ones stay in force");
+            }
+            return stats.reloaded(false);
+        }
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    if !waiting.is_empty() {
+        let settings = waiting.join(", ");
+        tracing::warn!(settings, "changed settings that need a new start");
+    }
+    tracing::info!(keys = policy.keys.len(), rules = policy.rules.len(), "reloaded");
+    post.to_all(|| Mail::Policy(Arc::clone(&policy)));
+    stats.reloaded(true);
 }
 
 /// How many connections the descriptor limit allows beside a reserve and what the workers need

@@ -97,6 +97,26 @@ pub fn unsubscribed(out: &mut Vec<u8>, position: Option<Position>) {
     });
 }
 
+/// Appends what ends a subscription without the client's asking. `position`: the last one that it
+/// was given, where that can be said.
+pub fn ended(
+    out: &mut Vec<u8>,
+    channel: &str,
+    reason: &str,
+    position: Option<Position>,
+    timestamp: u64,
+) {
+    message(out, "unsubscribed", &RequestId::None, Some(channel), timestamp, |data| {
+        object(data, |fields| {
+            fields.text("reason", reason);
+            match position {
+                Some(position) => fields.position("position", position),
+                None => fields.optional_text("position", None),
+            }
+        });
+    });
+}
+
 /// Appends the `data` of the `ack` of a `publish`.
 pub fn published(out: &mut Vec<u8>, position: Position, duplicate: bool) {
     object(out, |fields| {

@@ -63,7 +63,7 @@ impl PartialEq for Origin<'_> {
 impl Eq for Origin<'_> {}
 
 /// An origin of the settings `origins` and `cors_origins`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedOrigin {
     scheme: Box<str>,
     host: Box<str>,

@@ -98,6 +98,8 @@ counters! {
     Deliveries = "fanwire_deliveries_total" counter;
     /// Pages asked for by readers that lagged.
     Pulls = "fanwire_pulls_total" counter;
+    /// Subscriptions that new rules have ended.
+    SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
     /// Letters posted to other workers.
     Posted = "fanwire_letters_posted_total" counter;
     /// Letters received from other workers.
@@ -183,6 +185,8 @@ reasons! {
         Subscriptions = "max_subscriptions";
         /// A channel was refused: the node has as many as it may.
         Channels = "max_channels";
+        /// A request was refused: too many keys from its address did not exist.
+        BadKeys = "bad_keys";
         /// A message was over the rate: refused, or reading paused.
         Messages = "messages_per_second";
         /// Reading paused: too many bytes a second.
@@ -300,6 +304,13 @@ pub(super) const MAIL: Family = Family {
     kind: Kind::Gauge,
     labels: &[],
     help: " Letters posted to workers that have not taken them yet.",
+};
+
+pub(super) const RELOADS: Family = Family {
+    name: "fanwire_reloads_total",
+    kind: Kind::Counter,
+    labels: &["outcome"],
+    help: " Times that keys and rules were read again; where that failed the old ones stay in force.",
 };
 
 pub(super) const BUSY: Family = Family {

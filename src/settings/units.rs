@@ -66,25 +66,26 @@ pub(super) fn unix_mode(text: &str) -> Result<u32, String> {
 
 /// Where to listen.
 pub(super) fn listen_address(text: &str) -> Result<ListenAddress, String> {
-    match text.strip_prefix("unix:") {
-        Some(path) if path.starts_with('/') => Ok(ListenAddress::Unix(path.into())),
-        Some(_) => Err("must be an absolute path, as unix:/run/fanwire.sock".into()),
-        None => text.parse().map(ListenAddress::Tcp).map_err(|_| {
-            "must be an address and a port, as 127.0.0.1:3003, or unix:/run/fanwire.sock".into()
-        }),
-    }
+    let address = match text.strip_prefix("unix:") {
+        Some(path) => path.starts_with('/').then(|| ListenAddress::Unix(path.into())),
+        None => text.parse().map(ListenAddress::Tcp).ok(),
+    };
+    address.ok_or_else(|| {
+        let forms = "an address and a port, as 127.0.0.1:3003, or unix:/run/fanwire.sock";
+        format!("{text:?} must be {forms}")
+    })
 }
 
 /// Who is believed.
 pub(super) fn trusted_proxy(text: &str) -> Result<TrustedProxy, String> {
     TrustedProxy::parse(text)
-        .ok_or_else(|| "must be an address, a network, as 10.0.0.0/8, or unix".into())
+        .ok_or_else(|| format!("{text:?} must be an address, a network, as 10.0.0.0/8, or unix"))
 }
 
 /// Whose pages may come.
 pub(super) fn origin(text: &str) -> Result<AllowedOrigin, String> {
-    AllowedOrigin::parse(text)
-        .ok_or_else(|| "must be scheme, host and perhaps a port, as https://example.org".into())
+    let forms = "scheme, host and perhaps a port, as https://example.org";
+    AllowedOrigin::parse(text).ok_or_else(|| format!("{text:?} must be {forms}"))
 }
 
 /// A bound on a count; 0 is off.

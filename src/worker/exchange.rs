@@ -283,7 +283,7 @@ impl<N: Net> Worker<N> {
             0 => Reply::json(200, &br#"{"status":"ok"}"#[..]),
             count => {
                 let message = format!("{count} workers are stuck");
-                reply::error("internal", 503, &message, true, None)
+                reply::error("overloaded", 503, &message, true, None)
             }
         }
     }
@@ -322,7 +322,7 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
             Reply::json(200, describe(&description).to_string().into_bytes())
         }
         Content::Refused(fault, pace_ms) => refused(&fault, pace_ms),
-        Content::Listed(_) | Content::Probed | Content::Left(_) => {
+        Content::Listed(_) | Content::Probed | Content::Left(_) | Content::Ended => {
             let what = channel.unwrap_or("this");
             refused(&Fault::new(Code::Internal, format!("no answer for {what}")), None)
         }

@@ -77,6 +77,21 @@ impl Acceptor {
     }
 }
 
+/// The way to all workers, for letters from outside of them.
+#[derive(Clone, Debug)]
+pub struct Post(Arc<[Station]>);
+
+impl Post {
+    /// Posts a letter to every worker.
+    pub fn to_all(&self, letter: impl Fn() -> Mail) {
+        for station in self.0.iter() {
+            if station.mail.post(&mut vec![letter()]) {
+                wake(station);
+            }
+        }
+    }
+}
+
 /// The world of one worker.
 #[derive(Debug)]
 pub struct MioNet {
@@ -123,6 +138,11 @@ impl MioNet {
             clock,
         };
         Ok(polls.into_iter().enumerate().map(world).collect())
+    }
+
+    /// The way to all workers.
+    pub fn post_office(&self) -> Post {
+        Post(Arc::clone(&self.stations))
     }
 }
 

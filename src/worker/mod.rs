@@ -1,7 +1,8 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
 //! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `deliver` (mail),
-//! `flush` (send), `sweep` (time), `bury` (end). Nothing here touches the world but through `Net`.
+//! `review` (new rules), `flush` (send), `sweep` (time), `bury` (end). Nothing here touches the
+//! world but through `Net`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -47,6 +48,7 @@ mod pages;
 mod probe;
 mod rate;
 mod request;
+mod review;
 mod sender;
 mod serve;
 mod subscribe;
@@ -82,6 +84,8 @@ pub struct Worker<N: Net> {
     config: Arc<Config>,
     /// Rules and keys as they are in force now.
     policy: Arc<Policy>,
+    /// The feed from which on the subscriptions have yet to be looked at under this policy.
+    review: Option<usize>,
     stats: Arc<Stats>,
     addresses: Arc<Addresses>,
     seed: u64,
@@ -225,6 +229,7 @@ impl<N: Net> Worker<N> {
             gather: Vec::new(),
             inflate: Some(Box::default()),
             policy: Arc::clone(&config.policy),
+            review: None,
             config,
         }
     }
@@ -237,6 +242,7 @@ impl<N: Net> Worker<N> {
         self.accept();
         self.serve();
         self.deliver();
+        self.review();
         self.send_post();
         self.flush();
         self.sweep();
@@ -261,6 +267,7 @@ impl<N: Net> Worker<N> {
             || !self.due.is_empty()
             || !self.local.is_empty()
             || !self.later.is_empty()
+            || self.review.is_some()
             || self.door.is_accepting();
         let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
         let sleeps = timeout != Some(Duration::ZERO);

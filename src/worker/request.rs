@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::connections::parse_cursor;
 use super::net::Net;
-use super::{Worker, identity, pages};
+use super::{Worker, identity, keys, pages};
 use crate::client::code::Code;
 use crate::client::name;
 use crate::conn::entry::{Flags, Phase};
@@ -105,7 +105,7 @@ impl<N: Net> Worker<N> {
         }
         match route {
             Route::Socket { .. } | Route::Echo | Route::Raw(_) => self.upgrade(slot, head, route),
-            route => match self.call(head, route) {
+            route => match self.call(slot, head, route) {
                 Ok(call) => self.begin_call(slot, call, head),
                 Err(refusal) => {
                     // A body that nobody reads must not be taken for the next request.
@@ -118,8 +118,8 @@ impl<N: Net> Worker<N> {
     }
 
     /// Translates a route to what is asked for, owned, since the head is about to go.
-    fn call(&self, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
-        let caller = self.caller(head, &route)?;
+    fn call(&self, slot: u32, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
+        let caller = self.caller(slot, head, &route)?;
         let ask = match self.ask(head, route, &caller) {
             Ok(ask) => ask,
             Err(refusal) => Ask::Refuse(refusal),
@@ -174,7 +174,7 @@ impl<N: Net> Worker<N> {
             Route::Connections(wanted) => Ask::Connections(Box::new(self.wanted(wanted, caller)?)),
             Route::Disconnect { connection, reconnect } => {
                 if caller.is_held() {
-                    return Err(self.denied(Denied::Channel, None));
+                    return Err(keys::refusal(Denied::Channel, None));
                 }
                 Ask::Disconnect(identity::parse(self.seed, &connection), reconnect)
             }
@@ -184,7 +184,8 @@ impl<N: Net> Worker<N> {
             Route::Ready { .. } => Ask::Ready,
             Route::Home => self.asset("")?,
             Route::Demo { file } => self.asset(file)?,
-            Route::ClientScript | Route::ApiDescription => {
+            Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
+            Route::ClientScript => {
                 return Err(Refusal::keeping(404, "not_found", "there is nothing here"));
             }
             Route::Presence { .. }
@@ -206,7 +207,7 @@ impl<N: Net> Worker<N> {
             check_name(name::check_readable(channel))?;
             self.check_reach(caller, channel)?;
         } else if caller.is_held() {
-            return Err(self.denied(Denied::Channel, None));
+            return Err(keys::refusal(Denied::Channel, None));
         }
         let after = list.cursor.map(|cursor| {
             let bad = || Refusal::keeping(400, "bad_request", "cursor is none that was given here");

@@ -107,6 +107,10 @@ impl<N: Net> Worker<N> {
             self.close(slot, CloseCode::POLICY);
             return;
         }
+        if !self.policy.may_hear(&raw.channel) {
+            self.close(slot, CloseCode::FORBIDDEN);
+            return;
+        }
         if !raw.own {
             self.table.hot_mut(slot).flags.set(Flags::NOT_SELF);
         }

@@ -16,6 +16,7 @@ mod frames; // frames and messages, valid and not
 mod handshake; // what becomes a WebSocket, and what does not
 mod hostile; // floods, bombs, and who does not read
 mod http; // requests, bodies, limits, and what is no second request
+mod keys; // API keys: scopes, channels, guesses
 mod listeners; // unix sockets, sockets that are handed over, `api_listen`
 mod metrics; // what is counted, and how it is shown
 mod origins; // pages of other sites
