@@ -145,23 +145,23 @@ impl<N: Net> Worker<N> {
         let not_enabled = || Refusal::keeping(403, "not_enabled", "this server does not do that");
         Ok(match route {
             Route::Broadcast => {
-                self.check_reach(caller, ALL)?;
+                keys::check_reach(caller, ALL)?;
                 self.publish_ask(head, ALL.into())?
             }
             Route::Publish { channel } => {
                 check_name(name::check_writable(&channel))?;
-                self.check_reach(caller, &channel)?;
+                keys::check_reach(caller, &channel)?;
                 self.publish_ask(head, channel.as_ref().into())?
             }
             Route::PublishBatch => Ask::Batch,
             Route::Describe { channel } => {
                 check_name(name::check_readable(&channel))?;
-                self.check_reach(caller, &channel)?;
+                keys::check_reach(caller, &channel)?;
                 Ask::Describe(channel.as_ref().into())
             }
             Route::History(wanted) => {
                 check_name(name::check_readable(&wanted.channel))?;
-                self.check_reach(caller, &wanted.channel)?;
+                keys::check_reach(caller, &wanted.channel)?;
                 let (since, before) = (boxed(wanted.since), boxed(wanted.before));
                 let span = Span { since, before, limit: wanted.limit as usize };
                 Ask::History(wanted.channel.as_ref().into(), span)
@@ -205,7 +205,7 @@ impl<N: Net> Worker<N> {
         let Connections { user, channel, queued, list } = route;
         if let Some(channel) = &channel {
             check_name(name::check_readable(channel))?;
-            self.check_reach(caller, channel)?;
+            keys::check_reach(caller, channel)?;
         } else if caller.is_held() {
             return Err(keys::refusal(Denied::Channel, None));
         }
@@ -320,6 +320,7 @@ impl<N: Net> Worker<N> {
         let session = self.table.cold(slot).session.as_ref();
         let cors = session.and_then(|session| config.cors_origins.get(session.cors? as usize));
         let circumstances = Circumstances {
+            close: circumstances.close || self.is_leaving(),
             wall_ms: Some(self.now.wall_ms),
             cors: cors.map(AllowedOrigin::as_str),
             ..circumstances

@@ -2,10 +2,12 @@
 //! the questions that any test may ask it over HTTP.
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::wire::{PATIENCE, Response, Wire};
@@ -62,16 +64,6 @@ impl Server {
             panic!("it did not start: {}", log.join().unwrap_or_default());
         }
         Self { port, api_port, child, log: Some(log), _stdout: lines }
-    }
-
-    /// Asks it to stop, and returns its log when it has.
-    pub fn stop(mut self) -> String {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
-        let status = self.child.wait().expect("it ends");
-        let log = self.log.take().and_then(|log| log.join().ok()).unwrap_or_default();
-        assert!(status.success() && !log.contains("panicked at"), "{status}: {log}");
-        log
     }
 
     /// Its process.
@@ -143,10 +135,35 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.pid().cast_signed()).expect("a process has a number");
+        kill_process(pid, signal).expect("it is there");
+    }
+
+    /// Asks it to stop, and returns its log when it has.
+    pub fn stop(self) -> String {
+        self.signal(Signal::TERM);
+        let (status, log) = self.ended();
+        assert!(status.success(), "{status}: {log}");
+        log
+    }
+
+    /// Waits until it has ended by itself. Returns its status and its log.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let log = self.log.take().expect("it ends once");
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || tell.send(log.join()));
+        let log = told.recv_timeout(PATIENCE).expect("it ends").expect("a log");
+        assert!(!log.contains("panicked at"), "{log}");
+        (self.child.wait().expect("a status"), log)
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
-        // It was stopped, and has been looked at.
-        if self.log.is_none() {
+        if self.log.is_none() && !thread::panicking() {
             return;
         }
         let ended = self.child.try_wait();
