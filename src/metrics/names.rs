@@ -98,6 +98,8 @@ counters! {
     Deliveries = "fanwire_deliveries_total" counter;
     /// Pages asked for by readers that lagged.
     Pulls = "fanwire_pulls_total" counter;
+    /// Clients told to go, because the node drains or their connection is of age.
+    Goaways = "fanwire_goaways_total" counter;
     /// Subscriptions that new rules have ended.
     SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
     /// Letters posted to other workers.
@@ -209,6 +211,10 @@ reasons! {
         Stall = "stall_timeout";
         /// A peer did not end in time after the last words.
         Close = "close_timeout";
+        /// A WebSocket was of age, and was told to go.
+        Age = "max_connection_age";
+        /// A connection was cut off: the node had no more time to drain.
+        DrainTime = "drain_time";
         /// Workers did not answer a request in time.
         Answer = "answer_timeout";
     }
@@ -231,6 +237,8 @@ reasons! {
         Refused = "refused";
         /// What it had to be sent found no room, in the middle of a frame.
         Overfull = "overfull";
+        /// It was still there when the time to drain was over.
+        CutOff = "cut_off";
     }
 }
 
@@ -323,11 +331,19 @@ pub(super) const MAIL: Family = Family {
     help: " Letters posted to workers that have not taken them yet.",
 };
 
+pub(super) const DRAINING: Family = Family {
+    name: "fanwire_draining",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: " 1 when the node drains.",
+};
+
 pub(super) const RELOADS: Family = Family {
     name: "fanwire_reloads_total",
     kind: Kind::Counter,
     labels: &["outcome"],
-    help: " Times that keys and rules were read again; where that failed the old ones stay in force.",
+    help: " Times that keys and rules were read again; where that failed the old ones stay \
+        in force.",
 };
 
 pub(super) const BUSY: Family = Family {

@@ -37,8 +37,9 @@ pub struct Sight {
     endpoint: Endpoint,
     /// The channel of a raw connection.
     channel: Option<Arc<str>>,
-    since_ms: u64,
-    age_ms: u64,
+    /// Its age; unknown where `idle_timeout` makes the entry remember the last message instead.
+    age_ms: Option<u64>,
+    since_ms: Option<u64>,
     subscriptions: usize,
     queued_bytes: u64,
     behind: u64,
@@ -164,11 +165,12 @@ impl<N: Net> Worker<N> {
             return None;
         }
         let age_ms = self.now.mono_ms.saturating_sub(u64::from(cold.opened) * TICK_MS);
+        let age_ms = self.config.idle_timeout.is_zero().then_some(age_ms);
         let sight = Sight {
             address: self.client_address(slot),
             endpoint: hot.endpoint(),
             channel,
-            since_ms: self.now.wall_ms.saturating_sub(age_ms),
+            since_ms: age_ms.map(|age_ms| self.now.wall_ms.saturating_sub(age_ms)),
             age_ms,
             subscriptions: hot.subscriptions(),
             queued_bytes,

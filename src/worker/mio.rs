@@ -38,10 +38,17 @@ impl Post {
     /// Posts a letter to every worker.
     pub fn to_all(&self, letter: impl Fn() -> Mail) {
         for station in self.0.iter() {
-            if station.mail.post(&mut vec![letter()]) {
+            let letter = letter();
+            station.backlog.fetch_add(letter.weight(), Ordering::Relaxed);
+            if station.mail.post(&mut vec![letter]) {
                 wake(station);
             }
         }
+    }
+
+    /// Wakes every worker, to make it look at what the main thread has changed.
+    pub fn wake_all(&self) {
+        self.0.iter().for_each(wake);
     }
 }
 
