@@ -346,7 +346,8 @@ pub(super) const RELOADS: Family = Family {
     name: "fanwire_reloads_total",
     kind: Kind::Counter,
     labels: &["outcome"],
-    help: " Times that keys and rules were read again; where that failed the old ones stay in force.",
+    help: " Times that keys and rules were read again; where that failed the old ones stay \
+        in force.",
 };
 
 pub(super) const BUSY: Family = Family {
