@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::peer::Peer;
 use crate::protocol::with_workers;
 use crate::server::Server;
-use crate::wire::{BINARY, FIN, PATIENCE, Wire, frame, text};
+use crate::wire::{BINARY, FIN, Wire, frame, text};
 
 #[test]
 fn what_is_not_understood() {
