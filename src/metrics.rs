@@ -51,6 +51,8 @@ counters! {
     Deliveries = "fanwire_deliveries_total" counter;
     /// Pages asked for by readers that lagged.
     Pulls = "fanwire_pulls_total" counter;
+    /// Pages of rounds asked for by paced groups.
+    Rounds = "fanwire_rounds_total" counter;
     /// Gaps told.
     Gaps = "fanwire_gaps_total" counter;
     /// Errors answered to clients.
@@ -59,6 +61,10 @@ counters! {
     RateLimited = "fanwire_rate_limited_total" counter;
     /// Times that a connection was not read because answers waited.
     Paused = "fanwire_paused_total" counter;
+    /// Publications over the rate of their channel: refused, or their publisher is read more slowly.
+    ChannelRateLimited = "fanwire_channel_rate_limited_total" counter;
+    /// Connections closed because they read too slowly for what the rule allows.
+    ClosedSlow = "fanwire_closed_slow_total" counter;
     /// Connections closed because no pong came.
     NoPong = "fanwire_closed_no_pong_total" counter;
     /// Connections closed because they took nothing for too long.
@@ -77,20 +83,30 @@ counters! {
     Subscriptions = "fanwire_subscriptions" gauge;
     /// Channels.
     Channels = "fanwire_channels" gauge;
-    /// Bytes of histories and idempotency keys.
+    /// Bytes of histories, last values and idempotency keys.
     HistoryBytes = "fanwire_history_bytes" gauge;
     /// Bytes in the windows of feeds.
     WindowBytes = "fanwire_window_bytes" gauge;
 }
 
 /// The counters of one worker, on cache lines of its own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub struct WorkerStats {
     values: [AtomicU64; COUNTERS.len()],
     /// Milliseconds of the worker's clock at which the turn began that is under way.
     turn_began_ms: AtomicU64,
     waiting: AtomicBool,
+}
+
+impl Default for WorkerStats {
+    fn default() -> Self {
+        Self {
+            values: std::array::from_fn(|_| AtomicU64::new(0)),
+            turn_began_ms: AtomicU64::new(0),
+            waiting: AtomicBool::new(false),
+        }
+    }
 }
 
 impl WorkerStats {

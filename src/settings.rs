@@ -158,9 +158,6 @@ impl Flags {
             new_channels_per_second: self.new_channels_per_second,
             max_subscriptions: self.max_subscriptions,
             max_channels: self.max_channels,
-            history_count: self.history_count,
-            history_bytes: self.history_bytes,
-            history_age: self.history_age,
             position_age: self.position_age,
             idempotency_age: self.idempotency_age,
             max_history_bytes: share(self.max_history_bytes),
@@ -222,8 +219,9 @@ fn check_relations(config: &Config) -> Result<(), String> {
     if c.window_bytes != UNLIMITED {
         least("max_window_bytes", c.max_window_bytes, c.window_bytes, "one window_bytes")?;
     }
-    if c.history_bytes != UNLIMITED {
-        least("max_history_bytes", c.max_history_bytes, c.history_bytes, "one history_bytes")?;
+    let history_bytes = c.policy.fallback.history_bytes;
+    if history_bytes != UNLIMITED {
+        least("max_history_bytes", c.max_history_bytes, history_bytes, "one history_bytes")?;
     }
     Ok(())
 }

@@ -76,6 +76,9 @@ impl Flags {
     /// Its request head has begun to arrive.
     pub const BEGUN: u32 = 1 << 14;
 
+    /// Its socket was full, and it has not caught up since.
+    pub const LAGGED: u32 = 1 << 20;
+
     /// Whether all of these marks are set.
     pub fn has(self, marks: u32) -> bool {
         self.0 & marks == marks

@@ -7,7 +7,7 @@ use super::mail::{Answer, Content, History, Mail, Publish, Requester, Ticket};
 use super::net::Net;
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
-use crate::client::command::{self, Command, Mode, Request, RequestId, Start, Wish};
+use crate::client::command::{self, Command, Request, RequestId, Start, Wish};
 use crate::conn::entry::Flags;
 use crate::hub::Kind;
 use crate::hub::channel::Draft;
@@ -127,31 +127,30 @@ impl<N: Net> Worker<N> {
         let channel = wish.channel.as_ref();
         let missing = match &wish {
             _ if channel == "$user" => Some("users are not enabled"),
-            wish if wish.mode == Mode::Latest => Some("mode latest is not enabled"),
-            wish if wish.max_rate.is_some() => Some("max_rate is not enabled"),
             wish if wish.presence => Some("presence is not enabled"),
             _ => None,
         };
         if let Some(missing) = missing {
             return self.not_enabled(slot, id, Some(channel), missing);
         }
-        let encoding = self.encoding(slot);
-        if self.follows(slot, channel, encoding) {
+        if self.follows(slot, channel) {
             let fault = Fault::new(Code::AlreadySubscribed, "this connection follows it already");
             return self.refuse_in_order(slot, id, Some(channel), fault, None);
         }
-        let others =
-            self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL, encoding));
+        let others = self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL));
         if others >= self.config.max_subscriptions && channel != ALL {
             let message = "this connection has all the subscriptions that it may have";
             let fault = Fault::new(Code::TooManySubscriptions, message);
             return self.refuse_in_order(slot, id, Some(channel), fault, None);
         }
-        let since = Since { position: wish.since.map(Into::into), last: wish.last.map(u64::from) };
         let channel: Arc<str> = channel.into();
-        if since == Since::default()
+        let mode = wish.mode;
+        let pace = self.pace(&channel, mode, wish.max_rate);
+        let (position, last) = (wish.since.map(Into::into), wish.last.map(u64::from));
+        if position.is_none()
+            && last.is_none()
             && self.table.hot(slot).pending == 0
-            && let Some(position) = self.join_live(slot, &channel, encoding)
+            && let Some(position) = self.join_live(slot, &channel, pace, mode)
         {
             let wall_ms = self.now.wall_ms;
             let data = |out: &mut Vec<u8>| answer::subscribed(out, position, true, Some(0));
@@ -159,7 +158,7 @@ impl<N: Net> Worker<N> {
             return;
         }
         self.table.hot_mut(slot).pending += 1;
-        self.join(slot, channel, encoding, since, id);
+        self.join(slot, channel, pace, Since { position, last, mode }, id);
     }
 
     /// A message on a raw channel is a publication.
@@ -278,9 +277,24 @@ impl<N: Net> Worker<N> {
         }
     }
 
+    /// Reads nothing from a connection for so long: its channel takes no more. It counts as if the
+    /// connection itself had used up its allowance and that much more.
+    pub(super) fn throttle_for(&mut self, slot: u32, pause_ms: u64) {
+        self.count_one(Counter::ChannelRateLimited);
+        let most = self.allowance(slot).map_or(0, |allowance| allowance.most);
+        let pause = units(pause_ms.min(MAX_PAUSE_MS));
+        let hot = self.table.hot_mut(slot);
+        hot.rate = units(self.now.mono_ms).wrapping_add(most + pause);
+        hot.flags.set(Flags::THROTTLED);
+        self.schedule(slot);
+    }
+
     /// Reads again from a connection that was over its rate, when it is not any more.
     pub(super) fn unthrottle(&mut self, slot: u32) {
-        let waits = self.allowance(slot).is_some_and(|allowance| allowance.wait().is_some());
+        let ahead = self.table.hot(slot).rate.wrapping_sub(units(self.now.mono_ms));
+        let most = self.allowance(slot).map_or(0, |allowance| allowance.most);
+        let paused = ahead > most && ahead <= most + units(MAX_PAUSE_MS);
+        let waits = paused || self.allowance(slot).is_some_and(|a| a.wait().is_some());
         if self.table.hot(slot).flags.has(Flags::THROTTLED) && !waits {
             self.table.hot_mut(slot).flags.clear(Flags::THROTTLED);
             self.resume(slot);
@@ -312,6 +326,9 @@ impl<N: Net> Worker<N> {
 /// Resolution of the rate: 8 microseconds, which wraps after nine hours, and is exact to a few per
 /// cent at 10,000 messages a second.
 const UNITS_PER_SECOND: u32 = 125_000;
+
+/// Longest pause of one raw connection for its channel's rate.
+const MAX_PAUSE_MS: u64 = 60_000;
 
 fn units(mono_ms: u64) -> u32 {
     (mono_ms * u64::from(UNITS_PER_SECOND) / 1000) as u32

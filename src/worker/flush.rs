@@ -120,7 +120,7 @@ impl<N: Net> Worker<N> {
             counters.add(Counter::ShortWrites, 1);
             let tick = self.tick();
             let (hot, cold) = self.table.parts(slot);
-            hot.flags.set(Flags::BLOCKED);
+            hot.flags.set(Flags::BLOCKED | Flags::LAGGED);
             cold.blocked = tick;
             self.schedule(slot);
         }
@@ -233,7 +233,10 @@ impl<N: Net> Worker<N> {
                 Some(_) if several => self.push_gathered(slot, budget),
                 Some(one) => self.push(slot, one.feed, one.at as usize, budget),
                 None if fallen => return self.pull_next(slot),
-                None => return,
+                None => {
+                    self.table.hot_mut(slot).flags.clear(Flags::LAGGED);
+                    return;
+                }
             }
         }
     }

@@ -1,9 +1,9 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
-//! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `deliver` (mail),
-//! `flush` (send), `sweep` (time), `bury` (end). Nothing here touches the world but through `Net`.
+//! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `paced` (rounds),
+//! `deliver` (mail), `flush` (send), `sweep` (time), `bury` (end). Nothing here touches the world but through `Net`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,6 @@ use crate::conn::table::Table;
 use crate::entropy::Random;
 use crate::feed::Feed;
 use crate::feed::window::Spare;
-use crate::hub::history::Bounds;
 use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
@@ -38,11 +37,13 @@ pub mod mail;
 pub mod mailbox;
 pub mod mio;
 pub mod net;
+mod paced;
 mod pages;
 mod request;
 mod serve;
 mod subscribe;
 mod sweep;
+mod terms;
 mod upgrade;
 
 pub use audit::Audit;
@@ -100,6 +101,10 @@ pub struct Worker<N: Net> {
     /// Feeds that have something to send, round robin.
     hot: VecDeque<u32>,
     spare: Spare,
+    /// When rounds of paced feeds are due, and of which.
+    rounds: BTreeSet<(u64, u32)>,
+    /// How many feeds have a pace.
+    paced_feeds: usize,
     /// The feed whose window was dropped last to hold the total.
     next_window: usize,
     next_serial: u16,
@@ -139,11 +144,6 @@ impl<N: Net> Worker<N> {
         let limits = ShardLimits {
             max_channels: config.max_channels.div_ceil(workers),
             max_history_bytes: config.max_history_bytes / workers,
-            history: Bounds {
-                count: config.history_count,
-                bytes: config.history_bytes,
-                age_ms: config.history_age.as_millis() as u64,
-            },
             position_age_ms: config.position_age.as_millis() as u64,
             idempotency_age_ms: config.idempotency_age.as_millis() as u64,
             page_bytes: PAGE_BYTES,
@@ -170,6 +170,8 @@ impl<N: Net> Worker<N> {
             feed_generation: 0,
             hot: VecDeque::new(),
             spare: Spare::default(),
+            rounds: BTreeSet::new(),
+            paced_feeds: 0,
             next_window: 0,
             next_serial: 0,
             subscriptions: 0,
@@ -197,6 +199,7 @@ impl<N: Net> Worker<N> {
         self.adopt();
         self.accept();
         self.serve();
+        self.ask_rounds();
         self.deliver();
         self.send_post();
         self.flush();
@@ -289,7 +292,8 @@ impl<N: Net> Worker<N> {
         let due = u64::from(self.next_due) * TICK_MS;
         let due = if self.next_due == u32::MAX { None } else { Some(due) };
         let upkeep = (!self.shard.is_empty()).then_some(self.next_upkeep_ms);
-        let due = due.into_iter().chain(self.door.retry_ms()).chain(upkeep).min()?;
+        let round = self.rounds.first().map(|&(due_ms, _)| due_ms);
+        let due = due.into_iter().chain(self.door.retry_ms()).chain(upkeep).chain(round).min()?;
         Some(Duration::from_millis(due.saturating_sub(self.now.mono_ms).max(1)))
     }
 
