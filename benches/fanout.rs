@@ -6,7 +6,8 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
+use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::hub::{Now, WorkerId};
 use fanwire::metrics::Stats;
@@ -76,7 +77,7 @@ impl Net for Counting {
             self.said.len() as u32 - 1
         });
         self.said[socket as usize] = Some(UPGRADE.into());
-        Accept::Connection(socket, Peer::Unix)
+        Accept::Connection(socket, Peer::default())
     }
 
     fn stop_listening(&mut self) {}
@@ -116,6 +117,9 @@ impl Net for Counting {
         batch.clear();
     }
 
+    fn backlog(&self, _: WorkerId) -> usize {
+        0
+    }
     fn collect(&mut self, _: &mut Vec<Mail>) {}
 }
 
@@ -144,7 +148,8 @@ fn worker(connections: usize) -> Worker<Counting> {
         ..Config::default()
     };
     let stats = Arc::new(Stats::new(1));
-    let setup = Setup { id: 0, config: Arc::new(config), stats, seed: 7 };
+    let addresses = Arc::new(Addresses::new(7));
+    let setup = Setup { id: 0, config: Arc::new(config), stats, addresses, seed: 7 };
     let mut worker = Worker::new(setup, Counting::default());
     worker.net().connect(connections);
     run(&mut worker);
@@ -213,5 +218,35 @@ fn handshake(c: &mut Criterion) {
     group.finish();
 }
 
+/// So many publications, one after the other, and nothing else: for callgrind, whose totals for two
+/// numbers of rounds differ by what the rounds between them cost, exactly.
+///
+///     FANWIRE_ROUNDS=10 valgrind --tool=callgrind target/release/deps/fanout-...
+fn rounds(count: usize) {
+    let mut worker = worker(CONNECTIONS + 1);
+    let subscribe = message(r#"{"type":"subscribe","channel":"room.7"}"#);
+    for socket in 0..CONNECTIONS {
+        worker.net().say(socket, Some(&subscribe));
+    }
+    run(&mut worker);
+    let data = "x".repeat(100);
+    let publish = format!(r#"{{"type":"publish","channel":"room.7","data":"{data}"}}"#);
+    let publish = message(&publish);
+    for _ in 0..count {
+        worker.net().say(CONNECTIONS, Some(&publish));
+        run(&mut worker);
+    }
+}
+
 criterion_group!(benches, fanout, handshake);
-criterion_main!(benches);
+
+fn main() {
+    match std::env::var("FANWIRE_ROUNDS").map(|count| count.parse()) {
+        Ok(Ok(count)) => rounds(count),
+        Ok(Err(error)) => panic!("FANWIRE_ROUNDS: {error}"),
+        Err(_) => {
+            benches();
+            Criterion::default().configure_from_args().final_summary();
+        }
+    }
+}

@@ -13,12 +13,14 @@ use crate::hub::page::Page;
 use crate::hub::{Audience, Delivery, Encoding, Epoch, Format, Mode, Pace, Position, WorkerId};
 use crate::limits::LATEST_LAG;
 
+pub mod flight;
 pub mod paced;
 pub mod subscription;
 #[cfg(test)]
 mod tests;
 pub mod window;
 
+use flight::Flight;
 use paced::Paced;
 use subscription::{Marks, State, Subscription};
 use window::{NOWHERE, Run, Spare, Window};
@@ -38,6 +40,8 @@ pub struct Feed {
     pub generation: u32,
     /// Whether it waits in the worker's round of hot feeds.
     pub hot: bool,
+    /// The publication whose time is being taken.
+    pub flight: Flight,
     epoch: Epoch,
     /// Index of the latest publication; `None` until the first page, and after a reset.
     end: Option<u64>,
@@ -87,6 +91,7 @@ impl Feed {
             pace,
             generation,
             hot: false,
+            flight: Flight::default(),
             epoch: Epoch(0),
             end: None,
             window: Window::default(),
@@ -158,6 +163,7 @@ impl Feed {
             self.skip(at, index, spare);
         }
         self.left = self.subscriptions.len();
+        self.flight.begin(delivery.accepted_us, self.left);
         Appended::Hot
     }
 

@@ -153,7 +153,8 @@ impl Channel {
                 Some(_) => continue,
             };
             let skip = skip.filter(|connection| connection.worker == worker);
-            deliveries.push((worker, Delivery { feed: interest.feed, position, frames, skip }));
+            let (feed, accepted_us) = (interest.feed, now.mono_us);
+            deliveries.push((worker, Delivery { feed, position, frames, skip, accepted_us }));
         }
         self.history.push(Arc::clone(&publication), now.mono_ms, bounds);
         publication

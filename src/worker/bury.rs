@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Worker;
 use super::net::Net;
 use crate::conn::entry::{Flags, Phase};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, End};
 use crate::ws::close::{self, CloseCode};
 
 impl<N: Net> Worker<N> {
@@ -22,15 +22,18 @@ impl<N: Net> Worker<N> {
 
     /// Closes a WebSocket from our side: a Close with this code, then the peer's is awaited.
     pub(super) fn close(&mut self, slot: u32, code: CloseCode) {
-        if self.table.hot(slot).phase != Phase::Open {
+        if !matches!(self.table.hot(slot).phase, Phase::Opening | Phase::Open) {
             return;
         }
         self.say_close(slot, code);
         self.leave_all(slot);
         self.enter(slot, Phase::Closing, self.config.close_timeout);
+        // What it has sent is read again, whatever stopped that: their Close stands behind it.
+        self.resume(slot);
     }
 
     fn say_close(&mut self, slot: u32, code: CloseCode) {
+        self.counters().closes(code);
         let mut frame = Vec::new();
         close::encode_word(&mut frame, code, None);
         self.say(slot, &frame);
@@ -64,7 +67,7 @@ impl<N: Net> Worker<N> {
             self.net.shutdown(socket);
         }
         if hot.flags.has(Flags::ENDED) {
-            self.mark_dead(slot);
+            self.mark_dead(slot, End::Closed);
         }
         self.set_deadline(slot, self.config.close_timeout);
     }
@@ -78,7 +81,10 @@ impl<N: Net> Worker<N> {
             Phase::Lingering if !hot.flags.has(Flags::SHUT) => {}
             // Half-closed clients of HTTP get what they have asked for.
             Phase::Head | Phase::Body if waits => self.linger(slot),
-            _ => self.mark_dead(slot),
+            Phase::Lingering | Phase::Closing => self.mark_dead(slot, End::Closed),
+            // A kept connection without a request just ends.
+            Phase::Head if !hot.flags.has(Flags::BEGUN) => self.mark_dead(slot, End::Closed),
+            _ => self.mark_dead(slot, End::Lost),
         }
     }
 
@@ -96,6 +102,7 @@ impl<N: Net> Worker<N> {
 
     /// Frees the connections that are dead. What they had is dropped here and nowhere else.
     pub(super) fn bury(&mut self) {
+        self.fail_overfull();
         let mut dead = std::mem::take(&mut self.dead);
         for slot in dead.drain(..) {
             if self.table.occupied(slot).is_none() {
@@ -104,6 +111,8 @@ impl<N: Net> Worker<N> {
             self.leave_all(slot);
             self.end_handshake(slot);
             self.enter(slot, Phase::Lingering, Duration::ZERO);
+            self.leave_address(slot);
+            self.blocked -= usize::from(self.table.hot(slot).flags.has(Flags::BLOCKED));
             if let Some(socket) = self.table.remove(slot) {
                 self.net.close(socket);
             }

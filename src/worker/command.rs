@@ -1,9 +1,10 @@
-//! What clients say, carried out: commands of `fanwire.v1`, raw messages, and their rate.
+//! What clients say, carried out: commands of `fanwire.v1` and raw messages. How often they may is
+//! `rate`.
 
 use std::sync::Arc;
 
 use super::Worker;
-use super::mail::{Answer, Content, History, Mail, Publish, Requester, Ticket};
+use super::mail::{Answer, Birth, Content, History, Mail, Publish, Requester, Ticket};
 use super::net::Net;
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
@@ -13,8 +14,10 @@ use crate::hub::Kind;
 use crate::hub::channel::Draft;
 use crate::hub::encode::ALL;
 use crate::hub::shard::{Since, Span};
-use crate::metrics::Counter;
+use crate::limits::OVERLOAD_PACE_MS;
+use crate::metrics::{Limit, Over};
 use crate::ws::MessageKind;
+use crate::ws::close::CloseCode;
 
 /// Whom idempotency keys of clients without a user belong to.
 const ANONYMOUS: &str = "anonymous";
@@ -23,8 +26,10 @@ impl<N: Net> Worker<N> {
     /// A message on `/ws`.
     pub(super) fn take_command(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
         if let Err(pace_ms) = self.allow(slot) {
-            self.count_one(Counter::RateLimited);
-            return self.refuse_for_rate(slot, payload, pace_ms);
+            if !self.is_flood(slot) {
+                self.refuse_for_rate(slot, payload, pace_ms);
+            }
+            return;
         }
         if kind == MessageKind::Binary {
             let fault = Fault::new(Code::UnsupportedData, "text messages only");
@@ -76,9 +81,13 @@ impl<N: Net> Worker<N> {
                     skip: publish.skip_self.then_some(own),
                 };
                 let idempotency = publish.idempotency_key.map(|key| (ANONYMOUS.into(), key.into()));
+                if !self.admits(slot, &id, &publish.channel) {
+                    return;
+                }
                 let ticket = self.client_ticket(slot, id);
+                let birth = self.birth(slot, &publish.channel);
                 let channel = publish.channel.as_ref().into();
-                let letter = Publish { channel, draft, idempotency, ticket };
+                let letter = Publish { channel, draft, idempotency, ticket, birth };
                 self.ask_owner(slot, Mail::Publish(Box::new(letter)), &publish.channel);
             }
             Command::Subscribe { wishes, .. } => {
@@ -109,6 +118,9 @@ impl<N: Net> Worker<N> {
                     Start::Since(position) => (Some(position.into()), None),
                     Start::Before(position) => (None, Some(position.into())),
                 };
+                if !self.admits(slot, &id, &channel) {
+                    return;
+                }
                 let span = Span { since, before, limit: limit as usize };
                 let ticket = self.client_ticket(slot, id);
                 // Its answer is long: one at a time.
@@ -139,6 +151,7 @@ impl<N: Net> Worker<N> {
         }
         let others = self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL));
         if others >= self.config.max_subscriptions && channel != ALL {
+            self.limited(Limit::Subscriptions);
             let message = "this connection has all the subscriptions that it may have";
             let fault = Fault::new(Code::TooManySubscriptions, message);
             return self.refuse_in_order(slot, id, Some(channel), fault, None);
@@ -176,8 +189,36 @@ impl<N: Net> Worker<N> {
         let draft = Draft { kind, payload, from: None, key: None, skip };
         let ticket = Ticket { connection: self.key(slot), request: Requester::Raw };
         let name = Arc::clone(&channel);
-        let letter = Publish { channel, draft, idempotency: None, ticket };
+        if self.is_crowded(self.owner(&name)) {
+            // There are no words here, and it must not get lost in silence.
+            self.limited(Limit::MailBytes);
+            return self.fail(slot, CloseCode::OVERLOADED);
+        }
+        let birth = self.birth(slot, &name);
+        let letter = Publish { channel, draft, idempotency: None, ticket, birth };
         self.ask_owner(slot, Mail::Publish(Box::new(letter)), &name);
+    }
+
+    /// Whether a channel's owner may be sent a request; else says so.
+    fn admits(&mut self, slot: u32, id: &RequestId, channel: &str) -> bool {
+        let admits = !self.is_crowded(self.owner(channel));
+        if !admits {
+            let fault = self.crowded();
+            let pace_ms = Some(OVERLOAD_PACE_MS);
+            self.refuse_in_order(slot, id.clone(), Some(channel), fault, pace_ms);
+        }
+        admits
+    }
+
+    /// Whether a request of this connection may bring its channel into being.
+    pub(super) fn birth(&self, slot: u32, channel: &str) -> Birth {
+        if channel.starts_with('$') || !self.counts_channels() {
+            Birth::Free
+        } else if self.may_create(slot) {
+            Birth::Counted
+        } else {
+            Birth::Refused
+        }
     }
 
     /// Sends a letter to a channel's owner, who will answer.
@@ -225,7 +266,7 @@ impl<N: Net> Worker<N> {
         fault: &Fault,
         pace_ms: Option<u64>,
     ) {
-        self.count_one(Counter::Errors);
+        self.counters().refuses(Over::WebSocket, fault.code);
         let wall_ms = self.now.wall_ms;
         self.say_text(slot, |out| answer::error(out, id, channel, fault, pace_ms, wall_ms));
     }
@@ -248,68 +289,14 @@ impl<N: Net> Worker<N> {
             Content::Refused(fault, pace_ms) => {
                 self.say_error(slot, id, channel, &fault, pace_ms);
             }
-            Content::Described(_) | Content::Listed(_) | Content::Probed => {
+            Content::Described(_)
+            | Content::Listed(_)
+            | Content::Connections(_)
+            | Content::Disconnected(_)
+            | Content::Probed => {
                 debug_assert!(false, "clients do not ask for these");
             }
         }
-    }
-
-    /// Takes one message from a connection's allowance; else says when there will be one, in
-    /// milliseconds.
-    fn allow(&mut self, slot: u32) -> Result<(), u64> {
-        let Some(allowance) = self.allowance(slot) else { return Ok(()) };
-        if let Some(wait) = allowance.wait() {
-            return Err((u64::from(wait) * 1000).div_ceil(u64::from(UNITS_PER_SECOND)));
-        }
-        self.table.hot_mut(slot).rate = allowance.after_one();
-        Ok(())
-    }
-
-    /// Takes one message from a connection's allowance. Where there are no words for
-    /// `rate_limited`, reading pauses when no more are left.
-    pub(super) fn throttle(&mut self, slot: u32) {
-        let Some(allowance) = self.allowance(slot) else { return };
-        self.table.hot_mut(slot).rate = allowance.after_one();
-        if self.allowance(slot).is_some_and(|left| left.wait().is_some()) {
-            self.count_one(Counter::RateLimited);
-            self.table.hot_mut(slot).flags.set(Flags::THROTTLED);
-            self.schedule(slot);
-        }
-    }
-
-    /// Reads nothing from a connection for so long: its channel takes no more. It counts as if the
-    /// connection itself had used up its allowance and that much more.
-    pub(super) fn throttle_for(&mut self, slot: u32, pause_ms: u64) {
-        self.count_one(Counter::ChannelRateLimited);
-        let most = self.allowance(slot).map_or(0, |allowance| allowance.most);
-        let pause = units(pause_ms.min(MAX_PAUSE_MS));
-        let hot = self.table.hot_mut(slot);
-        hot.rate = units(self.now.mono_ms).wrapping_add(most + pause);
-        hot.flags.set(Flags::THROTTLED);
-        self.schedule(slot);
-    }
-
-    /// Reads again from a connection that was over its rate, when it is not any more.
-    pub(super) fn unthrottle(&mut self, slot: u32) {
-        let ahead = self.table.hot(slot).rate.wrapping_sub(units(self.now.mono_ms));
-        let most = self.allowance(slot).map_or(0, |allowance| allowance.most);
-        let paused = ahead > most && ahead <= most + units(MAX_PAUSE_MS);
-        let waits = paused || self.allowance(slot).is_some_and(|a| a.wait().is_some());
-        if self.table.hot(slot).flags.has(Flags::THROTTLED) && !waits {
-            self.table.hot_mut(slot).flags.clear(Flags::THROTTLED);
-            self.resume(slot);
-        }
-    }
-
-    /// What a connection may say now; `None` where there is no rate.
-    fn allowance(&self, slot: u32) -> Option<Allowance> {
-        let interval = UNITS_PER_SECOND.checked_div(self.config.messages_per_second)?.max(1);
-        let most = interval.saturating_mul(self.config.burst.max(1));
-        let now = units(self.now.mono_ms);
-        let ahead = self.table.hot(slot).rate.wrapping_sub(now);
-        // More than the most it can be is the past.
-        let ahead = if ahead > most { 0 } else { ahead };
-        Some(Allowance { now, ahead, interval, most })
     }
 
     /// Says one text to a client.
@@ -320,39 +307,5 @@ impl<N: Net> Worker<N> {
         self.frame_text(slot, &text);
         text.shrink_to(64 << 10);
         self.text = text;
-    }
-}
-
-/// Resolution of the rate: 8 microseconds, which wraps after nine hours, and is exact to a few per
-/// cent at 10,000 messages a second.
-const UNITS_PER_SECOND: u32 = 125_000;
-
-/// Longest pause of one raw connection for its channel's rate.
-const MAX_PAUSE_MS: u64 = 60_000;
-
-fn units(mono_ms: u64) -> u32 {
-    (mono_ms * u64::from(UNITS_PER_SECOND) / 1000) as u32
-}
-
-/// A connection's allowance by the generic cell rate algorithm, which keeps one number: the time at
-/// which the allowance will be whole again.
-struct Allowance {
-    now: u32,
-    /// How far that time is ahead.
-    ahead: u32,
-    /// What one message adds to it.
-    interval: u32,
-    /// How far it may be ahead.
-    most: u32,
-}
-
-impl Allowance {
-    /// How long there is no room for one more message.
-    fn wait(&self) -> Option<u32> {
-        self.ahead.saturating_add(self.interval).checked_sub(self.most).filter(|&wait| wait > 0)
-    }
-
-    fn after_one(&self) -> u32 {
-        self.now.wrapping_add(self.ahead.saturating_add(self.interval).min(self.most))
     }
 }

@@ -4,10 +4,11 @@
 
 use super::Worker;
 use super::net::{Accept, Net, Peer, WorkerId};
+use super::sender::{ADDRESS_FULL, Entry};
 use crate::conn::entry::Flags;
 use crate::http::reply;
 use crate::limits::{ACCEPT_PAUSE_MS, ACCEPTS, REFUSALS};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, End, Limit};
 
 /// The state of the door.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl<N: Net> Worker<N> {
                     self.door.open.remove(0);
                 }
                 Accept::Exhausted => {
-                    self.count_one(Counter::Exhausted);
+                    self.limited(Limit::OpenFiles);
                     self.door.retry_ms = Some(self.now.mono_ms + ACCEPT_PAUSE_MS);
                     return;
                 }
@@ -79,13 +80,13 @@ impl<N: Net> Worker<N> {
         let total: u64 = placed.iter().enumerate().map(load).sum();
         let max = self.config.max_connections as u64;
         if total >= max {
-            self.count_one(Counter::Full);
+            self.limited(Limit::Connections);
             if total >= max + REFUSALS {
                 self.net.close(socket);
                 return;
             }
             self.door.placed[usize::from(self.id)] += 1;
-            if let Some(slot) = self.take_over(socket, peer) {
+            if let Some(slot) = self.take_over(socket) {
                 self.refuse_connection(slot, "the server is full");
             }
             return;
@@ -110,9 +111,14 @@ impl<N: Net> Worker<N> {
     }
 
     fn welcome(&mut self, socket: N::Socket, peer: Peer) {
-        let Some(slot) = self.take_over(socket, peer) else { return };
-        if self.handshakes > self.config.max_handshakes {
-            self.count_one(Counter::HandshakesFull);
+        let Some(slot) = self.take_over(socket) else { return };
+        let entry = peer.address.map(|address| self.enter_address(slot, address));
+        if entry == Some(Entry::Flood) {
+            self.mark_dead(slot, End::Refused);
+        } else if entry == Some(Entry::Full) {
+            self.refuse_connection(slot, ADDRESS_FULL);
+        } else if self.handshakes > self.config.max_handshakes {
+            self.limited(Limit::Handshakes);
             self.refuse_connection(slot, "too many handshakes are under way");
         } else {
             // With TCP_DEFER_ACCEPT, or a client in a hurry, the request may be here already.
@@ -120,12 +126,13 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    fn take_over(&mut self, socket: N::Socket, _peer: Peer) -> Option<u32> {
+    fn take_over(&mut self, socket: N::Socket) -> Option<u32> {
         self.count_one(Counter::Adopted);
         let slot = self.table.insert();
         if self.net.register(&socket, slot).is_err() {
             self.net.close(socket);
             self.table.remove(slot);
+            self.counters().ends(End::Refused);
             self.count_one(Counter::Buried);
             return None;
         }

@@ -10,7 +10,8 @@ use super::net::{Fault, Net};
 use crate::conn::entry::{Flags, Phase, Reference};
 use crate::feed::window::{Rest, Run};
 use crate::limits::{FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, VISITS_PER_SEND};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, End};
+use crate::ws::close::CloseCode;
 use crate::ws::frame::Opcode;
 
 /// What a turn may still send.
@@ -50,6 +51,7 @@ struct Segment {
 impl<N: Net> Worker<N> {
     /// Sends what one turn may.
     pub(super) fn flush(&mut self) {
+        self.fail_overfull();
         // Half for either, so that neither answers nor publications starve; what answers leave over
         // is for publications.
         let (sends, bytes) = (FLUSH_SENDS / 2, FLUSH_BYTES / 2);
@@ -69,6 +71,9 @@ impl<N: Net> Worker<N> {
         budget.sends += sends;
         budget.bytes += bytes;
         self.flush_hot(&mut budget);
+        while let Some(slot) = self.slow.pop() {
+            self.close(slot, CloseCode::SLOW);
+        }
     }
 
     /// Sends what a connection has of its own, then what it lags behind in feeds.
@@ -109,7 +114,7 @@ impl<N: Net> Worker<N> {
                 return 0;
             }
             Err(_) => {
-                self.mark_dead(slot);
+                self.mark_dead(slot, End::Reset);
                 return 0;
             }
         };
@@ -120,7 +125,8 @@ impl<N: Net> Worker<N> {
             counters.add(Counter::ShortWrites, 1);
             let tick = self.tick();
             let (hot, cold) = self.table.parts(slot);
-            hot.flags.set(Flags::BLOCKED | Flags::LAGGED);
+            self.blocked += usize::from(hot.flags.set(Flags::BLOCKED));
+            hot.flags.set(Flags::LAGGED);
             cold.blocked = tick;
             self.schedule(slot);
         }
@@ -132,6 +138,7 @@ impl<N: Net> Worker<N> {
         while !budget.is_spent() {
             let Some(index) = self.hot.pop_front() else { return };
             let slice = budget.sends.saturating_sub(FEED_SENDS);
+            let visits = budget.visits;
             loop {
                 if budget.sends <= slice || budget.is_spent() {
                     self.hot.push_back(index);
@@ -155,6 +162,9 @@ impl<N: Net> Worker<N> {
                     self.catch_up(slot, budget);
                 }
             }
+            let feed = &mut self.feeds[index as usize];
+            // When that was is known at the end of the turn.
+            self.landed.extend(feed.flight.visited(budget.visits - visits, !feed.hot));
         }
     }
 
@@ -162,7 +172,7 @@ impl<N: Net> Worker<N> {
     fn push(&mut self, slot: u32, index: u32, at: usize, budget: &mut Budget) {
         loop {
             let hot = self.table.hot(slot);
-            let Some(socket) = &hot.socket else { return };
+            let Some(socket) = &hot.socket else { return self.take_probe(slot, index, at) };
             let (outcome, wanted) = match self.feeds[index as usize].run(at) {
                 Run::Frames(bytes) => (self.net.send(socket, bytes), bytes.len()),
                 Run::Large(frames) => (self.net.send(socket, frames), frames.len()),
@@ -192,11 +202,10 @@ impl<N: Net> Worker<N> {
         let rest = feed.advance(at, taken, &mut self.spare);
         let count = feed.subscriptions()[at].sent.wrapping_sub(before);
         self.counters().add(Counter::Deliveries, count);
-        let hot = self.table.hot_mut(slot);
         match rest {
             Rest::None => {}
-            Rest::Small(bytes) => hot.outbox.get_or_insert_default().push(&bytes),
-            Rest::Large(frames, from) => hot.outbox.get_or_insert_default().share(frames, from),
+            Rest::Small(bytes) => self.queue(slot, &bytes, false),
+            Rest::Large(frames, from) => self.queue_shared(slot, frames, from),
         }
     }
 
@@ -279,28 +288,19 @@ impl<N: Net> Worker<N> {
         if hot.flags.has(Flags::PULLING) {
             return;
         }
-        let turn = self.table.cold(slot).turn as usize;
         let is_fallen = |reference: &Reference| {
             let run = self.feeds[reference.feed as usize].run(reference.at as usize);
             matches!(run, Run::Fallen)
         };
-        let mut next = None;
-        for (number, reference) in hot.references().enumerate().filter(|(_, r)| is_fallen(r)) {
-            if number >= turn {
-                next = Some((number, reference));
-                break;
-            }
-            next = next.or(Some((number, reference)));
-        }
-        let Some((number, reference)) = next else { return };
-        self.table.cold_mut(slot).turn = number as u32 + 1;
+        let Some(reference) = hot.references().find(is_fallen) else { return };
+        self.table.hot_mut(slot).put_last(reference.feed);
         self.pull(slot, reference.feed, reference.at as usize);
     }
 
     /// Sends bytes to one connection alone: at once if nothing is before them, else in their turn.
     pub(super) fn send_private(&mut self, slot: u32, bytes: &[u8]) {
         let hot = self.table.hot(slot);
-        if hot.flags.has(Flags::DEAD) {
+        if hot.flags.any(Flags::DEAD | Flags::OVERFULL) {
             return;
         }
         let wait = hot.outbox.is_some()
@@ -308,23 +308,14 @@ impl<N: Net> Worker<N> {
             // The welcome comes in this very turn, most often, and then rides along.
             || hot.phase == Phase::Opening;
         let Some(socket) = hot.socket.as_ref().filter(|_| !wait) else {
-            return self.queue(slot, bytes);
+            return self.queue(slot, bytes, true);
         };
         let outcome = self.net.send(socket, bytes);
         let taken = self.sent(slot, bytes.len(), &outcome);
         if taken < bytes.len() {
-            self.queue(slot, &bytes[taken..]);
+            self.queue(slot, &bytes[taken..], taken == 0);
         }
         if self.table.hot(slot).phase == Phase::Lingering {
-            self.mark_dirty(slot);
-        }
-    }
-
-    /// Puts bytes behind what waits for one connection.
-    fn queue(&mut self, slot: u32, bytes: &[u8]) {
-        let hot = self.table.hot_mut(slot);
-        hot.outbox.get_or_insert_default().push(bytes);
-        if !hot.flags.has(Flags::BLOCKED) {
             self.mark_dirty(slot);
         }
     }
@@ -334,7 +325,7 @@ impl<N: Net> Worker<N> {
         if self.serving == Some(slot) {
             self.answers.extend_from_slice(bytes);
         } else {
-            self.queue(slot, bytes);
+            self.queue(slot, bytes, true);
         }
     }
 
@@ -347,7 +338,7 @@ impl<N: Net> Worker<N> {
             let mut framed = std::mem::take(&mut self.gather);
             framed.clear();
             self.codec.message(&mut framed, Opcode::Text, window_bits, text);
-            self.queue(slot, &framed);
+            self.queue(slot, &framed, true);
             framed.shrink_to(2 * OUTPUT_BYTES);
             self.gather = framed;
         }

@@ -11,8 +11,10 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
+use crate::addresses::Addresses;
 use crate::config::Config;
 use crate::conn::entry::Flags;
+use crate::conn::ledger::Ledger;
 use crate::conn::table::Table;
 use crate::entropy::Random;
 use crate::feed::Feed;
@@ -20,26 +22,32 @@ use crate::feed::window::Spare;
 use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
-use crate::metrics::{Counter, Stats, WorkerStats};
+use crate::metrics::{Counter, End, Limit, Stats, WorkerStats};
 use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
 mod audit;
+mod bounds;
 mod bury;
 mod codec;
 mod command;
+pub mod connections;
 mod deliver;
 mod door;
 mod exchange;
 mod flush;
 mod identity;
+mod keys;
 pub mod mail;
 pub mod mailbox;
 pub mod mio;
 pub mod net;
 mod paced;
 mod pages;
+mod probe;
+mod rate;
 mod request;
+mod sender;
 mod serve;
 mod subscribe;
 mod sweep;
@@ -51,6 +59,7 @@ use codec::Codec;
 use door::Door;
 use mail::Mail;
 use net::{Event, Net, Token, WorkerId};
+use probe::Probe;
 use subscribe::FeedName;
 
 /// What a worker is made from.
@@ -62,6 +71,8 @@ pub struct Setup {
     pub config: Arc<Config>,
     /// Everybody's counters.
     pub stats: Arc<Stats>,
+    /// Everybody's clients.
+    pub addresses: Arc<Addresses>,
     /// The node's seed, the same for all its workers.
     pub seed: u64,
 }
@@ -73,6 +84,7 @@ pub struct Worker<N: Net> {
     /// Rules and keys as they are in force now.
     policy: Arc<Policy>,
     stats: Arc<Stats>,
+    addresses: Arc<Addresses>,
     seed: u64,
     net: N,
     now: Now,
@@ -91,6 +103,8 @@ pub struct Worker<N: Net> {
     dead: Vec<u32>,
     /// Tick at which some connection is due, or earlier.
     next_due: u32,
+    /// Connections whose socket is full.
+    blocked: usize,
     /// Connections whose request head is awaited.
     handshakes: usize,
 
@@ -101,13 +115,19 @@ pub struct Worker<N: Net> {
     /// Feeds that have something to send, round robin.
     hot: VecDeque<u32>,
     spare: Spare,
+    /// Connections to close, for they read too slowly.
+    slow: Vec<u32>,
     /// When rounds of paced feeds are due, and of which.
     rounds: BTreeSet<(u64, u32)>,
     /// How many feeds have a pace.
     paced_feeds: usize,
+    /// The probe that is under way.
+    probe: Probe,
     /// The feed whose window was dropped last to hold the total.
     next_window: usize,
     next_serial: u16,
+    /// When publications were accepted that in this turn reached the last of their followers.
+    landed: Vec<u64>,
     subscriptions: usize,
 
     // Channels.
@@ -119,8 +139,18 @@ pub struct Worker<N: Net> {
 
     // Mail.
     local: VecDeque<Mail>,
+    /// Letters that are being worked on over several turns, one step of one of them a turn.
+    later: VecDeque<Mail>,
     arrived: Vec<Mail>,
     post: Vec<Vec<Mail>>,
+
+    // Bounds.
+    /// What all connections here hold.
+    ledger: Ledger,
+    /// Connections for which something found no room.
+    overfull: Vec<u32>,
+    /// What waited at each worker when this turn began, and what this turn has added.
+    backlogs: Vec<usize>,
 
     // Buffers.
     events: Vec<Event>,
@@ -138,7 +168,7 @@ pub struct Worker<N: Net> {
 impl<N: Net> Worker<N> {
     /// A worker that has not turned yet.
     pub fn new(setup: Setup, net: N) -> Self {
-        let Setup { id, config, stats, seed } = setup;
+        let Setup { id, config, stats, addresses, seed } = setup;
         let workers = usize::from(config.workers.max(1));
         let mut random = Random::new(seed ^ (u64::from(id) + 1).wrapping_mul(0x9e37_79b9));
         let limits = ShardLimits {
@@ -155,6 +185,7 @@ impl<N: Net> Worker<N> {
             random,
             id,
             stats,
+            addresses,
             seed,
             net,
             now: Now::default(),
@@ -170,16 +201,24 @@ impl<N: Net> Worker<N> {
             feed_generation: 0,
             hot: VecDeque::new(),
             spare: Spare::default(),
+            slow: Vec::new(),
             rounds: BTreeSet::new(),
             paced_feeds: 0,
+            probe: Probe::default(),
             next_window: 0,
             next_serial: 0,
+            landed: Vec::new(),
+            blocked: 0,
             subscriptions: 0,
             codec: Codec::default(),
             deliveries: Vec::new(),
             local: VecDeque::new(),
+            later: VecDeque::new(),
             arrived: Vec::new(),
             post: (0..workers).map(|_| Vec::new()).collect(),
+            ledger: Ledger::default(),
+            overfull: Vec::new(),
+            backlogs: vec![0; workers],
             events: Vec::with_capacity(EVENTS),
             input: vec![0; READ_BYTES],
             answers: Vec::new(),
@@ -204,6 +243,7 @@ impl<N: Net> Worker<N> {
         self.send_post();
         self.flush();
         self.sweep();
+        self.end_probe();
         self.bury();
         self.send_post();
         self.count();
@@ -215,23 +255,42 @@ impl<N: Net> Worker<N> {
     }
 
     /// Polls: not at all while work is left, else until the next due tick, or for ever. Then reads
-    /// the clock, the only time in the turn.
+    /// the clock, the only time in the turn; that reading ends the turn before, but for a worker
+    /// that sleeps, which has the time to look once more.
     fn wait(&mut self) {
         let work_left = !self.ready.is_empty()
             || !self.dirty.is_empty()
             || !self.hot.is_empty()
             || !self.due.is_empty()
             || !self.local.is_empty()
+            || !self.later.is_empty()
             || self.door.is_accepting();
         let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
-        if timeout != Some(Duration::ZERO) {
+        let sleeps = timeout != Some(Duration::ZERO);
+        if sleeps {
+            let ended_us = self.net.now().mono_us;
+            self.turned(ended_us);
             self.counters().waits();
         }
         self.events.clear();
         self.net.poll(timeout, &mut self.events);
-        self.now = self.net.now();
-        self.counters().turns(self.now.mono_ms);
+        let now = self.net.now();
+        if !sleeps {
+            self.turned(now.mono_us);
+        }
+        self.now = now;
+        self.counters().turns(now.mono_ms);
         self.net.collect(&mut self.arrived);
+        self.see_backlogs();
+    }
+
+    /// The turn that began at `now` has ended: only now is it known how long things took.
+    fn turned(&mut self, ended_us: u64) {
+        let counters = self.stats.worker(self.id);
+        counters.turned(ended_us.saturating_sub(self.now.mono_us));
+        for accepted_us in self.landed.drain(..) {
+            counters.landed(ended_us.saturating_sub(accepted_us));
+        }
     }
 
     /// Sorts events into lists. An event of a slot that was reused is one look too many.
@@ -251,6 +310,7 @@ impl<N: Net> Worker<N> {
             }
             if event.writable && hot.flags.has(Flags::BLOCKED) {
                 hot.flags.clear(Flags::BLOCKED);
+                self.blocked -= 1;
                 self.mark_dirty(slot);
             }
             if event.readable || event.hang_up {
@@ -264,6 +324,7 @@ impl<N: Net> Worker<N> {
     fn send_post(&mut self) {
         for (to, batch) in self.post.iter_mut().enumerate() {
             if !batch.is_empty() {
+                self.stats.worker(self.id).add(Counter::Posted, batch.len() as u64);
                 self.net.post(to as WorkerId, batch);
             }
         }
@@ -271,6 +332,7 @@ impl<N: Net> Worker<N> {
 
     /// Posts a letter; one to oneself waits for the next `deliver`.
     fn letter(&mut self, to: WorkerId, mail: Mail) {
+        self.backlogs[usize::from(to)] += mail.weight();
         if to == self.id {
             self.local.push_back(mail);
         } else {
@@ -305,6 +367,11 @@ impl<N: Net> Worker<N> {
         self.counters().add(counter, 1);
     }
 
+    /// A limit acts.
+    fn limited(&self, limit: Limit) {
+        self.counters().limits(limit);
+    }
+
     /// Notes what a turn came to.
     fn count(&self) {
         let counters = self.counters();
@@ -313,6 +380,12 @@ impl<N: Net> Worker<N> {
         counters.set(Counter::Channels, self.shard.len() as u64);
         counters.set(Counter::HistoryBytes, self.shard.history_bytes() as u64);
         counters.set(Counter::WindowBytes, self.spare.bytes() as u64);
+        counters.set(Counter::BufferedBytes, self.ledger.bytes() as u64);
+        counters.set(Counter::MailBytes, self.backlogs[usize::from(self.id)] as u64);
+        counters.set(Counter::Feeds, self.feeds.len() as u64);
+        counters.set(Counter::HotFeeds, self.hot.len() as u64);
+        counters.set(Counter::Blocked, self.blocked as u64);
+        counters.set(Counter::Handshakes, self.handshakes as u64);
     }
 
     fn mark_ready(&mut self, slot: u32) {
@@ -327,8 +400,10 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    fn mark_dead(&mut self, slot: u32) {
+    /// The connection has ended, and is buried in this turn.
+    fn mark_dead(&mut self, slot: u32, how: End) {
         if self.table.hot_mut(slot).flags.set(Flags::DEAD) {
+            self.counters().ends(how);
             self.dead.push(slot);
         }
     }

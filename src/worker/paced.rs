@@ -70,18 +70,18 @@ impl<N: Net> Worker<N> {
     pub(super) fn take_round(&mut self, letter: RoundPage) {
         let RoundPage { feed: key, page } = letter;
         let index = key.index;
-        let Some(feed) = self.feeds.get_mut(index as usize) else { return };
-        if feed.generation != key.generation {
-            return;
-        }
-        let told = page.gap.is_some();
+        let same = |feed: &&mut Feed| feed.generation == key.generation;
+        let Some(feed) = self.feeds.get_mut(index as usize).filter(same) else { return };
+        let gap = page.gap;
         let window_bytes = self.config.window_bytes;
         if feed.turn_round(page, window_bytes, &mut self.spare) && !feed.hot {
             feed.hot = true;
             self.hot.push_back(index);
         }
         self.count_one(Counter::Rounds);
-        self.counters().add(Counter::Gaps, u64::from(told));
+        if let Some(gap) = gap {
+            self.counters().gaps(gap.reason);
+        }
         self.schedule_round(index);
         self.hold_windows();
     }

@@ -4,10 +4,9 @@
 use super::Worker;
 use super::net::Net;
 use crate::conn::entry::{Endpoint, Flags, Phase};
-use crate::conn::inbox::Inbox;
 use crate::limits::{ANSWER_BYTES, OUTPUT_BYTES, READ_BYTES};
-use crate::metrics::Counter;
-use crate::ws::close::{self, CloseFrame};
+use crate::metrics::{Counter, End, Limit};
+use crate::ws::close::{self, CloseCode, CloseFrame};
 use crate::ws::frame::{self, Opcode};
 use crate::ws::message::{Event, Limits, MessageKind, Reader};
 
@@ -21,6 +20,7 @@ impl<N: Net> Worker<N> {
             hot.flags.clear(Flags::READY);
             self.serving = Some(slot);
             self.serve_one(slot);
+            self.settle_input(slot);
             self.serving = None;
             self.send_answers(slot);
         }
@@ -67,6 +67,7 @@ impl<N: Net> Worker<N> {
                 hot.seen = tick;
                 let more = count == READ_BYTES || hot.flags.has(Flags::HANG_UP);
                 self.counters().add(Counter::BytesIn, count as u64);
+                self.take_bytes(slot, count);
                 if let Some(bytes) = input.get_mut(..count) {
                     self.consume(slot, bytes);
                 }
@@ -78,7 +79,7 @@ impl<N: Net> Worker<N> {
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => self.mark_ready(slot),
-            Err(_) => self.mark_dead(slot),
+            Err(_) => self.mark_dead(slot, End::Reset),
         }
     }
 
@@ -86,19 +87,28 @@ impl<N: Net> Worker<N> {
     pub(super) fn is_stopped(&mut self, slot: u32) -> bool {
         let max_pending = self.config.max_pending;
         let hot = self.table.hot_mut(slot);
+        let mut reason = None;
         let stopped = match hot.phase {
             Phase::Free | Phase::Exchange | Phase::Opening => true,
             Phase::Open => {
-                hot.flags.any(Flags::THROTTLED | Flags::HISTORY)
-                    || hot.pending >= max_pending
-                    || hot.queued() > OUTPUT_BYTES
+                reason = match () {
+                    () if hot.flags.has(Flags::HISTORY) => Some(Limit::History),
+                    () if hot.pending >= max_pending => Some(Limit::Pending),
+                    () if hot.queued() > OUTPUT_BYTES => Some(Limit::Output),
+                    () => None,
+                };
+                reason.is_some() || hot.flags.has(Flags::THROTTLED)
             }
             Phase::Head | Phase::Body => hot.queued() > OUTPUT_BYTES,
             Phase::Closing | Phase::Lingering => false,
         };
         let stopped = stopped || hot.flags.has(Flags::DEAD);
-        if stopped && hot.flags.set(Flags::PAUSED) && hot.phase == Phase::Open {
-            self.count_one(Counter::Paused);
+        // The rate is counted where it throttles.
+        if stopped
+            && hot.flags.set(Flags::PAUSED)
+            && let Some(limit) = reason
+        {
+            self.limited(limit);
         }
         stopped
     }
@@ -135,7 +145,7 @@ impl<N: Net> Worker<N> {
 
     /// Keeps bytes for later, before those of any later read.
     pub(super) fn hold(&mut self, slot: u32, bytes: &[u8]) {
-        let inbox = self.table.hot_mut(slot).inbox.get_or_insert_default();
+        let inbox = self.inbox(slot);
         debug_assert!(inbox.held.is_empty(), "what is held is consumed before more is read");
         inbox.held.extend_from_slice(bytes);
     }
@@ -147,6 +157,7 @@ impl<N: Net> Worker<N> {
         let deflate = hot.window_bits() != 0;
         let limits = Limits { max_message_bytes: self.config.max_message_bytes, deflate };
         let mut partial = hot.inbox.as_mut().and_then(|inbox| inbox.partial.take());
+        let fresh = partial.is_none();
         let mut inflate = self.inflate.take().unwrap_or_default();
         let mut reader = Reader::new(bytes, &mut partial, limits, &mut inflate);
         let mut messages = 0;
@@ -158,7 +169,9 @@ impl<N: Net> Worker<N> {
                 }
                 Ok(None) => break 0,
                 Err(failure) => {
-                    self.count_one(Counter::Failed);
+                    if failure.code == CloseCode::TOO_LARGE {
+                        self.limited(Limit::MessageBytes);
+                    }
                     tracing::debug!(reason = failure.reason, "a connection failed");
                     self.fail(slot, failure.code);
                     break 0;
@@ -176,13 +189,19 @@ impl<N: Net> Worker<N> {
         };
         self.inflate = Some(inflate);
         self.counters().add(Counter::MessagesIn, messages);
-        let hot = self.table.hot_mut(slot);
-        if hot.phase == Phase::Lingering {
-            hot.inbox = None;
+        if self.table.hot(slot).phase == Phase::Lingering {
+            self.table.hot_mut(slot).inbox = None;
         } else if partial.is_some() {
-            hot.inbox.get_or_insert_default().partial = partial;
-        } else if hot.inbox.as_ref().is_some_and(|inbox| inbox.held.is_empty()) {
-            hot.inbox = None;
+            let tick = self.tick();
+            let fresh = fresh || messages > 0;
+            let inbox = self.inbox(slot);
+            inbox.partial = partial;
+            if fresh {
+                (inbox.began, inbox.came) = (tick, 0);
+                self.schedule(slot);
+            } else {
+                inbox.came += length;
+            }
         }
         length - left
     }
@@ -226,6 +245,7 @@ impl<N: Net> Worker<N> {
     /// The peer's Close: echoed, unless ours is out already; then the server closes first.
     fn peer_closed(&mut self, slot: u32, received: Option<CloseFrame<'_>>) {
         if self.table_phase(slot) == Phase::Open {
+            self.count_one(Counter::ClosesReceived);
             close::encode_echo(&mut self.answers, received);
         }
         self.linger(slot);
@@ -236,19 +256,12 @@ impl<N: Net> Worker<N> {
         if self.answers.is_empty() {
             return;
         }
-        let answers = std::mem::take(&mut self.answers);
+        let mut answers = std::mem::take(&mut self.answers);
         self.send_private(slot, &answers);
+        answers.clear();
+        answers.shrink_to(2 * ANSWER_BYTES);
+        // What was said meanwhile, because these did not fit.
+        answers.append(&mut self.answers);
         self.answers = answers;
-        self.answers.clear();
-        self.answers.shrink_to(2 * ANSWER_BYTES);
-    }
-
-    /// Gives up an inbox that holds nothing.
-    pub(super) fn tidy_inbox(&mut self, slot: u32) {
-        let hot = self.table.hot_mut(slot);
-        let empty = |inbox: &Inbox| inbox.held.is_empty() && inbox.partial.is_none();
-        if hot.inbox.as_deref().is_some_and(empty) {
-            hot.inbox = None;
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::Equivalent;
 
 use super::Worker;
-use super::mail::{Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader};
+use super::mail::{Birth, Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader};
 use super::net::{self, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
@@ -83,8 +83,15 @@ impl<N: Net> Worker<N> {
         self.table.hot_mut(slot).refer(feed, at);
         self.subscriptions += 1;
         let reader = Some(Reader { connection: self.key(slot), serial });
-        let (audience, key) = (self.audience(feed), self.feed_key(feed));
-        let letter = Join { audience, feed: key, reader, since, request, channel };
+        let letter = Join {
+            audience: self.audience(feed),
+            feed: self.feed_key(feed),
+            reader,
+            since,
+            request,
+            birth: self.birth(slot, &channel),
+            channel,
+        };
         self.letter(self.feeds[feed as usize].owner, Mail::Join(Box::new(letter)));
     }
 
@@ -111,6 +118,7 @@ impl<N: Net> Worker<N> {
             reader: None,
             since: Since::default(),
             request: RequestId::None,
+            birth: Birth::Free,
         };
         self.letter(owner, Mail::Join(Box::new(letter)));
         Some(position)
@@ -175,8 +183,8 @@ impl<N: Net> Worker<N> {
         let on_slow = self.policy.rule(&self.feeds[index as usize].channel).on_slow;
         let lagged = self.table.hot(slot).flags.has(Flags::LAGGED);
         if on_slow == OnSlow::Close && lagged && self.feeds[index as usize].is_slow(at) {
-            self.count_one(Counter::ClosedSlow);
-            self.close(slot, CloseCode::SLOW);
+            // The pass that found it goes on over its feed: it is closed when that is done.
+            self.slow.push(slot);
             return;
         }
         self.count_one(Counter::Pulls);
@@ -262,8 +270,8 @@ impl<N: Net> Worker<N> {
             self.hot.push_back(index);
         }
         self.schedule_round(index);
-        if gap.is_some() {
-            self.count_one(Counter::Gaps);
+        if let Some(gap) = gap {
+            self.counters().gaps(gap.reason);
             if self.feeds[index as usize].encoding.format == Format::Raw {
                 // A raw channel has no words for a gap.
                 self.close(slot, CloseCode::LOST);
@@ -271,7 +279,7 @@ impl<N: Net> Worker<N> {
             }
         }
         if let Some(frames) = frames {
-            self.table.hot_mut(slot).outbox.get_or_insert_default().share(frames, 0);
+            self.queue_shared(slot, frames, 0);
         }
         // Also without bytes: it may have to go on with the window, or with another page.
         self.mark_dirty(slot);
@@ -305,6 +313,9 @@ impl<N: Net> Worker<N> {
         joined: Option<JoinAnswer>,
     ) {
         self.leave(slot, index, at, false);
+        if self.probe.is_reader(slot) {
+            return self.probe_ended(Err(code));
+        }
         let opening = self.table.hot(slot).phase == Phase::Opening;
         if opening || self.table.hot(slot).endpoint() != Endpoint::Envelope {
             self.table.hot_mut(slot).phase = Phase::Open;
@@ -318,8 +329,15 @@ impl<N: Net> Worker<N> {
 
     fn say_join_refused(&mut self, slot: u32, joined: &JoinAnswer, code: Code) {
         self.answered(slot);
-        let fault = Fault::new(code, "the node has as many channels as it may");
-        self.say_error(slot, &joined.request, Some(&joined.channel), &fault, None);
+        let (message, pace_ms) = match code {
+            Code::RateLimited => {
+                let message = "this connection has brought too many channels into being";
+                (message, Some(self.new_channel_pace_ms()))
+            }
+            _ => ("the node has as many channels as it may", None),
+        };
+        let fault = Fault::new(code, message);
+        self.say_error(slot, &joined.request, Some(&joined.channel), &fault, pace_ms);
     }
 
     /// One request less waits for its answer.

@@ -29,7 +29,8 @@ impl<N: Net> Worker<N> {
         draft: &mut Draft,
         ticket: &Ticket,
     ) -> Result<(), Fault> {
-        if draft.kind == Kind::Json || self.policy.rule(channel).payload == Payload::Any {
+        let any = self.policy.rule(channel).payload == Payload::Any;
+        if any || draft.kind == Kind::Json || matches!(ticket.request, Requester::Probe) {
             return Ok(());
         }
         if draft.kind == Kind::Text && matches!(ticket.request, Requester::Raw) {
@@ -45,17 +46,17 @@ impl<N: Net> Worker<N> {
     pub(super) fn take_raw_answer(&mut self, slot: u32, content: &Content) {
         match content {
             Content::Published(published) if published.pause_ms > 0 => {
-                self.throttle_for(slot, published.pause_ms);
+                self.pause_for_channel(slot, published.pause_ms);
             }
-            Content::Refused(fault, _) => self.close(
-                slot,
-                match fault.code {
+            // It must not get lost in silence.
+            Content::Refused(fault, _) => {
+                let code = match fault.code {
                     Code::UnsupportedData => CloseCode::UNSUPPORTED,
                     Code::BadJson => CloseCode::BAD_DATA,
-                    Code::TooManyChannels => CloseCode::OVERLOADED,
-                    _ => CloseCode::POLICY,
-                },
-            ),
+                    _ => CloseCode::OVERLOADED,
+                };
+                self.fail(slot, code);
+            }
             _ => {}
         }
     }

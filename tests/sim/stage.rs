@@ -6,7 +6,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fanwire::metrics::{Counter, Stats};
+use fanwire::addresses::Addresses;
+use fanwire::metrics::{Counter, End, Limit, Stats};
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
 
@@ -68,9 +69,11 @@ impl Stage {
         (world.faults, world.sabotage) = (plan.faults, plan.sabotage);
         let world = Rc::new(RefCell::new(world));
         let stats = Arc::new(Stats::new(usize::from(count)));
+        let addresses = Arc::new(Addresses::new(plan.seed));
         let workers = (0..count).map(|id| {
             let (config, stats) = (Arc::clone(&plan.config), Arc::clone(&stats));
-            let setup = Setup { id, config, stats, seed: plan.seed };
+            let addresses = Arc::clone(&addresses);
+            let setup = Setup { id, config, stats, addresses, seed: plan.seed };
             Worker::new(setup, FakeNet::new(&world, id))
         });
         let workers = workers.collect();
@@ -268,6 +271,8 @@ impl Stage {
         let connected = self.clients.iter().filter(|client| client.connected()).count();
         assert_eq!(connected, 0, "clients that were not let go");
         assert_eq!(self.world.borrow().server_ends(), 0, "sockets left open");
+        let ended: u64 = End::ALL.iter().map(|&how| self.stats.ended(how)).sum();
+        assert_eq!(ended, self.stats.sum(Counter::Buried), "each end has one reason");
         for (at, worker) in self.workers.iter().enumerate() {
             let audit = worker.audit();
             let held = (audit.connections, audit.subscriptions, audit.feeds);
@@ -282,14 +287,20 @@ impl Stage {
         let mut world = self.world.borrow_mut();
         let mut tally = std::mem::take(&mut world.tally);
         tally.merge(&self.oracle.tally);
-        for (name, counter) in [
-            ("pulls", Counter::Pulls),
-            ("paused reads", Counter::Paused),
-            ("turns", Counter::Turns),
-            ("letters", Counter::Letters),
-            ("stalled connections closed", Counter::Stalled),
-        ] {
+        for (name, counter) in
+            [("pulls", Counter::Pulls), ("turns", Counter::Turns), ("letters", Counter::Letters)]
+        {
             tally.add(name, self.stats.sum(counter));
+        }
+        for (name, limit) in [
+            ("buffers full", Limit::BufferedBytes),
+            ("refused for mail", Limit::MailBytes),
+            ("new channels refused", Limit::NewChannels),
+            ("paused reads", Limit::Pending),
+            ("paused reads", Limit::Output),
+            ("stalled connections closed", Limit::Stall),
+        ] {
+            tally.add(name, self.stats.limited(limit));
         }
         Outcome { tally, digest: world.digest() }
     }

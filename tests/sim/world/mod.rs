@@ -136,7 +136,7 @@ impl World {
             sabotage: Sabotage::None,
             tally: Tally::default(),
             admissions: Vec::new(),
-            now: Now { mono_ms: 0, wall_ms: 1_790_000_000_000 },
+            now: Now { wall_ms: 1_790_000_000_000, ..Now::default() },
             links: Vec::new(),
             open: Vec::new(),
             backlog: VecDeque::new(),
@@ -175,6 +175,7 @@ impl World {
     /// Lets time pass.
     pub fn pass(&mut self, ms: u64) {
         self.now.mono_ms += ms;
+        self.now.mono_us = self.now.mono_ms * 1000;
         self.now.wall_ms += ms;
         if self.random.chance(self.faults.jump) {
             self.tally.count("wall clock jumps");
@@ -249,8 +250,8 @@ impl World {
             return None;
         }
         let id = self.links.len() as LinkId;
-        let port = 1024 + (id % 60_000) as u16;
-        let peer = Peer::Address(([127, 0, 0, 1], port).into());
+        let address = [127, 0, (id >> 8) as u8, id as u8].into();
+        let peer = Peer { address: Some(address), ..Peer::default() };
         self.links.push(Link::new(peer, &mut self.random));
         self.open.push(id);
         self.backlog.push_back(id);
