@@ -19,6 +19,8 @@ pub struct Audit {
     pub subscriptions: usize,
     /// Feeds.
     pub feeds: usize,
+    /// Feeds with a pace, each of which may hold one page.
+    pub paced: usize,
     /// Bytes in the windows of feeds.
     pub window_bytes: usize,
     /// Bytes of unfinished input and private output.
@@ -89,6 +91,7 @@ impl<N: Net> Worker<N> {
         let mut subscriptions = 0;
         for (index, feed) in &self.feeds {
             audit.feeds += 1;
+            audit.paced += usize::from(feed.pace.is_some());
             audit.window_bytes += feed.window_bytes();
             subscriptions += feed.subscriptions().len();
             let name = feed.channel.to_string();

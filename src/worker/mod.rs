@@ -261,6 +261,7 @@ impl<N: Net> Worker<N> {
         let work_left = !self.ready.is_empty()
             || !self.dirty.is_empty()
             || !self.hot.is_empty()
+            || self.is_round_due()
             || !self.due.is_empty()
             || !self.local.is_empty()
             || !self.later.is_empty()

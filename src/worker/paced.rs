@@ -32,6 +32,11 @@ impl<N: Net> Worker<N> {
         }
     }
 
+    /// Whether a round is due.
+    pub(super) fn is_round_due(&self) -> bool {
+        self.rounds.first().is_some_and(|&(due_ms, _)| due_ms <= self.now.mono_ms)
+    }
+
     /// Sets when a feed's next round begins, if it has a pace and there is reason for a round.
     pub(super) fn schedule_round(&mut self, index: u32) {
         let due_ms = self.feeds[index as usize].schedule_round(self.now.mono_ms);

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use fanwire::config::Config;
 use fanwire::policy::Policy;
-use fanwire::policy::rule::Rule;
+use fanwire::policy::pattern::Pattern;
+use fanwire::policy::rule::{OnSlow, Rule};
 
 use crate::world::random::Random;
 use crate::world::{Faults, Sabotage};
@@ -85,6 +86,21 @@ impl Plan {
     }
 }
 
+/// Each channel has a way with slow readers, and some have a pace.
+fn policy(random: &mut Random, fallback: Rule) -> Policy {
+    let mut rule = |number: usize| {
+        let ways = [OnSlow::Pull, OnSlow::Pull, OnSlow::Pull, OnSlow::Latest, OnSlow::Close];
+        Arc::new(Rule {
+            pattern: Pattern::parse(&format!("c.{number}")).expect("a pattern"),
+            on_slow: *random.pick(&ways),
+            max_rate: random.chance(200).then_some(5.0),
+            ..fallback.clone()
+        })
+    };
+    let rules = (0..8).map(&mut rule).collect();
+    Policy { rules, fallback: Arc::new(fallback.clone()), ..Policy::default() }
+}
+
 /// Settings with limits so small that they are met.
 fn config(random: &mut Random, workers: u16, fat: bool) -> Config {
     let usual = Config::default();
@@ -100,7 +116,7 @@ fn config(random: &mut Random, workers: u16, fat: bool) -> Config {
     Config {
         workers,
         open: true,
-        policy: Arc::new(Policy { fallback: Arc::new(fallback), ..Policy::default() }),
+        policy: Arc::new(policy(random, fallback)),
         max_history_bytes: if rarely(random) { 40_000 } else { 64 << 20 },
         position_age: Duration::from_secs(if rarely(random) { 2 } else { 24 * 3600 }),
         max_channels: if rarely(random) { few_channels } else { 1_000_000 },

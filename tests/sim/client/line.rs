@@ -19,6 +19,8 @@ pub struct Line {
     /// Our Close is sent, or theirs has come.
     close_sent: bool,
     close_seen: bool,
+    /// The code of their Close.
+    code: Option<u16>,
     /// It broke the protocol, and will be told.
     rude: bool,
 }
@@ -69,6 +71,11 @@ impl Line {
     /// Whether a Close was sent or seen: nothing new is begun.
     pub fn closing(&self) -> bool {
         self.close_sent || self.close_seen
+    }
+
+    /// Whether it was closed for being slow.
+    pub fn was_slow(&self) -> bool {
+        self.code == Some(4001)
     }
 
     /// Stops reading until that step.
@@ -122,7 +129,9 @@ impl Line {
                 Item::Message(opcode::CLOSE, payload) => {
                     self.close_seen = true;
                     if let Some(code) = payload.first_chunk() {
-                        let word = close_code(u16::from_be_bytes(*code), self.rude);
+                        let code = u16::from_be_bytes(*code);
+                        self.code = Some(code);
+                        let word = close_code(code, self.rude);
                         scene.oracle.tally.count(word);
                     }
                     self.say_message(scene, opcode::CLOSE, payload);
@@ -174,7 +183,7 @@ fn close_code(code: u16, rude: bool) -> &'static str {
         1000 => "closed: 1000",
         1012 => "closed: restart",
         1013 => "closed: overloaded",
-        4001 => "closed: slow",
+        4001 => "closed with 4001",
         4002 => "closed: no pong",
         4006 => "closed: lost (raw)",
         code => panic!("closed with {code}"),
