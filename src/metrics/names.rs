@@ -100,6 +100,10 @@ counters! {
     Pulls = "fanwire_pulls_total" counter;
     /// Pages of rounds that paced groups got.
     Rounds = "fanwire_rounds_total" counter;
+    /// Clients told to go, because the node drains or their connection is of age.
+    Goaways = "fanwire_goaways_total" counter;
+    /// Subscriptions that new rules have ended.
+    SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
     /// Letters posted to other workers.
     Posted = "fanwire_letters_posted_total" counter;
     /// Letters received from other workers.
@@ -181,6 +185,8 @@ reasons! {
         Subscriptions = "max_subscriptions";
         /// A channel was refused: the node has as many as it may.
         Channels = "max_channels";
+        /// A request was refused: too many keys from its address did not exist.
+        BadKeys = "bad_keys";
         /// A message was over the rate: refused, or reading paused.
         Messages = "messages_per_second";
         /// A publication was over the rate of its channel: refused, or its publisher is not read.
@@ -209,6 +215,10 @@ reasons! {
         Stall = "stall_timeout";
         /// A peer did not end in time after the last words.
         Close = "close_timeout";
+        /// A WebSocket was of age, and was told to go.
+        Age = "max_connection_age";
+        /// A connection was cut off: the node had no more time to drain.
+        DrainTime = "drain_time";
         /// Workers did not answer a request in time.
         Answer = "answer_timeout";
     }
@@ -231,6 +241,29 @@ reasons! {
         Refused = "refused";
         /// What it had to be sent found no room, in the middle of a frame.
         Overfull = "overfull";
+        /// It was still there when the time to drain was over.
+        CutOff = "cut_off";
+    }
+}
+
+impl Limit {
+    /// Whether it is a limit of the node, which its operator wants to hear of, and not one of some
+    /// connection.
+    pub const fn is_of_node(self) -> bool {
+        use Limit::{Address, Answer, BadKeys, BufferedBytes, Channels, Connections};
+        use Limit::{Handshakes, MailBytes, OpenFiles};
+        matches!(
+            self,
+            Connections
+                | Address
+                | Handshakes
+                | OpenFiles
+                | Channels
+                | BadKeys
+                | BufferedBytes
+                | MailBytes
+                | Answer
+        )
     }
 }
 
@@ -300,6 +333,20 @@ pub(super) const MAIL: Family = Family {
     kind: Kind::Gauge,
     labels: &[],
     help: " Letters posted to workers that have not taken them yet.",
+};
+
+pub(super) const DRAINING: Family = Family {
+    name: "fanwire_draining",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: " 1 when the node drains.",
+};
+
+pub(super) const RELOADS: Family = Family {
+    name: "fanwire_reloads_total",
+    kind: Kind::Counter,
+    labels: &["outcome"],
+    help: " Times that keys and rules were read again; where that failed the old ones stay in force.",
 };
 
 pub(super) const BUSY: Family = Family {

@@ -11,6 +11,7 @@ use super::mail::{
 use super::net::{Fault as Planted, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
+use crate::client::command::RequestId;
 use crate::conn::entry::{Flags, Phase};
 use crate::feed::Appended;
 use crate::hub::channel::Publisher;
@@ -68,6 +69,7 @@ impl<N: Net> Worker<N> {
             Mail::RoundPage(letter) => self.take_round(*letter),
             Mail::Deliver(delivery) => self.append(&delivery),
             Mail::Answer(answer) => self.open_answer(*answer),
+            Mail::Policy(policy) => self.put_in_force(policy),
         }
     }
 
@@ -139,7 +141,7 @@ impl<N: Net> Worker<N> {
         }
         let publisher = match ticket.request {
             Requester::Client(_) => Publisher::Client,
-            Requester::Http(_) | Requester::Probe => Publisher::Backend,
+            Requester::Http(_) | Requester::Probe | Requester::Nobody => Publisher::Backend,
             Requester::Raw => Publisher::Raw,
         };
         let (terms, now) = (self.terms(&channel), self.now);
@@ -321,6 +323,9 @@ impl<N: Net> Worker<N> {
                 if let Content::Refused(fault, _) = answer.content {
                     self.probe_ended(Err(fault.code));
                 }
+            }
+            (Requester::Nobody, Phase::Open) => {
+                self.take_client_answer(slot, &RequestId::None, answer);
             }
             (Requester::Http(number), Phase::Exchange) => {
                 let number = *number;

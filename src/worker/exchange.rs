@@ -12,15 +12,18 @@ use super::net::{Net, WorkerId};
 use super::{Worker, keys};
 use crate::client::batch;
 use crate::client::code::{Code, Fault};
-use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
+use crate::conn::session::{Ask, Call, Gathered, Outcome, PublishAsk};
 use crate::http::reply::{self, Circumstances, Reply};
 use crate::hub::channel::Draft;
-use crate::hub::shard::{Description, Published};
+use crate::hub::shard::Description;
 use crate::hub::{ConnectionKey, Kind, Position};
 use crate::limits::{LIVE_MS, OVERLOAD_PACE_MS, READY_TIMEOUT};
 use crate::metrics::{Counter, Limit, Over};
 use crate::policy::authorize::Denied;
 use crate::policy::key::Scope;
+
+/// Why a node that drains is not ready.
+const DRAINING: &str = "the server is about to stop";
 
 impl<N: Net> Worker<N> {
     /// Carries a request out. It is in phase `Exchange` until the answer is given.
@@ -61,6 +64,9 @@ impl<N: Net> Worker<N> {
                 let letter = Disconnect { connection, reconnect, ticket: self.ticket(slot, 0) };
                 self.await_one(slot, call, connection.worker, Mail::Disconnect(Box::new(letter)));
             }
+            Ask::Ready if self.stats.drain().began_ms().is_some() => {
+                self.finish(slot, &call, &reply::error("draining", 503, DRAINING, true, None));
+            }
             Ask::Ready => {
                 call.gathered = Gathered::Probes;
                 self.await_all(slot, call, Mail::Probe);
@@ -76,7 +82,7 @@ impl<N: Net> Worker<N> {
             }
             Ask::Live => self.finish(slot, &call, &self.live()),
             Ask::Asset(asset) => {
-                self.finish(slot, &call, &Reply::new(200, asset.content, asset.bytes));
+                self.finish(slot, &call, &Reply::new(asset.status, asset.content, asset.bytes));
             }
             Ask::Refuse(refusal) => self.finish(slot, &call, &Reply::refusal(&refusal)),
         }
@@ -123,20 +129,19 @@ impl<N: Net> Worker<N> {
                 let channel: Arc<str> = match channel {
                     Ok(channel) => channel.as_ref().into(),
                     Err(fault) => {
-                        results.push(Some(Err(fault)));
+                        results.push(Some(Err((fault, None))));
                         continue;
                     }
                 };
                 if !call.caller.reaches(&channel) {
-                    self.counters().refuses(Over::Http, Code::Forbidden);
                     let message = keys::wording(Denied::Channel, Some(&channel));
-                    results.push(Some(Err(Fault::new(Code::Forbidden, message))));
+                    let fault = Fault::new(Code::Forbidden, message);
+                    results.push(Some(Err((fault, None))));
                     continue;
                 }
                 let owner = self.owner(&channel);
                 if self.is_crowded(owner) {
-                    self.counters().refuses(Over::Http, Code::Overloaded);
-                    results.push(Some(Err(self.crowded())));
+                    results.push(Some(Err((self.crowded(), Some(OVERLOAD_PACE_MS)))));
                     continue;
                 }
                 results.push(None);
@@ -193,8 +198,11 @@ impl<N: Net> Worker<N> {
                 if let Some(result) = results.get_mut(number as usize) {
                     *result = Some(match content {
                         Content::Published(published) => Ok(published),
-                        Content::Refused(fault, _) => Err(fault),
-                        _ => Err(Fault::new(Code::Internal, "an answer to something else")),
+                        Content::Refused(fault, pace_ms) => Err((fault, pace_ms)),
+                        _ => {
+                            let fault = Fault::new(Code::Internal, "an answer to something else");
+                            Err((fault, None))
+                        }
                     });
                 }
             }
@@ -216,8 +224,9 @@ impl<N: Net> Worker<N> {
         }
         let reply = match std::mem::replace(&mut call.gathered, Gathered::One) {
             Gathered::Results(results) => {
-                for fault in results.iter().flatten().filter_map(|result| result.as_ref().err()) {
-                    self.counters().refuses(Over::Http, fault.code);
+                let refused = results.iter().flatten().filter_map(|result| result.as_ref().err());
+                for (fault, _) in refused {
+                    self.refused(Over::Http, fault.code);
                 }
                 let results: Vec<_> = results.into_iter().map(batch_result).collect();
                 Reply::json(200, json!({ "results": results }).to_string().into_bytes())
@@ -235,7 +244,9 @@ impl<N: Net> Worker<N> {
 
     /// How the node is: a little for everybody, more for who may read.
     fn status(&self, known: bool) -> Reply<'static> {
-        let mut status = json!({ "status": "ok", "uptime_ms": self.now.mono_ms });
+        let draining = self.stats.drain().began_ms().is_some();
+        let word = if draining { "draining" } else { "ok" };
+        let mut status = json!({ "status": word, "uptime_ms": self.now.mono_ms });
         if known {
             status["version"] = env!("CARGO_PKG_VERSION").into();
             status["node"] = self.config.node_name.as_str().into();
@@ -283,7 +294,7 @@ impl<N: Net> Worker<N> {
             0 => Reply::json(200, &br#"{"status":"ok"}"#[..]),
             count => {
                 let message = format!("{count} workers are stuck");
-                reply::error("internal", 503, &message, true, None)
+                reply::error("overloaded", 503, &message, true, None)
             }
         }
     }
@@ -322,7 +333,7 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
             Reply::json(200, describe(&description).to_string().into_bytes())
         }
         Content::Refused(fault, pace_ms) => refused(&fault, pace_ms),
-        Content::Listed(_) | Content::Probed | Content::Left(_) => {
+        Content::Listed(_) | Content::Probed | Content::Left(_) | Content::Ended => {
             let what = channel.unwrap_or("this");
             refused(&Fault::new(Code::Internal, format!("no answer for {what}")), None)
         }
@@ -342,15 +353,21 @@ fn describe(description: &Description) -> serde_json::Value {
     })
 }
 
-fn batch_result(result: Option<Result<Published, Fault>>) -> serde_json::Value {
+fn batch_result(result: Option<Outcome>) -> serde_json::Value {
     match result {
         Some(Ok(published)) if published.duplicate => {
             json!({ "id": published.position.to_string(), "duplicate": true })
         }
         Some(Ok(published)) => json!({ "id": published.position.to_string() }),
-        Some(Err(Fault { code, message })) => json!({ "error": {
-            "code": code.as_str(), "message": message, "temporary": code.temporary(),
-        } }),
+        Some(Err((Fault { code, message }, pace_ms))) => {
+            let mut error = json!({
+                "code": code.as_str(), "message": message, "temporary": code.temporary(),
+            });
+            if let Some(pace_ms) = pace_ms {
+                error["retry_after_ms"] = pace_ms.into();
+            }
+            json!({ "error": error })
+        }
         None => json!(null),
     }
 }

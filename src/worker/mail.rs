@@ -10,6 +10,7 @@ use crate::hub::channel::Draft;
 use crate::hub::page::{Page, Want};
 use crate::hub::shard::{Description, Published, Since, Span};
 use crate::hub::{Audience, ConnectionKey, Delivery, FeedKey, Position};
+use crate::policy::Policy;
 use crate::policy::authorize::Caller;
 
 /// One letter.
@@ -50,6 +51,8 @@ pub enum Mail {
     Deliver(Box<Delivery>),
     /// From the owner: an answer.
     Answer(Box<Answer>),
+    /// From the main thread: these rules and keys are in force now.
+    Policy(Arc<Policy>),
 }
 
 /// What a letter takes beside what it carries, roughly.
@@ -235,6 +238,8 @@ pub enum Requester {
     Raw,
     /// A probe: what counts is that it comes through.
     Probe,
+    /// None: the server says it by itself, behind the answers that are on their way.
+    Nobody,
 }
 
 /// A page and whom it is for.
@@ -297,6 +302,8 @@ pub enum Content {
     Probed,
     /// Of an unsubscribe: its last position, where it had one.
     Left(Option<Position>),
+    /// Of a subscription that a new rule has ended: the client is told.
+    Ended,
     /// It was refused; when it may be tried again, in milliseconds, where there is a pace.
     Refused(Fault, Option<u64>),
 }

@@ -1,7 +1,8 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
 //! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `paced` (rounds),
-//! `deliver` (mail), `flush` (send), `sweep` (time), `bury` (end). Nothing here touches the world but through `Net`.
+//! `deliver` (mail), `review` (new rules), `flush` (send), `sweep` (time, with `drain`), `bury`
+//! (end). Nothing here touches the world but through `Net`.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::addresses::Addresses;
+use crate::client::code::Code;
 use crate::config::Config;
 use crate::conn::entry::Flags;
 use crate::conn::ledger::Ledger;
@@ -22,7 +24,8 @@ use crate::feed::window::Spare;
 use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
-use crate::metrics::{Counter, End, Limit, Stats, WorkerStats};
+use crate::log::Pace;
+use crate::metrics::{Counter, End, Limit, Over, Stats, WorkerStats};
 use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
@@ -34,6 +37,7 @@ mod command;
 pub mod connections;
 mod deliver;
 mod door;
+mod drain;
 mod exchange;
 mod flush;
 mod identity;
@@ -47,6 +51,7 @@ mod pages;
 mod probe;
 mod rate;
 mod request;
+mod review;
 mod sender;
 mod serve;
 mod subscribe;
@@ -57,6 +62,7 @@ mod upgrade;
 pub use audit::Audit;
 use codec::Codec;
 use door::Door;
+use drain::Departure;
 use mail::Mail;
 use net::{Event, Net, Token, WorkerId};
 use probe::Probe;
@@ -83,7 +89,11 @@ pub struct Worker<N: Net> {
     config: Arc<Config>,
     /// Rules and keys as they are in force now.
     policy: Arc<Policy>,
+    /// The feed from which on the subscriptions have yet to be looked at under this policy.
+    review: Option<usize>,
     stats: Arc<Stats>,
+    /// Of lines in the log.
+    pace: Pace,
     addresses: Arc<Addresses>,
     seed: u64,
     net: N,
@@ -93,6 +103,7 @@ pub struct Worker<N: Net> {
     // Connections.
     table: Table<N::Socket>,
     door: Door,
+    departure: Departure,
     /// Connections to read from.
     ready: Vec<u32>,
     /// Connections with output of their own to send.
@@ -185,12 +196,14 @@ impl<N: Net> Worker<N> {
             random,
             id,
             stats,
+            pace: Pace::new(Limit::ALL.len() + Code::ALL.len()),
             addresses,
             seed,
             net,
             now: Now::default(),
             table: Table::default(),
             door: Door::new(workers),
+            departure: Departure::default(),
             ready: Vec::new(),
             dirty: Vec::new(),
             due: Vec::new(),
@@ -227,6 +240,7 @@ impl<N: Net> Worker<N> {
             gather: Vec::new(),
             inflate: Some(Box::default()),
             policy: Arc::clone(&config.policy),
+            review: None,
             config,
         }
     }
@@ -235,17 +249,20 @@ impl<N: Net> Worker<N> {
     pub fn turn(&mut self) {
         self.wait();
         self.take_events();
+        self.drain();
         self.adopt();
         self.accept();
         self.serve();
         self.ask_rounds();
         self.deliver();
+        self.review();
         self.send_post();
         self.flush();
         self.sweep();
         self.end_probe();
         self.bury();
         self.send_post();
+        self.report_empty();
         self.count();
     }
 
@@ -265,7 +282,9 @@ impl<N: Net> Worker<N> {
             || !self.due.is_empty()
             || !self.local.is_empty()
             || !self.later.is_empty()
-            || self.door.is_accepting();
+            || self.review.is_some()
+            || self.door.is_accepting()
+            || self.is_telling();
         let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
         let sleeps = timeout != Some(Duration::ZERO);
         if sleeps {
@@ -355,8 +374,13 @@ impl<N: Net> Worker<N> {
         let due = u64::from(self.next_due) * TICK_MS;
         let due = if self.next_due == u32::MAX { None } else { Some(due) };
         let upkeep = (!self.shard.is_empty()).then_some(self.next_upkeep_ms);
-        let round = self.rounds.first().map(|&(due_ms, _)| due_ms);
-        let due = due.into_iter().chain(self.door.retry_ms()).chain(upkeep).chain(round).min()?;
+        let due = due
+            .into_iter()
+            .chain(self.door.retry_ms())
+            .chain(upkeep)
+            .chain(self.drain_due_ms())
+            .chain(self.rounds.first().map(|&(due_ms, _)| due_ms))
+            .min()?;
         Some(Duration::from_millis(due.saturating_sub(self.now.mono_ms).max(1)))
     }
 
@@ -371,6 +395,29 @@ impl<N: Net> Worker<N> {
     /// A limit acts.
     fn limited(&self, limit: Limit) {
         self.counters().limits(limit);
+        if let Some(times) = self.pace.due(limit as usize, self.now.mono_ms) {
+            let limit_name = limit.word();
+            if limit.is_of_node() {
+                tracing::warn!(limit = limit_name, times, "limit reached");
+            } else {
+                tracing::debug!(limit = limit_name, times, "limit reached");
+            }
+        }
+    }
+
+    /// An error is answered.
+    fn refused(&self, over: Over, code: Code) {
+        self.counters().refuses(over, code);
+        // Behind the limits, so that each has its own pace.
+        let kind = Limit::ALL.len() + code as usize;
+        if let Some(times) = self.pace.due(kind, self.now.mono_ms) {
+            let (code_word, over) = (code.as_str(), over.word());
+            if code == Code::Internal {
+                tracing::error!(code = code_word, over, times, "refused");
+            } else {
+                tracing::debug!(code = code_word, over, times, "refused");
+            }
+        }
     }
 
     /// Notes what a turn came to.
@@ -405,6 +452,8 @@ impl<N: Net> Worker<N> {
     fn mark_dead(&mut self, slot: u32, how: End) {
         if self.table.hot_mut(slot).flags.set(Flags::DEAD) {
             self.counters().ends(how);
+            let connection = || identity::name(self.seed, self.key(slot));
+            tracing::debug!(connection = connection(), how = how.word(), "connection ended");
             self.dead.push(slot);
         }
     }

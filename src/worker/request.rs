@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::connections::parse_cursor;
 use super::net::Net;
-use super::{Worker, identity, pages};
+use super::{Worker, identity, keys, pages};
 use crate::client::code::Code;
 use crate::client::name;
 use crate::conn::entry::{Flags, Phase};
@@ -15,7 +15,8 @@ use crate::conn::wanted::Wanted;
 use crate::http::body::BodyReader;
 use crate::http::head::{Body, Head, Method, Scanner};
 use crate::http::reply::{self, Circumstances, Reply};
-use crate::http::routes::{self, Connections, Route};
+use crate::http::routes::{self, Connections, Route, RouteError};
+use crate::http::target::{Query, Target};
 use crate::http::{Refusal, guard};
 use crate::hub::encode::ALL;
 use crate::hub::shard::Span;
@@ -79,28 +80,34 @@ impl<N: Net> Worker<N> {
             self.refuse(slot, &refusal, head_only);
             return;
         }
-        let upgrade = head.wants_upgrade();
-        let route = match routes::route(head.method, &head.target, upgrade) {
-            Ok(route) => route,
-            Err(error) => {
-                let close = !head.keep_alive() || !matches!(head.body(), Ok(Body::None));
-                let circumstances = Circumstances { head_only, close, wall_ms: None };
-                self.reply(slot, &error.reply(), circumstances);
-                return;
+        let outcome = match routes::route(head.method, &head.target, head.wants_upgrade()) {
+            Ok(route @ (Route::Socket { .. } | Route::Echo | Route::Raw(_))) => {
+                return self.upgrade(slot, head, route);
             }
+            Ok(route) => self.call(slot, head, route).map_err(|refusal| Reply::refusal(&refusal)),
+            Err(error) => Err(self.led_nowhere(slot, head, &error)),
         };
-        match route {
-            Route::Socket { .. } | Route::Echo | Route::Raw(_) => self.upgrade(slot, head, route),
-            route => match self.call(head, route) {
-                Ok(call) => self.begin_call(slot, call, head),
-                Err(refusal) => {
-                    // A body that nobody reads must not be taken for the next request.
-                    let close = !head.keep_alive() || !matches!(head.body(), Ok(Body::None));
-                    let circumstances = Circumstances { head_only, close, wall_ms: None };
-                    self.reply(slot, &Reply::refusal(&refusal), circumstances);
-                }
-            },
+        match outcome {
+            Ok(call) => self.begin_call(slot, call, head),
+            Err(reply) => {
+                // A body that nobody reads must not be taken for the next request.
+                let close = !head.keep_alive() || !matches!(head.body(), Ok(Body::None));
+                self.reply(slot, &reply, Circumstances { head_only, close, wall_ms: None });
+            }
         }
+    }
+
+    /// What is answered where there is no such route. Who may not ask for a path is told that, and
+    /// nothing about its parameters.
+    fn led_nowhere(&self, slot: u32, head: &Head<'_>, error: &RouteError) -> Reply<'static> {
+        let plain = Target { query: Query::default(), ..head.target };
+        if matches!(error, RouteError::BadRequest { .. })
+            && let Ok(route) = routes::route(head.method, &plain, head.wants_upgrade())
+            && let Err(refusal) = self.caller(slot, head, &route)
+        {
+            return Reply::refusal(&refusal);
+        }
+        error.reply()
     }
 
     /// Checks that hold for every request: well-formed fields, and a sender that may speak.
@@ -115,8 +122,8 @@ impl<N: Net> Worker<N> {
     }
 
     /// Translates a route to what is asked for, owned, since the head is about to go.
-    fn call(&self, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
-        let caller = self.caller(head, &route)?;
+    fn call(&self, slot: u32, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
+        let caller = self.caller(slot, head, &route)?;
         let ask = match self.ask(head, route, &caller) {
             Ok(ask) => ask,
             Err(refusal) => Ask::Refuse(refusal),
@@ -142,23 +149,23 @@ impl<N: Net> Worker<N> {
         let not_enabled = || Refusal::keeping(403, "not_enabled", "this server does not do that");
         Ok(match route {
             Route::Broadcast => {
-                self.check_reach(caller, ALL)?;
+                keys::check_reach(caller, ALL)?;
                 self.publish_ask(head, ALL.into())?
             }
             Route::Publish { channel } => {
                 check_name(name::check_writable(&channel))?;
-                self.check_reach(caller, &channel)?;
+                keys::check_reach(caller, &channel)?;
                 self.publish_ask(head, channel.as_ref().into())?
             }
             Route::PublishBatch => Ask::Batch,
             Route::Describe { channel } => {
                 check_name(name::check_readable(&channel))?;
-                self.check_reach(caller, &channel)?;
+                keys::check_reach(caller, &channel)?;
                 Ask::Describe(channel.as_ref().into())
             }
             Route::History(wanted) => {
                 check_name(name::check_readable(&wanted.channel))?;
-                self.check_reach(caller, &wanted.channel)?;
+                keys::check_reach(caller, &wanted.channel)?;
                 let (since, before) = (boxed(wanted.since), boxed(wanted.before));
                 let span = Span { since, before, limit: wanted.limit as usize };
                 Ask::History(wanted.channel.as_ref().into(), span)
@@ -171,7 +178,7 @@ impl<N: Net> Worker<N> {
             Route::Connections(wanted) => Ask::Connections(Box::new(self.wanted(wanted, caller)?)),
             Route::Disconnect { connection, reconnect } => {
                 if caller.is_held() {
-                    return Err(self.denied(Denied::Channel, None));
+                    return Err(keys::refusal(Denied::Channel, None));
                 }
                 Ask::Disconnect(identity::parse(self.seed, &connection), reconnect)
             }
@@ -179,9 +186,11 @@ impl<N: Net> Worker<N> {
             Route::Metrics => Ask::Metrics,
             Route::Live => Ask::Live,
             Route::Ready { .. } => Ask::Ready,
+            Route::Home if !self.config.pages => Ask::Asset(&pages::NO_PAGES),
             Route::Home => self.asset("")?,
             Route::Demo { file } => self.asset(file)?,
-            Route::ClientScript | Route::ApiDescription => {
+            Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
+            Route::ClientScript => {
                 return Err(Refusal::keeping(404, "not_found", "there is nothing here"));
             }
             Route::Presence { .. }
@@ -201,9 +210,9 @@ impl<N: Net> Worker<N> {
         let Connections { user, channel, queued, list } = route;
         if let Some(channel) = &channel {
             check_name(name::check_readable(channel))?;
-            self.check_reach(caller, channel)?;
+            keys::check_reach(caller, channel)?;
         } else if caller.is_held() {
-            return Err(self.denied(Denied::Channel, None));
+            return Err(keys::refusal(Denied::Channel, None));
         }
         let after = list.cursor.map(|cursor| {
             let bad = || Refusal::keeping(400, "bad_request", "cursor is none that was given here");
@@ -310,9 +319,11 @@ impl<N: Net> Worker<N> {
         if let Some(word) = reply.code {
             let code = Code::of(word);
             debug_assert!(code.is_some(), "{word} is in the table");
-            self.counters().refuses(Over::Http, code.unwrap_or(Code::Internal));
+            self.refused(Over::Http, code.unwrap_or(Code::Internal));
         }
-        let circumstances = Circumstances { wall_ms: Some(self.now.wall_ms), ..circumstances };
+        let close = circumstances.close || self.is_leaving();
+        let wall_ms = Some(self.now.wall_ms);
+        let circumstances = Circumstances { close, wall_ms, ..circumstances };
         let mut bytes = Vec::with_capacity(512);
         let close = reply.write(circumstances, &mut bytes);
         self.say(slot, &bytes);
@@ -334,8 +345,9 @@ fn boxed(text: Option<Cow<'_, str>>) -> Option<Box<str>> {
 /// A field of at most `max` bytes of visible text.
 fn short(head: &Head<'_>, field: &'static str, max: usize) -> Result<Option<Box<str>>, Refusal> {
     let Some(text) = head.text(field)? else { return Ok(None) };
-    if text.is_empty() || text.len() > max {
-        let message = format!("{field} must have 1 to {max} bytes");
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if text.is_empty() || text.len() > max || !visible {
+        let message = format!("{field} must have 1 to {max} visible bytes");
         return Err(Refusal::keeping(400, "bad_request", message));
     }
     Ok(Some(text.into()))

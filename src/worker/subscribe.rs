@@ -62,7 +62,7 @@ impl<N: Net> Worker<N> {
 
     /// The pace of a subscription: what its client asked for and what the rule allows; in mode
     /// `latest` only.
-    pub(super) fn pace(&self, channel: &str, mode: Mode, asked: Option<f64>) -> Option<Pace> {
+    pub(super) fn pace_of(&self, channel: &str, mode: Mode, asked: Option<f64>) -> Option<Pace> {
         let allowed = self.policy.rule(channel).max_rate;
         let rate = asked.into_iter().chain(allowed).reduce(f64::min);
         rate.filter(|_| mode == Mode::Latest).map(Pace::at_most)

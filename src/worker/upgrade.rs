@@ -34,6 +34,9 @@ impl<N: Net> Worker<N> {
         head: &Head<'_>,
         route: Route<'_>,
     ) -> Result<(), Reply<'static>> {
+        if self.is_leaving() {
+            return Err(self.refuse_newcomer());
+        }
         if !matches!(head.body(), Ok(Body::None)) {
             let refusal = Refusal::malformed("an upgrade has no body");
             return Err(Reply::refusal(&refusal));
@@ -106,13 +109,17 @@ impl<N: Net> Worker<N> {
             self.close(slot, CloseCode::POLICY);
             return;
         }
+        if !self.policy.may_hear(&raw.channel) {
+            self.close(slot, CloseCode::FORBIDDEN);
+            return;
+        }
         if !raw.own {
             self.table.hot_mut(slot).flags.set(Flags::NOT_SELF);
         }
         let channel: Arc<str> = raw.channel.as_ref().into();
         let mode = if raw.latest { Mode::Latest } else { Mode::All };
         let (position, last) = (raw.since.map(Into::into), raw.last.map(u64::from));
-        let pace = self.pace(&channel, mode, None);
+        let pace = self.pace_of(&channel, mode, None);
         let plain = position.is_none() && last.is_none();
         if plain && self.join_live(slot, &channel, pace, mode).is_some() {
             return;
@@ -132,6 +139,7 @@ impl<N: Net> Worker<N> {
         if self.table.hot(slot).endpoint() == Endpoint::Envelope {
             self.say_welcome(slot, position);
         }
+        self.send_off_late(slot);
         self.resume(slot);
     }
 

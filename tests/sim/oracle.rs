@@ -28,6 +28,8 @@ pub struct Oracle {
     pub superseded: Cell<u64>,
     /// The rules in force.
     pub policy: Arc<Policy>,
+    /// The heads of all channels at a moment that was marked.
+    marked: Option<BTreeMap<String, Position>>,
     /// How often something happened.
     pub tally: Tally,
 }
@@ -221,6 +223,22 @@ impl Oracle {
     /// because it did not end a message; how many those are is known at the end.
     pub fn was_slow(&mut self, reads: bool) {
         self.tally.count(if reads { "closed: slow" } else { "closed: slow sender" });
+    }
+
+    /// Marks this moment: a node that stops owes everybody what was published before it.
+    pub fn mark(&mut self) {
+        let heads = self.channels.keys().filter_map(|name| Some((name.clone(), self.head(name)?)));
+        self.marked = Some(heads.collect());
+    }
+
+    /// Whether a moment is marked.
+    pub fn is_marked(&self) -> bool {
+        self.marked.is_some()
+    }
+
+    /// The head that a channel had at the marked moment.
+    pub fn marked(&self, channel: &str) -> Option<Position> {
+        self.marked.as_ref()?.get(channel).copied()
     }
 
     /// How many publications a history holds for certain.

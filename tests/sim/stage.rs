@@ -2,6 +2,8 @@
 //! order that the seed decides. At the end the faults stop, everybody reads, and nothing may be
 //! missing; then everybody leaves, and nothing may be left.
 
+pub mod drain;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -310,6 +312,7 @@ impl Stage {
         ] {
             tally.add(name, self.stats.limited(limit));
         }
+        tally.add("connections cut off", self.stats.ended(End::CutOff));
         Outcome { tally, digest: world.digest() }
     }
 }

@@ -19,8 +19,8 @@ pub struct Line {
     /// Our Close is sent, or theirs has come.
     close_sent: bool,
     close_seen: bool,
-    /// The code of their Close.
-    code: Option<u16>,
+    /// The code of theirs.
+    close_code: Option<u16>,
     /// It broke the protocol, and will be told.
     rude: bool,
 }
@@ -75,7 +75,12 @@ impl Line {
 
     /// Whether it was closed for being slow.
     pub fn was_slow(&self) -> bool {
-        self.code == Some(4001)
+        self.close_code == Some(4001)
+    }
+
+    /// The code of their Close, when it has come.
+    pub fn close_code(&self) -> Option<u16> {
+        self.close_code
     }
 
     /// Stops reading until that step.
@@ -130,7 +135,7 @@ impl Line {
                     self.close_seen = true;
                     if let Some(code) = payload.first_chunk() {
                         let code = u16::from_be_bytes(*code);
-                        self.code = Some(code);
+                        self.close_code = Some(code);
                         let word = close_code(code, self.rude);
                         scene.oracle.tally.count(word);
                     }
@@ -186,6 +191,8 @@ fn close_code(code: u16, rude: bool) -> &'static str {
         4001 => "closed with 4001",
         4002 => "closed: no pong",
         4006 => "closed: lost (raw)",
+        4007 => "closed: moved",
+        4410 => "closed: disconnected",
         code => panic!("closed with {code}"),
     }
 }
