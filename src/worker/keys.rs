@@ -6,7 +6,6 @@ use super::net::Net;
 use crate::http::Refusal;
 use crate::http::head::Head;
 use crate::http::routes::Route;
-use crate::metrics::Counter;
 use crate::policy::authorize::{self, Caller, Denied};
 use crate::policy::key::Scope;
 
@@ -80,13 +79,12 @@ impl<N: Net> Worker<N> {
         Err(self.denied(Denied::Channel, Some(channel)))
     }
 
-    /// The refusal, counted.
+    /// The refusal.
     pub(super) fn denied(&self, denied: Denied, channel: Option<&str>) -> Refusal {
-        let (counter, status, code) = match denied {
-            Denied::NoKey | Denied::BadKey => (Counter::Unauthorized, 401, "unauthorized"),
-            Denied::Scope(_) | Denied::Channel => (Counter::Forbidden, 403, "forbidden"),
+        let (status, code) = match denied {
+            Denied::NoKey | Denied::BadKey => (401, "unauthorized"),
+            Denied::Scope(_) | Denied::Channel => (403, "forbidden"),
         };
-        self.count_one(counter);
         let refusal = Refusal::keeping(status, code, wording(denied, channel));
         if denied == Denied::BadKey { refusal.challenge("invalid_token") } else { refusal }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::connections::parse_cursor;
 use super::net::Net;
 use super::{Worker, identity, pages};
+use crate::client::code::Code;
 use crate::client::name;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
@@ -19,7 +20,7 @@ use crate::http::{Refusal, guard};
 use crate::hub::encode::ALL;
 use crate::hub::shard::Span;
 use crate::limits::{MAX_KEY, MAX_POSITION};
-use crate::metrics::Counter;
+use crate::metrics::{End, Limit, Over};
 use crate::policy::authorize::{Caller, Denied};
 
 impl<N: Net> Worker<N> {
@@ -253,12 +254,12 @@ impl<N: Net> Worker<N> {
         let session = self.table.cold_mut(slot).session.as_mut();
         let Some(call) = session.and_then(|session| session.call.as_mut()) else {
             debug_assert!(false, "a body belongs to a call");
-            self.mark_dead(slot);
+            self.mark_dead(slot, End::Refused);
             return bytes.len();
         };
         let Some(body) = call.body.as_mut() else {
             debug_assert!(false, "whoever awaits a body has a reader");
-            self.mark_dead(slot);
+            self.mark_dead(slot, End::Refused);
             return bytes.len();
         };
         match body.push(bytes) {
@@ -291,6 +292,11 @@ impl<N: Net> Worker<N> {
     }
 
     fn refuse(&mut self, slot: u32, refusal: &Refusal, head_only: bool) {
+        match refusal.status {
+            413 => self.limited(Limit::BodyBytes),
+            414 | 431 => self.limited(Limit::HeaderBytes),
+            _ => {}
+        }
         self.reply(
             slot,
             &Reply::refusal(refusal),
@@ -300,9 +306,11 @@ impl<N: Net> Worker<N> {
 
     /// Answers an HTTP request. The connection is ready for the next one, or ends.
     pub(super) fn reply(&mut self, slot: u32, reply: &Reply<'_>, circumstances: Circumstances) {
-        self.count_one(Counter::HttpRequests);
-        if reply.status >= 400 {
-            self.count_one(Counter::HttpRefused);
+        self.counters().replies(reply.status);
+        if let Some(word) = reply.code {
+            let code = Code::of(word);
+            debug_assert!(code.is_some(), "{word} is in the table");
+            self.counters().refuses(Over::Http, code.unwrap_or(Code::Internal));
         }
         let circumstances = Circumstances { wall_ms: Some(self.now.wall_ms), ..circumstances };
         let mut bytes = Vec::with_capacity(512);

@@ -123,6 +123,9 @@ impl<N: Net> Worker<N> {
     /// The place to begin with has come.
     pub(super) fn opened(&mut self, slot: u32, position: Position) {
         self.table.hot_mut(slot).phase = Phase::Open;
+        if self.probe.is_reader(slot) {
+            return self.publish_probe(slot);
+        }
         self.begin_rounds(slot);
         if self.table.hot(slot).endpoint() == Endpoint::Envelope {
             self.say_welcome(slot, position);

@@ -173,7 +173,10 @@ fn the_backend_disconnects() {
         assert_eq!(raw.closed(), (4410, "disconnected".into()));
         peers[0].ping();
         assert_eq!(names(&list(server, "")), BTreeSet::from([peers[0].name().into()]));
-        server.await_counter("fanwire_closed_disconnected_total", |count| count == 3);
+        server
+            .await_counter("fanwire_closes_total{code=\"4410\",word=\"disconnected\"}", |count| {
+                count == 3
+            });
         let bad = delete(server, "/connections/x?reconnect=yes");
         assert_eq!((bad.status, &*bad.code()), (400, "bad_request"));
         let wrong = server.read("/connections/x");

@@ -401,7 +401,7 @@ fn too_many_handshakes_at_once() {
     assert_eq!(silent[3].response().status, 200, "who was before is served");
     let mut wire = Wire::connect(server.port);
     assert_eq!(wire.ask(&get("/live")).status, 200, "its place is free");
-    assert_eq!(server.counter("fanwire_refused_handshakes_total"), 1);
+    assert_eq!(server.counter(r#"fanwire_limits_total{limit="max_handshakes"}"#), 1);
 }
 
 /// Frames are no requests, and requests are no frames.

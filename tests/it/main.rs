@@ -8,6 +8,7 @@ mod wire; // a client of bytes
 
 mod addresses; // how many connections one address may have
 mod api; // what a backend does over HTTP
+mod bounds; // rates, totals of the node, who dawdles
 mod close; // how connections end: codes, order, last words
 mod connections; // who is connected, and closing one of them
 mod deflate; // permessage-deflate as it is negotiated and spoken
@@ -15,6 +16,7 @@ mod frames; // frames and messages, valid and not
 mod handshake; // what becomes a WebSocket, and what does not
 mod hostile; // floods, bombs, and who does not read
 mod http; // requests, bodies, limits, and what is no second request
+mod metrics; // what is counted, and how it is shown
 mod pings; // who is silent, and what comes by the clock
 mod protocol; // requests and their answers
 mod raw; // bare payloads, and `/echo`

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fanwire::addresses::Addresses;
-use fanwire::metrics::{Counter, Stats};
+use fanwire::metrics::{Counter, End, Limit, Stats};
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
 
@@ -272,6 +272,8 @@ impl Stage {
         let connected = self.clients.iter().filter(|client| client.connected()).count();
         assert_eq!(connected, 0, "clients that were not let go");
         assert_eq!(self.world.borrow().server_ends(), 0, "sockets left open");
+        let ended: u64 = End::ALL.iter().map(|&how| self.stats.ended(how)).sum();
+        assert_eq!(ended, self.stats.sum(Counter::Buried), "each end has one reason");
         for (at, worker) in self.workers.iter().enumerate() {
             let audit = worker.audit();
             let held = (audit.connections, audit.subscriptions, audit.feeds);
@@ -286,19 +288,20 @@ impl Stage {
         let mut world = self.world.borrow_mut();
         let mut tally = std::mem::take(&mut world.tally);
         tally.merge(&self.oracle.tally);
-        for (name, counter) in [
-            ("pulls", Counter::Pulls),
-            ("paused reads", Counter::Paused),
-            ("turns", Counter::Turns),
-            ("letters", Counter::Letters),
-            ("buffers full", Counter::BuffersFull),
-            ("refused for mail", Counter::Crowded),
-            ("new channels refused", Counter::ChannelsLimited),
-            ("messages out of time", Counter::TimedOut),
-            ("floods", Counter::Floods),
-            ("stalled connections closed", Counter::Stalled),
-        ] {
+        for (name, counter) in
+            [("pulls", Counter::Pulls), ("turns", Counter::Turns), ("letters", Counter::Letters)]
+        {
             tally.add(name, self.stats.sum(counter));
+        }
+        for (name, limit) in [
+            ("buffers full", Limit::BufferedBytes),
+            ("refused for mail", Limit::MailBytes),
+            ("new channels refused", Limit::NewChannels),
+            ("paused reads", Limit::Pending),
+            ("paused reads", Limit::Output),
+            ("stalled connections closed", Limit::Stall),
+        ] {
+            tally.add(name, self.stats.limited(limit));
         }
         Outcome { tally, digest: world.digest() }
     }
