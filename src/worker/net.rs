@@ -144,4 +144,6 @@ pub enum Fault {
     LostDelivery,
     /// A cursor moves over what the kernel did not take.
     CursorPastShortWrite,
+    /// A flush sends as long as there is something to send.
+    GreedyFlush,
 }

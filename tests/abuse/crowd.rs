@@ -297,15 +297,11 @@ pub fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 /// The distribution of some durations in microseconds, as one line.
 pub fn distribution(mut micros: Vec<u32>) -> String {
     micros.sort_unstable();
-    let Some(max) = micros.last() else { return "nothing was measured".into() };
-    let at = |share: f64| f64::from(micros[(micros.len() as f64 * share) as usize]) / 1000.0;
+    let Some(&max) = micros.last() else { return "nothing was measured".into() };
+    let at = |permille: usize| f64::from(micros[micros.len() * permille / 1000]) / 1000.0;
+    let [p50, p90, p99, p999] = [500, 900, 990, 999].map(at);
+    let (max, count) = (f64::from(max) / 1000.0, micros.len());
     format!(
-        "p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, max {:.2} ms, of {}",
-        at(0.5),
-        at(0.9),
-        at(0.99),
-        at(0.999),
-        f64::from(*max) / 1000.0,
-        micros.len()
+        "p50 {p50:.2}, p90 {p90:.2}, p99 {p99:.2}, p99.9 {p999:.2}, max {max:.2} ms, of {count}"
     )
 }
