@@ -1,5 +1,5 @@
-//! Load and attack: the built program over real sockets, thousands of connections at a time, many of
-//! them hostile. What must hold is counted and compared, never timed; times are printed.
+//! Load and attack: the built program over real sockets, thousands of connections at a time, many
+//! of them hostile. What must hold is counted and compared, never timed; times are printed.
 //!
 //! `make abuse` runs it in a bounded size; `make abuse MINUTES=30` runs the full sizes and the soak
 //! for so long. One test at a time: each wants the machine for itself.

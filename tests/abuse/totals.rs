@@ -108,8 +108,8 @@ fn fill(server: &Server, channels: usize) {
     }
 }
 
-/// Publishes to those who do not read, and to everybody. The backend, too, may hear that there is no
-/// room for the half of its body that came first.
+/// Publishes to those who do not read, and to everybody. The backend, too, may hear that there is
+/// no room for the half of its body that came first.
 fn storm(server: &Server) {
     let mut published = 0;
     let mut backend = Wire::connect(server.port);
@@ -192,7 +192,7 @@ fn the_totals_of_the_node_hold_under_the_worst_mix() {
     storm(&server);
     check_totals(&server, "after the storm");
 
-    let refused = server.counter("fanwire_refused_buffers_total");
+    let refused = server.counter(r#"fanwire_limits_total{limit="max_buffered_bytes"}"#);
     assert!(refused > 0, "the buffers were never full: the test is too small");
     let grown = memory(&server, "VmHWM").saturating_sub(before);
     let tables = count as u64 * CONNECTION_BYTES + channels as u64 * CHANNEL_BYTES;

@@ -1,6 +1,7 @@
 //! Who waits, and for how much: between the moment at which a connection has something to say and
 //! the moment at which the server reads it, there is never more than one flush budget of sends to
-//! others. Answers in the same breath as what they answer are no flush, each of them follows a read.
+//! others. Answers in the same breath as what they answer are no flush, each of them follows a
+//! read.
 
 use fanwire::limits::{FLUSH_BYTES, FLUSH_SENDS};
 
