@@ -6,11 +6,13 @@
 //! `policy`) is pure: no sockets, clock, threads or randomness. ARCHITECTURE.md is the map.
 
 pub mod addresses;
+pub mod attempts;
 pub mod chunks;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod conn;
+pub mod drain;
 pub mod entropy;
 pub mod feed;
 pub mod http;

@@ -35,6 +35,22 @@ pub const LIVE_MS: u64 = 30_000;
 /// How long the letters of `/ready` may take.
 pub const READY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// Between `goaway` and the first closes of a drain.
+pub const DRAIN_GRACE_MS: u64 = 1000;
+
+/// Before the end of a drain, to let the threads end in.
+pub const DRAIN_END_MS: u64 = 200;
+
+/// Most ticks between the `goaway` of a connection that is of age and its close.
+pub const AGE_GRACE_TICKS: u32 = 300;
+
+/// When who was closed to be served elsewhere may come back: not before the first, in milliseconds,
+/// and within the second after that.
+pub const RETRY_MS: (u32, u32) = (500, 4500);
+
+/// By how much the first of them differs from one connection to the next.
+pub const RETRY_JITTER_MS: u64 = 500;
+
 /// The range in which clients are told to reconnect.
 pub const RECONNECT_MS: (u64, u64) = (500, 20_000);
 
@@ -80,6 +96,14 @@ pub const MAX_KEY: usize = 64;
 pub const MAX_TOKEN: usize = 16 << 10;
 /// Bytes of an API key's secret; nothing longer is looked at.
 pub const MAX_SECRET: usize = 256;
+/// API keys that do not exist, from one address at once; then 429.
+pub const KEY_FAILURES: u64 = 10;
+/// Time in which one of them is forgiven, in milliseconds.
+pub const KEY_FAILURE_PACE_MS: u64 = 5_000;
+/// How long an address that had a good API key is heard though others there fail, in milliseconds.
+pub const KEY_TRUST_MS: u64 = 3_600_000;
+/// Addresses whose failures are remembered, and those with good keys.
+pub const KEY_ADDRESSES: usize = 4096;
 /// Channels that one `subscribe` may name.
 pub const MAX_WISHES: usize = 1000;
 /// Names, or connections, that a list looks at before others have their turn.
@@ -104,8 +128,18 @@ pub const LEAST_BYTES_PER_SECOND: usize = 4 << 10;
 pub const LAST_WORDS: usize = 256;
 /// When to try again after a total of the node was reached, in milliseconds.
 pub const OVERLOAD_PACE_MS: u64 = 1000;
+/// Bytes of the settings file, and of a file with a secret.
+pub const MAX_SETTINGS_BYTES: u64 = 1 << 20;
+/// Rules: each may be looked at for each request of a client.
+pub const MAX_RULES: usize = 1000;
+/// Keys of the API: each is looked at for each request with a key.
+pub const MAX_API_KEYS: usize = 1000;
+/// Shortest secret of an API key.
+pub const MIN_SECRET: usize = 16;
 /// Longest duration of any setting, in milliseconds: due ticks are counted in 32 bits.
 pub const MAX_DURATION_MS: u64 = u32::MAX as u64 / 2;
+/// Feeds and subscriptions that are looked at in one turn because the rules have changed.
+pub const REVIEWS_PER_TURN: usize = 256;
 const _: () = assert!(FLUSH_BYTES >= PAGE_BYTES, "one page fits a flush");
 const _: () = assert!(READ_BYTES >= MAX_TOKEN, "a log-in fits one read");
 const _: () = assert!(OUTPUT_BYTES >= PAGE_BYTES, "a page does not stop reading by itself");

@@ -3,8 +3,9 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use fanwire::config::Config;
 use fanwire::server::Server;
-use fanwire::settings::{LogFormat, LogLevel, Machine, Settings};
+use fanwire::settings::{LogFormat, LogLevel, Machine, Reload, Settings, Task};
 use tracing::Level;
 
 /// Half of glibc's time for memory that one thread allocates and another frees.
@@ -15,10 +16,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let args = std::env::args_os().skip(1);
     let settings = Settings::from_args(args, std::env::vars_os(), &Machine::read());
-    let settings = settings.unwrap_or_else(|error| error.exit());
+    let settings = settings.unwrap_or_else(|refused| refused.exit());
+    if settings.task == Task::Check {
+        // That nobody reads it is no reason to call them wrong.
+        let _ = io::stdout().write_all(summary(&settings).as_bytes());
+        return ExitCode::SUCCESS;
+    }
     start_log(&settings);
     abort_on_panic();
-    let open = settings.config.open;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let reload = Reload::of(&settings);
+    let mode = mode(&settings.config);
     let pages = settings.config.pages;
     let workers = settings.config.workers;
     let server = match Server::start(settings.config) {
@@ -28,13 +38,40 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    greet(&server, workers, open, pages);
-    match server.run_until_signal() {
+    greet(&server, workers, &mode, pages);
+    match server.run_until_signal(reload) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fanwire: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What `check` says of settings that are right.
+fn summary(settings: &Settings) -> String {
+    let Settings { config, file, warnings, .. } = settings;
+    let mut lines = vec!["ok".to_string()];
+    if let Some(file) = file {
+        lines.push(format!("  file       {}", file.display()));
+    }
+    for address in &config.listen {
+        lines.push(format!("  listening  {address}"));
+    }
+    lines.push(format!("  mode       {}", mode(config)));
+    lines.push(format!("  rules      {}", config.policy.rules.len()));
+    lines.extend(warnings.iter().map(|warning| format!("  warning    {warning}")));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// Who may do what.
+fn mode(config: &Config) -> String {
+    match config.policy.keys.len() {
+        0 if config.open => "open to everybody who reaches these addresses (--open)".into(),
+        0 => "open, to this machine only: no keys are configured".into(),
+        1 => "1 key".into(),
+        keys => format!("{keys} keys"),
     }
 }
 
@@ -67,11 +104,11 @@ fn start_log(settings: &Settings) {
 
 /// Says where the server is, in which mode, and what to try next. That nobody reads it is no
 /// reason not to serve.
-fn greet(server: &Server, workers: u16, open: bool, pages: bool) {
-    let _ = io::stdout().write_all(greeting(server, workers, open, pages).as_bytes());
+fn greet(server: &Server, workers: u16, mode: &str, pages: bool) {
+    let _ = io::stdout().write_all(greeting(server, workers, mode, pages).as_bytes());
 }
 
-fn greeting(server: &Server, workers: u16, open: bool, pages: bool) -> String {
+fn greeting(server: &Server, workers: u16, mode: &str, pages: bool) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let connections = server.max_connections;
     let mut lines =
@@ -79,11 +116,7 @@ fn greeting(server: &Server, workers: u16, open: bool, pages: bool) -> String {
     for address in &server.addresses {
         lines.push(format!("  listening  http://{address}  ws://{address}/ws"));
     }
-    lines.push(if open {
-        "  mode       open to everybody who reaches these addresses (--open)".into()
-    } else {
-        "  mode       open, to this machine only: no keys are configured".into()
-    });
+    lines.push(format!("  mode       {mode}"));
     if let Some(address) = server.addresses.first() {
         let page = if pages {
             format!("the live page at http://{address}/, and then")
@@ -92,7 +125,8 @@ fn greeting(server: &Server, workers: u16, open: bool, pages: bool) -> String {
         };
         lines.push(format!("  try        {page}"));
         let body = r#"'{"hello":"everyone"}'"#;
-        lines.push(format!("             curl http://{address}/broadcast -d {body}"));
+        let key = if mode.starts_with("open") { "" } else { " -H 'Authorization: Bearer …'" };
+        lines.push(format!("             curl http://{address}/broadcast{key} -d {body}"));
     }
     lines.push(String::new());
     lines.join("\n")

@@ -1,43 +1,87 @@
-//! Settings as an operator gives them: flags, then `FANWIRE_*` environment. Raw words become
-//! `config::Config` here, once, at the start; whatever is unknown or impossible ends the start with
-//! one line that names the setting. `flags` is the list of all settings, `units` reads durations
-//! and sizes, `machine` asks the machine for defaults. Nothing here serves.
+//! Settings as an operator gives them: flags, then `FANWIRE_*` environment, then a file. Raw words
+//! become `config::Config` here, at the start and again on SIGHUP; whatever is unknown or cannot be
+//! is refused with a line that names the setting, and its place where it stands in the file.
+//!
+//! `flags` is the list of all settings, `units` reads durations and sizes, `machine` asks the
+//! machine for defaults; `file` reads the file by way of `document`, `rules` its rules, `keys` the
+//! keys; `relations` knows what cannot work together, `reload` reads everything again. Nothing here
+//! serves.
 
+mod document;
+mod file;
 mod flags;
+mod keys;
 mod machine;
+mod refused;
+mod relations;
+mod reload;
+mod rules;
 mod units;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _};
 
+use self::file::File;
 use self::flags::{Compression, Flags, Pages};
-pub use self::flags::{LogFormat, LogLevel};
+pub use self::flags::{LogFormat, LogLevel, Task};
 pub use self::machine::Machine;
+pub use self::refused::Refused;
+pub use self::reload::{Reload, Reloaded};
 use crate::config::Config;
-use crate::limits::{BURST_MARGIN, UNLIMITED};
 use crate::policy::Policy;
-use crate::policy::rule::Rule;
+use crate::policy::rule::{Presence, Rule, Who};
 
 /// Everything that an operator has decided.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What to do.
+    pub task: Task,
     /// What the server itself goes by.
     pub config: Config,
     /// From which level on events are written to the log.
     pub log_level: LogLevel,
     /// How they are written.
     pub log_format: LogFormat,
+    /// The file that was read, where there is one.
+    pub file: Option<PathBuf>,
+    /// What is not wrong, but not wise; each begins with the name of a setting.
+    pub warnings: Vec<String>,
+    /// Where all this comes from.
+    pub source: Source,
+    /// The value of every setting as it was given, or its default.
+    values: Values,
+}
+
+/// The texts of every setting, by name; not of secrets.
+type Values = BTreeMap<String, Vec<OsString>>;
+
+/// Where settings come from, kept so that they can be read again.
+#[derive(Clone)]
+pub struct Source {
+    args: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    machine: Machine,
+}
+
+impl fmt::Debug for Source {
+    /// Without what it holds: there may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").finish_non_exhaustive()
+    }
 }
 
 impl Settings {
-    /// Reads the program's arguments, without its name, and its environment, of which only names
-    /// that start with `FANWIRE_` matter. An argument is stronger than a variable, and a list is
-    /// replaced as a whole.
+    /// Reads the program's arguments, without its name, its environment, of which only names
+    /// that start with `FANWIRE_` matter, and the file that these name. An argument is stronger
+    /// than a variable, a variable than the file, and a list is replaced as a whole.
     ///
     /// # Errors
     /// The text and the exit status for the operator. `--help` and `--version` end here too.
@@ -45,16 +89,77 @@ impl Settings {
         args: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         machine: &Machine,
-    ) -> Result<Self, clap::Error> {
-        let args: Vec<_> = args.into_iter().collect();
-        let given = matches(&args)?;
-        let mut all = arguments(environment, &given)?;
-        // Alone first, so that what is wrong with a variable is not blamed on a flag.
-        matches(&all).map_err(|error| from_environment(&error))?;
-        all.extend(args);
-        let flags = Flags::from_arg_matches(&matches(&all)?)?;
-        flags.into_settings(machine).map_err(|reason| wrong(&reason))
+    ) -> Result<Self, Refused> {
+        let ours = |(name, _): &(OsString, OsString)| name.to_string_lossy().starts_with(PREFIX);
+        let args = args.into_iter().collect();
+        let environment = environment.into_iter().filter(ours).collect();
+        Source { args, environment, machine: machine.clone() }.read()
     }
+
+    /// Reads a text as if it were the file, beside defaults.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn from_text(text: &str, machine: &Machine) -> Result<Self, Refused> {
+        let (args, environment) = (Vec::new(), Vec::new());
+        let source = Source { args, environment, machine: machine.clone() };
+        let file = File::parse("fanwire.toml", text, &Flags::command());
+        source.settle(Some(&file.map_err(Refused::Problems)?), Vec::new())
+    }
+}
+
+impl Source {
+    /// Reads everything.
+    fn read(&self) -> Result<Settings, Refused> {
+        let given = matches(&self.args)?;
+        let mut stronger = arguments(&self.environment, &given)?;
+        // Alone first, so that what is wrong with a variable is not blamed on a flag.
+        matches(&stronger).map_err(|error| from_environment(&error))?;
+        stronger.extend(self.args.iter().cloned());
+        let path = matches(&stronger)?.remove_one::<PathBuf>("config");
+        let read = |path: &Path| File::read(path, &Flags::command()).map_err(Refused::Problems);
+        let file = path.as_deref().map(read).transpose()?;
+        self.settle(file.as_ref(), stronger)
+    }
+
+    /// Lays what is stronger over the file.
+    fn settle(&self, file: Option<&File>, stronger: Vec<OsString>) -> Result<Settings, Refused> {
+        let over = matches(&stronger)?;
+        let is_stronger = |name: &str| over.value_source(name) == Some(ValueSource::CommandLine);
+        let mut all = file.map_or_else(Vec::new, |file| file.arguments(is_stronger));
+        all.extend(stronger);
+        let found = matches(&all)?;
+        let values = values(&found);
+        let flags = Flags::from_arg_matches(&found)?;
+        flags.into_settings(self, values, file).map_err(|reasons| {
+            let mut lines = file.map(File::lines).unwrap_or_default();
+            lines.retain(|name, _| !is_stronger(name));
+            let name = file.map_or("", |file| &file.name);
+            let placed = reasons.into_iter().map(|reason| placed(reason, name, &lines));
+            Refused::Problems(placed.collect())
+        })
+    }
+}
+
+/// Puts the place of a setting before a reason that begins with its name.
+fn placed(reason: String, file: &str, lines: &BTreeMap<&str, usize>) -> String {
+    let setting = reason.split(':').next().unwrap_or_default();
+    match lines.get(setting) {
+        Some(line) => format!("{file}:{line}: {reason}"),
+        None => reason,
+    }
+}
+
+/// All settings: whatever has a name, but not what asks for help.
+fn all(command: &clap::Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments().filter(|arg| arg.get_long().is_some())
+}
+
+fn values(found: &ArgMatches) -> Values {
+    let command = Flags::command();
+    let names = all(&command).map(|arg| arg.get_id().as_str()).filter(|name| *name != "api_keys");
+    let texts = |name| found.get_raw(name).into_iter().flatten().map(OsString::from).collect();
+    names.map(|name| (name.to_string(), texts(name))).collect()
 }
 
 fn matches(args: &[OsString]) -> Result<ArgMatches, clap::Error> {
@@ -64,24 +169,21 @@ fn matches(args: &[OsString]) -> Result<ArgMatches, clap::Error> {
 
 /// Turns variables into the arguments that they stand for, but for those that `given` replaces.
 fn arguments(
-    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    environment: &[(OsString, OsString)],
     given: &ArgMatches,
-) -> Result<Vec<OsString>, clap::Error> {
-    use clap::parser::ValueSource::CommandLine;
+) -> Result<Vec<OsString>, Refused> {
     let command = Flags::command();
     let known: BTreeMap<_, _> =
-        command.get_arguments().filter_map(|arg| Some((variable(arg.get_long()?), arg))).collect();
+        all(&command).filter_map(|arg| Some((variable(arg.get_long()?), arg))).collect();
     let mut arguments = Vec::new();
     let mut unknown = Vec::new();
     for (name, value) in environment {
         let name = name.to_string_lossy();
         let Some(arg) = known.get(&*name) else {
-            if name.starts_with(PREFIX) {
-                unknown.push(name.into_owned());
-            }
+            unknown.push(name.into_owned());
             continue;
         };
-        if given.value_source(arg.get_id().as_str()) != Some(CommandLine) {
+        if given.value_source(arg.get_id().as_str()) != Some(ValueSource::CommandLine) {
             let mut argument =
                 OsString::from(format!("--{}=", arg.get_id().as_str().replace('_', "-")));
             argument.push(value);
@@ -89,9 +191,10 @@ fn arguments(
         }
     }
     unknown.sort();
+    let refusal = |name: &String| format!("{name}: no such setting in the environment");
     match unknown.as_slice() {
         [] => Ok(arguments),
-        names => Err(wrong(&format!("no such setting in the environment: {}", names.join(", ")))),
+        names => Err(Refused::Problems(names.iter().map(refusal).collect())),
     }
 }
 
@@ -102,33 +205,81 @@ fn variable(flag: &str) -> String {
     format!("{PREFIX}{}", flag.replace('-', "_").to_uppercase())
 }
 
-fn wrong(reason: &str) -> clap::Error {
-    Flags::command().error(ErrorKind::ValueValidation, reason)
-}
-
 fn from_environment(error: &clap::Error) -> clap::Error {
     let text = error.to_string();
     let reason = text.strip_prefix("error: ").unwrap_or(&text);
     let first = reason.lines().next().unwrap_or_default();
     let flag = first.split("'--").nth(1).and_then(|rest| rest.split([' ', '=', '\'']).next());
     let name = flag.map(variable).unwrap_or_default();
-    wrong(&format!("{first} (from the environment, {name})"))
+    let reason = format!("{first} (from the environment, {name})");
+    Flags::command().error(ErrorKind::ValueValidation, reason)
+}
+
+/// What holds where no rule matches, and for what a rule leaves out.
+fn fallback(flags: &Flags, open: bool) -> Rule {
+    let (subscribe, publish, presence) = if open {
+        (Who::Anyone, Who::Anyone, Presence::Full)
+    } else {
+        (Who::Token, Who::Backend, Presence::None)
+    };
+    Rule {
+        subscribe,
+        publish,
+        presence,
+        history_count: flags.history_count,
+        history_bytes: flags.history_bytes,
+        history_age: flags.history_age,
+        ..Rule::default()
+    }
 }
 
 impl Flags {
-    fn into_settings(self, machine: &Machine) -> Result<Settings, String> {
+    /// The rules, which only a file can have, and the keys.
+    fn policy(
+        &self,
+        file: Option<&File>,
+        max_history_bytes: usize,
+    ) -> Result<(Policy, Vec<String>), Vec<String>> {
+        let (keys, mut warnings) =
+            keys::parse_all(&self.api_keys).map_err(|reason| vec![reason])?;
+        warnings.extend(file.into_iter().flat_map(|file| file.warnings.clone()));
+        let fallback = fallback(self, keys.is_empty());
+        let mut policy = Policy { fallback: Arc::new(fallback), keys, ..Policy::default() };
+        if let Some(file) = file {
+            let (rules, problems) =
+                rules::complete(&file.rules, &policy.fallback, max_history_bytes);
+            problems.into_result(&file.name)?;
+            policy.rules = rules;
+        }
+        Ok((policy, warnings))
+    }
+
+    fn into_settings(
+        self,
+        source: &Source,
+        values: Values,
+        file: Option<&File>,
+    ) -> Result<Settings, Vec<String>> {
+        let one = |reason| vec![reason];
         let listen = self.listen.iter().map(|text| listener(text));
-        let listeners = listen.collect::<Result<Vec<_>, _>>()?;
-        check_open(&listeners, self.open)?;
-        let share = |given: Option<usize>| given.unwrap_or(machine.memory_bytes / 8);
-        let fallback = Rule {
-            history_count: self.history_count,
-            history_bytes: self.history_bytes,
-            history_age: self.history_age,
-            ..Rule::default()
-        };
-        let policy = Policy { fallback: Arc::new(fallback), ..Policy::default() };
-        let config = Config {
+        let listeners = listen.collect::<Result<Vec<_>, _>>().map_err(one)?;
+        let memory = source.machine.memory_bytes;
+        let (policy, warnings) = self.policy(file, share(self.max_history_bytes, memory))?;
+        check_open(&listeners, self.open || !policy.is_open()).map_err(one)?;
+        let (task, file) = (self.task, self.config.clone());
+        let (log_level, log_format) = (self.log_level, self.log_format);
+        let config = self.into_config(&source.machine, policy);
+        let refusals = relations::refusals(&config);
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        let source = source.clone();
+        Ok(Settings { task, config, log_level, log_format, file, warnings, source, values })
+    }
+
+    fn into_config(self, machine: &Machine, policy: Policy) -> Config {
+        let share = |given| share(given, machine.memory_bytes);
+        Config {
             listen: self.listen,
             api_listen: self.api_listen,
             unix_mode: self.unix_mode,
@@ -173,16 +324,22 @@ impl Flags {
             proxy_protocol: self.proxy_protocol,
             drain_notice: self.drain_notice,
             drain_time: self.drain_time,
-            policy: std::sync::Arc::new(policy),
             open: self.open,
-            // There are no keys yet, hence every server is in open mode.
-            pages: !matches!(self.pages, Pages::False),
+            pages: match self.pages {
+                Pages::Auto => policy.is_open(),
+                Pages::True => true,
+                Pages::False => false,
+            },
             public_counts: self.public_counts,
             compression: matches!(self.compression, Compression::Shared),
-        };
-        check_relations(&config)?;
-        Ok(Settings { config, log_level: self.log_level, log_format: self.log_format })
+            policy: Arc::new(policy),
+        }
     }
+}
+
+/// A total of the node: an eighth of memory, unless given.
+fn share(given: Option<usize>, memory_bytes: usize) -> usize {
+    given.unwrap_or(memory_bytes / 8)
 }
 
 /// Reads an address to listen on.
@@ -195,38 +352,16 @@ fn listener(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Without keys everybody may do everything: that must not happen to the public by accident.
-fn check_open(listeners: &[SocketAddr], open: bool) -> Result<(), String> {
-    if open || listeners.iter().all(|address| address.ip().to_canonical().is_loopback()) {
-        return Ok(());
+fn check_open(listeners: &[SocketAddr], allowed: bool) -> Result<(), String> {
+    let public = listeners.iter().find(|address| !address.ip().to_canonical().is_loopback());
+    match public.filter(|_| !allowed) {
+        None => Ok(()),
+        Some(address) => Err(format!(
+            "listen: {address} is not loopback, for which keys are needed; give \
+             --api-keys NAME:@/path/of/a/file:publish,read, or give --open to let everybody who \
+             reaches this server subscribe, publish and use the API"
+        )),
     }
-    Err("listen: without keys only loopback addresses are served; give --open to let everybody \
-         who reaches this server subscribe, publish and use the API"
-        .into())
-}
-
-/// Refuses what cannot work together.
-fn check_relations(config: &Config) -> Result<(), String> {
-    let c = config;
-    let least = |name, value: usize, least: usize, why| {
-        if value >= least {
-            return Ok(());
-        }
-        Err(format!("{name} ({value}) must be at least {least}: {why}"))
-    };
-    if c.messages_per_second != 0 && c.max_subscriptions != UNLIMITED {
-        let subscriptions = c.max_subscriptions.saturating_add(BURST_MARGIN);
-        least("burst", c.burst as usize, subscriptions, "max_subscriptions and 32 more")?;
-    }
-    if c.close_timeout.is_zero() {
-        return Err("close_timeout must not be 0: who never ends would stay for ever".into());
-    }
-    if c.window_bytes != UNLIMITED {
-        least("max_window_bytes", c.max_window_bytes, c.window_bytes, "one window_bytes")?;
-    }
-    if c.history_bytes != UNLIMITED {
-        least("max_history_bytes", c.max_history_bytes, c.history_bytes, "one history_bytes")?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -97,6 +97,26 @@ pub fn unsubscribed(out: &mut Vec<u8>, position: Option<Position>) {
     });
 }
 
+/// Appends what ends a subscription without the client's asking. `position`: the last one that it
+/// was given, where that can be said.
+pub fn ended(
+    out: &mut Vec<u8>,
+    channel: &str,
+    reason: &str,
+    position: Option<Position>,
+    timestamp: u64,
+) {
+    message(out, "unsubscribed", &RequestId::None, Some(channel), timestamp, |data| {
+        object(data, |fields| {
+            fields.text("reason", reason);
+            match position {
+                Some(position) => fields.position("position", position),
+                None => fields.optional_text("position", None),
+            }
+        });
+    });
+}
+
 /// Appends the `data` of the `ack` of a `publish`.
 pub fn published(out: &mut Vec<u8>, position: Position, duplicate: bool) {
     object(out, |fields| {
@@ -179,6 +199,38 @@ pub fn update(out: &mut Vec<u8>, connections: Option<u64>, timestamp: u64) {
             if let Some(connections) = connections {
                 fields.number("connections", connections);
             }
+        });
+    });
+}
+
+/// Why a client is asked to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Away {
+    /// The node is about to stop.
+    Restart,
+    /// The connection has been there for long.
+    Age,
+}
+
+/// Appends `goaway`: leave in the second half of this time, at a random moment, or be closed.
+pub fn goaway(out: &mut Vec<u8>, why: Away, closes_in_ms: u64, timestamp: u64) {
+    message(out, "goaway", &RequestId::None, None, timestamp, |data| {
+        object(data, |fields| {
+            fields.text(
+                "reason",
+                match why {
+                    Away::Restart => "restart",
+                    Away::Age => "age",
+                },
+            );
+            fields.raw("reconnect_after_ms", |out| {
+                out.push(b'[');
+                encode::number(out, closes_in_ms / 2);
+                out.push(b',');
+                encode::number(out, closes_in_ms);
+                out.push(b']');
+            });
+            fields.number("closes_in_ms", closes_in_ms);
         });
     });
 }

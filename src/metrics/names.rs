@@ -98,6 +98,16 @@ counters! {
     Deliveries = "fanwire_deliveries_total" counter;
     /// Pages asked for by readers that lagged.
     Pulls = "fanwire_pulls_total" counter;
+    /// Clients told to go, because the node drains or their connection is of age.
+    Goaways = "fanwire_goaways_total" counter;
+    /// Connections closed because the node drains.
+    Drained = "fanwire_drained_total" counter;
+    /// Connections closed because they were of age.
+    Aged = "fanwire_aged_total" counter;
+    /// Connections cut off at the end of the time to drain.
+    CutOff = "fanwire_drain_cut_off_total" counter;
+    /// Subscriptions that new rules have ended.
+    SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
     /// Letters posted to other workers.
     Posted = "fanwire_letters_posted_total" counter;
     /// Letters received from other workers.
@@ -179,6 +189,8 @@ reasons! {
         Subscriptions = "max_subscriptions";
         /// A channel was refused: the node has as many as it may.
         Channels = "max_channels";
+        /// A request was refused: too many keys from its address did not exist.
+        BadKeys = "bad_keys";
         /// A message was over the rate: refused, or reading paused.
         Messages = "messages_per_second";
         /// Reading paused: too many bytes a second.
@@ -227,6 +239,8 @@ reasons! {
         Refused = "refused";
         /// What it had to be sent found no room, in the middle of a frame.
         Overfull = "overfull";
+        /// The time to drain was over.
+        CutOff = "cut_off";
     }
 }
 
@@ -296,6 +310,20 @@ pub(super) const MAIL: Family = Family {
     kind: Kind::Gauge,
     labels: &[],
     help: " Letters posted to workers that have not taken them yet.",
+};
+
+pub(super) const DRAINING: Family = Family {
+    name: "fanwire_draining",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: " 1 when the node drains.",
+};
+
+pub(super) const RELOADS: Family = Family {
+    name: "fanwire_reloads_total",
+    kind: Kind::Counter,
+    labels: &["outcome"],
+    help: " Times that keys and rules were read again; where that failed the old ones stay in force.",
 };
 
 pub(super) const BUSY: Family = Family {

@@ -51,6 +51,24 @@ impl Pattern {
         }
         segments.next().is_none()
     }
+
+    /// Whether every channel that `other` means is meant here too. (Where only several patterns
+    /// together do so, it is not noticed.)
+    pub fn covers(&self, other: &Self) -> bool {
+        if self.0.starts_with('$') || other.0.starts_with('$') {
+            return self == other;
+        }
+        let mut segments = other.0.split('.');
+        for wanted in self.0.split('.') {
+            match (wanted, segments.next()) {
+                (">", Some(_)) => return true,
+                ("*", Some(segment)) if segment != ">" => {}
+                (wanted, Some(segment)) if wanted == segment => {}
+                _ => return false,
+            }
+        }
+        segments.next().is_none()
+    }
 }
 
 impl Default for Pattern {
@@ -77,6 +95,40 @@ mod tests {
             assert!(yes.iter().all(|name| parsed.matches(name)), "{pattern}");
             assert!(!no.iter().any(|name| parsed.matches(name)), "{pattern}");
             assert_eq!(parsed.as_str(), pattern);
+        }
+    }
+
+    #[test]
+    fn covering() {
+        let covers = |one: &str, other: &str| {
+            let parse = |text| Pattern::parse(text).expect("a pattern");
+            parse(one).covers(&parse(other))
+        };
+        for (wide, narrow) in [
+            (">", "*"),
+            (">", ">"),
+            (">", "*.>"),
+            (">", "a.b"),
+            ("a.*", "a.b"),
+            ("a.*", "a.*"),
+            ("a.>", "a.*"),
+            ("a.>", "a.*.>"),
+            ("*.b", "a.b"),
+            ("$all", "$all"),
+        ] {
+            assert!(covers(wide, narrow), "{wide} covers {narrow}");
+        }
+        for (wide, narrow) in [
+            ("*", ">"),
+            ("a.*", "a.>"),
+            ("*.>", ">"),
+            ("a.>", "a"),
+            ("a.*", "a.b.c"),
+            ("a.b", "a.*"),
+            (">", "$all"),
+            ("$all", ">"),
+        ] {
+            assert!(!covers(wide, narrow), "{wide} does not cover {narrow}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! The list of all settings: names, defaults and one line each, which is also what `--help` says.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
+use super::keys::Secret;
 use super::units::{
     byte_limit, count, count_limit, duration, kernel_bytes, message_bytes, rate_bytes, unix_mode,
 };
@@ -11,14 +13,23 @@ use crate::limits::MAX_WORKERS;
 
 const AFTER_HELP: &str = "\
 Durations: 500ms, 10s, 5m, 24h. Sizes: bytes, or 64KiB, 1MiB, 1GiB. 0 turns a limit or an interval \
-off. Every flag can be given as a variable: FANWIRE_MAX_CONNECTIONS stands for --max-connections, \
-which is stronger. Lists are repeated flags, or commas.";
+off. Every flag can be given as a variable or in the file: FANWIRE_MAX_CONNECTIONS and \
+max_connections stand for --max-connections. A flag is stronger than a variable, a variable is \
+stronger than the file. Lists are repeated flags, commas, in the file arrays. Rules stand in the \
+file only, as [[rule]]. SIGHUP reads keys and rules anew.";
 
 /// A WebSocket edge server: publications fan out to a very large audience, in order, once, or the
 /// receiver is told what it missed.
 #[derive(Debug, Parser)]
 #[command(name = "fanwire", version, after_help = AFTER_HELP, args_override_self = true)]
 pub(super) struct Flags {
+    /// What to do
+    #[arg(default_value = "serve", value_name = "COMMAND")]
+    pub task: Task,
+
+    /// File of settings and rules, in TOML [default: none]
+    #[arg(long, help_heading = LISTENING, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Addresses to listen on
     #[arg(long, help_heading = LISTENING, value_name = "ADDRESS", value_delimiter = ',')]
     #[arg(action = ArgAction::Append, default_value = "127.0.0.1:3003")]
@@ -38,6 +49,11 @@ pub(super) struct Flags {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(action = ArgAction::Set)]
     pub proxy_protocol: bool,
+    /// Keys of the API, as `name:secret:publish,read[:orders.>]`; scopes are publish, read,
+    /// metrics, admin; a secret is 16 bytes or more, sha256=..., or @/path/of/a/file [default:
+    /// none]
+    #[arg(long, help_heading = LISTENING, value_name = "KEY", action = ArgAction::Append)]
+    pub api_keys: Vec<Secret>,
     /// Serve without keys on any address: everybody may subscribe, publish and use the API
     #[arg(long, help_heading = LISTENING, value_name = "BOOL", default_value = "false")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -224,6 +240,15 @@ const CHANNELS: &str = "Channels and history";
 const MEMORY: &str = "Memory of the node";
 const TIMES: &str = "Times";
 const WORDS: &str = "Pages, counts, compression, log";
+
+/// What to do with the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Task {
+    /// Go by them
+    Serve,
+    /// Say whether they are right, and end
+    Check,
+}
 
 /// When there are pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -65,6 +65,9 @@ impl<N: Net> Worker<N> {
     }
 
     fn carry_out_command(&mut self, slot: u32, id: RequestId, command: Command<'_>) {
+        if let Some((channel, deed)) = self.forbidden(&command) {
+            return self.forbid(slot, id, channel, deed);
+        }
         let wall_ms = self.now.wall_ms;
         match command {
             Command::Echo { data } => {
@@ -137,6 +140,9 @@ impl<N: Net> Worker<N> {
 
     fn subscribe(&mut self, slot: u32, id: RequestId, wish: Wish<'_>) {
         let channel = wish.channel.as_ref();
+        if channel != "$user" && !self.policy.may_hear(channel) {
+            return self.forbid(slot, id, channel, "subscribe to it");
+        }
         let missing = match &wish {
             _ if channel == "$user" => Some("users are not enabled"),
             wish if wish.mode == Mode::Latest => Some("mode latest is not enabled"),
@@ -181,6 +187,9 @@ impl<N: Net> Worker<N> {
         let hot = self.table.hot(slot);
         let Some(reference) = hot.references().next() else { return };
         let channel = Arc::clone(&self.feeds[reference.feed as usize].channel);
+        if !self.policy.may_publish(&channel) {
+            return self.close(slot, CloseCode::FORBIDDEN);
+        }
         let skip = hot.flags.has(Flags::NOT_SELF).then_some(self.key(slot));
         let kind = match kind {
             MessageKind::Text => Kind::Text,
@@ -231,6 +240,31 @@ impl<N: Net> Worker<N> {
 
     fn client_ticket(&self, slot: u32, id: RequestId) -> Ticket {
         Ticket { connection: self.key(slot), request: Requester::Client(id) }
+    }
+
+    /// What a command wants of a channel whose rule does not allow it. (Each wish of a subscribe is
+    /// judged alone.)
+    fn forbidden<'c>(&self, command: &'c Command<'_>) -> Option<(&'c str, &'static str)> {
+        let (channel, allowed, deed) = match command {
+            Command::Publish(publish) => {
+                let channel = &publish.channel;
+                (channel, self.policy.may_publish(channel), "publish to it")
+            }
+            Command::History { channel, .. } => {
+                (channel, self.policy.may_hear(channel), "read its history")
+            }
+            Command::Presence { channel, .. } => {
+                (channel, self.policy.may_hear(channel), "see who is there")
+            }
+            _ => return None,
+        };
+        (!allowed).then_some((channel, deed))
+    }
+
+    /// Refuses what the channel's rule does not allow.
+    fn forbid(&mut self, slot: u32, id: RequestId, channel: &str, deed: &str) {
+        let message = format!("channel: the rules here do not let you {deed}");
+        self.refuse_in_order(slot, id, Some(channel), Fault::new(Code::Forbidden, message), None);
     }
 
     fn not_enabled(&mut self, slot: u32, id: RequestId, channel: Option<&str>, why: &'static str) {
@@ -287,6 +321,7 @@ impl<N: Net> Worker<N> {
             }),
             Content::History(json) => ack(self, &|out| out.extend_from_slice(&json)),
             Content::Left(position) => ack(self, &|out| answer::unsubscribed(out, position)),
+            Content::Ended => self.say_ended(slot, channel.unwrap_or_default(), None),
             Content::Refused(fault, pace_ms) => {
                 self.say_error(slot, id, channel, &fault, pace_ms);
             }

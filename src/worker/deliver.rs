@@ -11,6 +11,7 @@ use super::mail::{
 use super::net::{Fault as Planted, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
+use crate::client::command::RequestId;
 use crate::conn::entry::{Flags, Phase};
 use crate::feed::Appended;
 use crate::hub::shard::{Joined, PROBE, Refused};
@@ -66,6 +67,7 @@ impl<N: Net> Worker<N> {
             Mail::Page(letter) => self.take_page(*letter),
             Mail::Deliver(delivery) => self.append(&delivery),
             Mail::Answer(answer) => self.open_answer(*answer),
+            Mail::Policy(policy) => self.put_in_force(policy),
         }
     }
 
@@ -305,6 +307,9 @@ impl<N: Net> Worker<N> {
                 if let Content::Refused(fault, _) = answer.content {
                     self.probe_ended(Err(fault.code));
                 }
+            }
+            (Requester::Nobody, Phase::Open) => {
+                self.take_client_answer(slot, &RequestId::None, answer);
             }
             (Requester::Http(number), Phase::Exchange) => {
                 let number = *number;

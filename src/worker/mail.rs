@@ -10,6 +10,7 @@ use crate::hub::channel::Draft;
 use crate::hub::page::Page;
 use crate::hub::shard::{Description, Published, Since, Span};
 use crate::hub::{ConnectionKey, Delivery, Encoding, FeedKey, Position, WorkerId};
+use crate::policy::Policy;
 use crate::policy::authorize::Caller;
 
 /// One letter.
@@ -46,6 +47,8 @@ pub enum Mail {
     Deliver(Box<Delivery>),
     /// From the owner: an answer.
     Answer(Box<Answer>),
+    /// From the main thread: these rules and keys are in force now.
+    Policy(Arc<Policy>),
 }
 
 /// What a letter takes beside what it carries, roughly.
@@ -213,6 +216,8 @@ pub enum Requester {
     Raw,
     /// A probe: what counts is that it comes through.
     Probe,
+    /// None: the server says it by itself, behind the answers that are on their way.
+    Nobody,
 }
 
 /// A page and whom it is for.
@@ -275,6 +280,8 @@ pub enum Content {
     Probed,
     /// Of an unsubscribe: its last position, where it had one.
     Left(Option<Position>),
+    /// Of a subscription that a new rule has ended: the client is told.
+    Ended,
     /// It was refused; when it may be tried again, in milliseconds, where there is a pace.
     Refused(Fault, Option<u64>),
 }

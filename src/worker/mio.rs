@@ -30,6 +30,28 @@ pub struct Station {
     waker: Waker,
 }
 
+/// The way to all workers, for letters from outside of them.
+#[derive(Clone, Debug)]
+pub struct Post(Arc<[Station]>);
+
+impl Post {
+    /// Posts a letter to every worker.
+    pub fn to_all(&self, letter: impl Fn() -> Mail) {
+        for station in self.0.iter() {
+            let letter = letter();
+            station.backlog.fetch_add(letter.weight(), Ordering::Relaxed);
+            if station.mail.post(&mut vec![letter]) {
+                wake(station);
+            }
+        }
+    }
+
+    /// Wakes every worker, to make it look at what the main thread has changed.
+    pub fn wake_all(&self) {
+        self.0.iter().for_each(wake);
+    }
+}
+
 /// The world of one worker.
 #[derive(Debug)]
 pub struct MioNet {
@@ -73,6 +95,11 @@ impl MioNet {
             clock,
         };
         Ok(polls.into_iter().enumerate().map(world).collect())
+    }
+
+    /// The way to all workers.
+    pub fn post_office(&self) -> Post {
+        Post(Arc::clone(&self.stations))
     }
 }
 

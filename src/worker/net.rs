@@ -146,4 +146,6 @@ pub enum Fault {
     CursorPastShortWrite,
     /// A flush sends as long as there is something to send.
     GreedyFlush,
+    /// A draining worker closes a connection that has not been given everything.
+    CloseUnserved,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::connections::parse_cursor;
 use super::net::Net;
-use super::{Worker, identity, pages};
+use super::{Worker, identity, keys, pages};
 use crate::client::code::Code;
 use crate::client::name;
 use crate::conn::entry::{Flags, Phase};
@@ -91,7 +91,7 @@ impl<N: Net> Worker<N> {
         };
         match route {
             Route::Socket { .. } | Route::Echo | Route::Raw(_) => self.upgrade(slot, head, route),
-            route => match self.call(head, route) {
+            route => match self.call(slot, head, route) {
                 Ok(call) => self.begin_call(slot, call, head),
                 Err(refusal) => {
                     // A body that nobody reads must not be taken for the next request.
@@ -115,8 +115,8 @@ impl<N: Net> Worker<N> {
     }
 
     /// Translates a route to what is asked for, owned, since the head is about to go.
-    fn call(&self, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
-        let caller = self.caller(head, &route)?;
+    fn call(&self, slot: u32, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
+        let caller = self.caller(slot, head, &route)?;
         let ask = match self.ask(head, route, &caller) {
             Ok(ask) => ask,
             Err(refusal) => Ask::Refuse(refusal),
@@ -142,23 +142,23 @@ impl<N: Net> Worker<N> {
         let not_enabled = || Refusal::keeping(403, "not_enabled", "this server does not do that");
         Ok(match route {
             Route::Broadcast => {
-                self.check_reach(caller, ALL)?;
+                keys::check_reach(caller, ALL)?;
                 self.publish_ask(head, ALL.into())?
             }
             Route::Publish { channel } => {
                 check_name(name::check_writable(&channel))?;
-                self.check_reach(caller, &channel)?;
+                keys::check_reach(caller, &channel)?;
                 self.publish_ask(head, channel.as_ref().into())?
             }
             Route::PublishBatch => Ask::Batch,
             Route::Describe { channel } => {
                 check_name(name::check_readable(&channel))?;
-                self.check_reach(caller, &channel)?;
+                keys::check_reach(caller, &channel)?;
                 Ask::Describe(channel.as_ref().into())
             }
             Route::History(wanted) => {
                 check_name(name::check_readable(&wanted.channel))?;
-                self.check_reach(caller, &wanted.channel)?;
+                keys::check_reach(caller, &wanted.channel)?;
                 let (since, before) = (boxed(wanted.since), boxed(wanted.before));
                 let span = Span { since, before, limit: wanted.limit as usize };
                 Ask::History(wanted.channel.as_ref().into(), span)
@@ -171,7 +171,7 @@ impl<N: Net> Worker<N> {
             Route::Connections(wanted) => Ask::Connections(Box::new(self.wanted(wanted, caller)?)),
             Route::Disconnect { connection, reconnect } => {
                 if caller.is_held() {
-                    return Err(self.denied(Denied::Channel, None));
+                    return Err(keys::refusal(Denied::Channel, None));
                 }
                 Ask::Disconnect(identity::parse(self.seed, &connection), reconnect)
             }
@@ -181,7 +181,8 @@ impl<N: Net> Worker<N> {
             Route::Ready { .. } => Ask::Ready,
             Route::Home => self.asset("")?,
             Route::Demo { file } => self.asset(file)?,
-            Route::ClientScript | Route::ApiDescription => {
+            Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
+            Route::ClientScript => {
                 return Err(Refusal::keeping(404, "not_found", "there is nothing here"));
             }
             Route::Presence { .. }
@@ -201,9 +202,9 @@ impl<N: Net> Worker<N> {
         let Connections { user, channel, queued, list } = route;
         if let Some(channel) = &channel {
             check_name(name::check_readable(channel))?;
-            self.check_reach(caller, channel)?;
+            keys::check_reach(caller, channel)?;
         } else if caller.is_held() {
-            return Err(self.denied(Denied::Channel, None));
+            return Err(keys::refusal(Denied::Channel, None));
         }
         let after = list.cursor.map(|cursor| {
             let bad = || Refusal::keeping(400, "bad_request", "cursor is none that was given here");
@@ -312,7 +313,9 @@ impl<N: Net> Worker<N> {
             debug_assert!(code.is_some(), "{word} is in the table");
             self.counters().refuses(Over::Http, code.unwrap_or(Code::Internal));
         }
-        let circumstances = Circumstances { wall_ms: Some(self.now.wall_ms), ..circumstances };
+        let close = circumstances.close || self.is_leaving();
+        let wall_ms = Some(self.now.wall_ms);
+        let circumstances = Circumstances { close, wall_ms, ..circumstances };
         let mut bytes = Vec::with_capacity(512);
         let close = reply.write(circumstances, &mut bytes);
         self.say(slot, &bytes);

@@ -34,6 +34,9 @@ impl<N: Net> Worker<N> {
         head: &Head<'_>,
         route: Route<'_>,
     ) -> Result<(), Reply<'static>> {
+        if self.is_leaving() {
+            return Err(self.refuse_newcomer());
+        }
         if !matches!(head.body(), Ok(Body::None)) {
             let refusal = Refusal::malformed("an upgrade has no body");
             return Err(Reply::refusal(&refusal));
@@ -107,6 +110,10 @@ impl<N: Net> Worker<N> {
             self.close(slot, CloseCode::POLICY);
             return;
         }
+        if !self.policy.may_hear(&raw.channel) {
+            self.close(slot, CloseCode::FORBIDDEN);
+            return;
+        }
         if !raw.own {
             self.table.hot_mut(slot).flags.set(Flags::NOT_SELF);
         }
@@ -130,6 +137,7 @@ impl<N: Net> Worker<N> {
         if self.table.hot(slot).endpoint() == Endpoint::Envelope {
             self.say_welcome(slot, position);
         }
+        self.send_off_late(slot);
         self.resume(slot);
     }
 

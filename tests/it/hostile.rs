@@ -143,7 +143,9 @@ fn who_dawdles_hits_a_deadline() {
         wire.send("x");
     }
     wire.stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
-    assert_eq!(wire.response().status, 408);
+    let response = wire.response();
+    assert_eq!(response.status, 408);
+    assert_eq!(response.json()["error"]["temporary"], true, "the same in time would do");
 }
 
 /// Design 4, `stall_timeout`: who takes nothing of what waits for it cannot hold its slot.

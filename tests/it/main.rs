@@ -13,10 +13,12 @@ mod classes; // bugs that others had, by their names
 mod close; // how connections end: codes, order, last words
 mod connections; // who is connected, and closing one of them
 mod deflate; // permessage-deflate as it is negotiated and spoken
+mod drain; // how a node stops, and how connections of age go
 mod frames; // frames and messages, valid and not
 mod handshake; // what becomes a WebSocket, and what does not
 mod hostile; // floods, bombs, and who does not read
 mod http; // requests, bodies, limits, and what is no second request
+mod keys; // API keys: scopes, channels, guesses
 mod metrics; // what is counted, and how it is shown
 mod pings; // who is silent, and what comes by the clock
 mod protocol; // requests and their answers

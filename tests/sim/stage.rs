@@ -2,6 +2,8 @@
 //! order that the seed decides. At the end the faults stop, everybody reads, and nothing may be
 //! missing; then everybody leaves, and nothing may be left.
 
+pub mod drain;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -288,9 +290,14 @@ impl Stage {
         let mut world = self.world.borrow_mut();
         let mut tally = std::mem::take(&mut world.tally);
         tally.merge(&self.oracle.tally);
-        for (name, counter) in
-            [("pulls", Counter::Pulls), ("turns", Counter::Turns), ("letters", Counter::Letters)]
-        {
+        for (name, counter) in [
+            ("pulls", Counter::Pulls),
+            ("turns", Counter::Turns),
+            ("letters", Counter::Letters),
+            ("connections drained", Counter::Drained),
+            ("connections of age closed", Counter::Aged),
+            ("connections cut off", Counter::CutOff),
+        ] {
             tally.add(name, self.stats.sum(counter));
         }
         for (name, limit) in [

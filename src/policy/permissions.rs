@@ -1,0 +1,71 @@
+//! What rules come to for a client: may it hear a channel, may it publish there. Without tokens
+//! every client is anonymous, so that only what is for anyone is for it. Whether a name is one at
+//! all is the business of `client::name`; what the API's keys may, that of `key`.
+
+use super::Policy;
+use super::rule::Who;
+
+/// The channel of everybody.
+const ALL: &str = "$all";
+
+impl Policy {
+    /// Whether a client may subscribe to a channel and read its history. `$all` is for everybody
+    /// who may be here at all.
+    pub fn may_hear(&self, channel: &str) -> bool {
+        channel == ALL || self.rule(channel).subscribe == Who::Anyone
+    }
+
+    /// Whether a client may publish to a channel. Reserved ones are for hearing only.
+    pub fn may_publish(&self, channel: &str) -> bool {
+        !channel.starts_with('$') && self.rule(channel).publish == Who::Anyone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::pattern::Pattern;
+    use super::super::rule::Rule;
+    use super::*;
+
+    fn policy(rules: &[(&str, Who, Who)], fallback: Who) -> Policy {
+        let rule = |&(pattern, subscribe, publish): &(&str, Who, Who)| {
+            let pattern = Pattern::parse(pattern).expect("a pattern");
+            Arc::new(Rule { pattern, subscribe, publish, ..Rule::default() })
+        };
+        let others = Rule { subscribe: fallback, publish: fallback, ..Rule::default() };
+        let rules = rules.iter().map(rule).collect();
+        Policy { rules, fallback: Arc::new(others), ..Policy::default() }
+    }
+
+    #[test]
+    fn only_what_is_for_anyone_is_for_an_anonymous_client() {
+        let rules = [
+            ("news.>", Who::Anyone, Who::Backend),
+            ("drop", Who::Backend, Who::Anyone),
+            ("mine.*", Who::User, Who::User),
+            ("room.*", Who::Token, Who::Token),
+        ];
+        let policy = policy(&rules, Who::Token);
+        for (channel, hear, publish) in [
+            ("news.a", true, false),
+            ("drop", false, true),
+            ("mine.x", false, false),
+            ("room.7", false, false),
+            ("other", false, false),
+        ] {
+            assert_eq!(policy.may_hear(channel), hear, "{channel}");
+            assert_eq!(policy.may_publish(channel), publish, "{channel}");
+        }
+    }
+
+    #[test]
+    fn reserved_channels_are_for_hearing_only() {
+        for fallback in [Who::Anyone, Who::Token] {
+            let policy = policy(&[], fallback);
+            assert!(policy.may_hear("$all"));
+            assert!(!policy.may_publish("$all") && !policy.may_publish("$user"));
+        }
+    }
+}

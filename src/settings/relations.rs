@@ -1,0 +1,34 @@
+//! What cannot work together. Each refusal begins with the name of a setting that would have to
+//! change. Bounds that no setting moves are in `limits`.
+
+use crate::config::Config;
+use crate::limits::{BURST_MARGIN, UNLIMITED};
+
+/// All refusals.
+pub(super) fn refusals(config: &Config) -> Vec<String> {
+    let c = config;
+    let mut refusals = Vec::new();
+    let mut least = |name, value: usize, least: usize, why| {
+        if value < least {
+            refusals.push(format!("{name}: {value} must be at least {least}, {why}"));
+        }
+    };
+    if c.messages_per_second != 0 && c.max_subscriptions != UNLIMITED {
+        let subscriptions = c.max_subscriptions.saturating_add(BURST_MARGIN);
+        least("burst", c.burst as usize, subscriptions, "max_subscriptions and 32 more");
+    }
+    if c.window_bytes != UNLIMITED {
+        least("max_window_bytes", c.max_window_bytes, c.window_bytes, "one window_bytes");
+    }
+    let history_bytes = c.policy.fallback.history_bytes;
+    if history_bytes != UNLIMITED {
+        least("max_history_bytes", c.max_history_bytes, history_bytes, "one history_bytes");
+    }
+    if c.close_timeout.is_zero() {
+        refusals.push("close_timeout: must not be 0, who never ends would stay for ever".into());
+    }
+    if c.open && !c.policy.is_open() {
+        refusals.push("open: contradicts api_keys, with which nobody else may use the API".into());
+    }
+    refusals
+}
