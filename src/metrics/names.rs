@@ -185,6 +185,8 @@ reasons! {
         Channels = "max_channels";
         /// A request was refused: too many keys from its address did not exist.
         BadKeys = "bad_keys";
+        /// A list was refused: too many were being made.
+        Lists = "lists";
         /// A message was over the rate: refused, or reading paused.
         Messages = "messages_per_second";
         /// Reading paused: too many bytes a second.

@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, missing_docs)]
 
 mod client;
+mod lists;
 mod oracle;
 mod plan;
 mod ready;
