@@ -167,6 +167,10 @@ reasons! {
         Connections = "max_connections";
         /// A connection was refused: its address has as many as it may.
         Address = "max_connections_per_address";
+        /// A trusted proxy's connection was refused: it did not begin with a PROXY header.
+        ProxyHeader = "proxy_protocol";
+        /// A request was refused: it came from a page of another site.
+        Origin = "origins";
         /// A connection was refused: too many handshakes under way.
         Handshakes = "max_handshakes";
         /// Accepting paused: no descriptors were left.

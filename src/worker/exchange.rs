@@ -243,7 +243,7 @@ impl<N: Net> Worker<N> {
 
     fn finish(&mut self, slot: u32, call: &Call, reply: &Reply<'_>) {
         let (head_only, close) = (call.head_only, call.close);
-        self.reply(slot, reply, Circumstances { head_only, close, wall_ms: None });
+        self.reply(slot, reply, Circumstances { head_only, close, ..Default::default() });
     }
 
     /// How the node is: a little for everybody, more for who may read.
