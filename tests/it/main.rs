@@ -13,11 +13,13 @@ mod frames; // frames and messages, valid and not
 mod handshake; // what becomes a WebSocket, and what does not
 mod hostile; // floods, bombs, and who does not read
 mod http; // requests, bodies, limits, and what is no second request
+mod permissions; // what rules let clients do
 mod pings; // who is silent, and what comes by the clock
 mod protocol; // requests and their answers
 mod raw; // bare payloads, and `/echo`
 mod recovery; // resuming, and gaps
 mod refusals; // every error
+mod reload; // SIGHUP
 mod replay; // the examples of docs/protocol.md, word for word
 mod slow; // who reads late
 mod start; // what ends the start, and what does not

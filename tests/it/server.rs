@@ -2,10 +2,13 @@
 //! the questions that any test may ask it over HTTP.
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::wire::{PATIENCE, Response, Wire};
@@ -110,8 +113,36 @@ impl Server {
     }
 }
 
+/// A folder for the files of one test.
+pub fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+impl Server {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.pid().cast_signed()).expect("a process has a number");
+        kill_process(pid, signal).expect("it is there");
+    }
+
+    /// Waits until it has ended by itself. Returns its status and its log.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let log = self.log.take().expect("it ends once");
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || tell.send(log.join()));
+        let log = told.recv_timeout(PATIENCE).expect("it ends").expect("a log");
+        assert!(!log.contains("panicked at"), "{log}");
+        (self.child.wait().expect("a status"), log)
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.log.is_none() && !thread::panicking() {
+            return;
+        }
         let ended = self.child.try_wait();
         let _ = self.child.kill();
         let _ = self.child.wait();
