@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::hub::{Now, WorkerId};
 use fanwire::metrics::Stats;
@@ -76,7 +77,7 @@ impl Net for Counting {
             self.said.len() as u32 - 1
         });
         self.said[socket as usize] = Some(UPGRADE.into());
-        Accept::Connection(socket, Peer::Unix)
+        Accept::Connection(socket, Peer::default())
     }
 
     fn stop_listening(&mut self) {}
@@ -116,6 +117,9 @@ impl Net for Counting {
         batch.clear();
     }
 
+    fn backlog(&self, _: WorkerId) -> usize {
+        0
+    }
     fn collect(&mut self, _: &mut Vec<Mail>) {}
 }
 
@@ -144,7 +148,8 @@ fn worker(connections: usize) -> Worker<Counting> {
         ..Config::default()
     };
     let stats = Arc::new(Stats::new(1));
-    let setup = Setup { id: 0, config: Arc::new(config), stats, seed: 7 };
+    let addresses = Arc::new(Addresses::new(7));
+    let setup = Setup { id: 0, config: Arc::new(config), stats, addresses, seed: 7 };
     let mut worker = Worker::new(setup, Counting::default());
     worker.net().connect(connections);
     run(&mut worker);

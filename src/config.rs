@@ -84,6 +84,8 @@ pub struct Config {
     pub max_window_bytes: usize,
     /// Bytes of unfinished input and private output of the node; then 503 or 1013.
     pub max_buffered_bytes: usize,
+    /// Bytes of letters that may wait for one worker; then requests are refused.
+    pub max_mail_bytes: usize,
     /// Origins allowed besides the same host, as <scheme://host>[:port].
     pub origins: Vec<String>,
     /// Origins of pages that may use the API from elsewhere.
@@ -149,6 +151,7 @@ impl Default for Config {
             max_history_bytes: 256 << 20,
             max_window_bytes: 256 << 20,
             max_buffered_bytes: 256 << 20,
+            max_mail_bytes: 64 << 20,
             origins: Vec::new(),
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),

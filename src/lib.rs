@@ -5,6 +5,7 @@
 //! hub, policy}`. What understands bytes or channels (`http`, `ws`, `client`, `feed`, `hub`,
 //! `policy`) is pure: no sockets, clock, threads or randomness. ARCHITECTURE.md is the map.
 
+pub mod addresses;
 pub mod chunks;
 pub mod client;
 pub mod clock;

@@ -82,6 +82,8 @@ pub const MAX_TOKEN: usize = 16 << 10;
 pub const MAX_SECRET: usize = 256;
 /// Channels that one `subscribe` may name.
 pub const MAX_WISHES: usize = 1000;
+/// Names, or connections, that a list looks at before others have their turn.
+pub const LIST_VISITS: usize = 1024;
 /// Messages or members of one answer, when the request does not say.
 pub const LIST_LIMIT: u32 = 100;
 /// Messages or members of one answer that a request may ask for.
@@ -98,6 +100,18 @@ pub const MAX_RULES: usize = 1000;
 pub const MAX_API_KEYS: usize = 1000;
 /// Shortest secret of an API key.
 pub const MIN_SECRET: usize = 16;
+/// Bursts refused without a pause; then 4004.
+pub const FLOOD_BURSTS: u32 = 10;
+/// Channels that a connection may bring into being at once.
+pub const NEW_CHANNELS_BURST: u32 = 200;
+/// Bytes a second that a body, or a message under way, must come with once its first time is over:
+/// one byte now and then holds nothing for long.
+pub const LEAST_BYTES_PER_SECOND: usize = 4 << 10;
+/// Bytes that a connection may still be told when `max_buffered_bytes` is reached: a Close, or the
+/// end of an answer.
+pub const LAST_WORDS: usize = 256;
+/// When to try again after a total of the node was reached, in milliseconds.
+pub const OVERLOAD_PACE_MS: u64 = 1000;
 /// Longest duration of any setting, in milliseconds: due ticks are counted in 32 bits.
 pub const MAX_DURATION_MS: u64 = u32::MAX as u64 / 2;
 /// Feeds and subscriptions that are looked at in one turn because the rules have changed.
@@ -107,6 +121,7 @@ const _: () = assert!(READ_BYTES >= MAX_TOKEN, "a log-in fits one read");
 const _: () = assert!(OUTPUT_BYTES >= PAGE_BYTES, "a page does not stop reading by itself");
 const _: () = assert!(EVENTS >= ACCEPTS, "a burst of connections is seen whole");
 const _: () = assert!(LIST_LIMIT <= MAX_LIST_LIMIT);
+const _: () = assert!(MAX_LIST_LIMIT as usize <= LIST_VISITS, "a page takes one look");
 
 /// A bound that an operator has turned off. Sums with it do not overflow.
 pub const UNLIMITED: usize = usize::MAX >> 1;

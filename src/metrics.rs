@@ -25,6 +25,8 @@ counters! {
     Buried = "fanwire_connections_closed_total" counter;
     /// Connections refused because the node is full.
     Full = "fanwire_refused_full_total" counter;
+    /// Connections and requests refused because their address has too many connections.
+    AddressFull = "fanwire_refused_address_total" counter;
     /// Connections refused because too many handshakes were under way.
     HandshakesFull = "fanwire_refused_handshakes_total" counter;
     /// Times that descriptors ran out while accepting.
@@ -35,6 +37,10 @@ counters! {
     HttpRequests = "fanwire_http_requests_total" counter;
     /// HTTP requests refused with a 4xx or 5xx.
     HttpRefused = "fanwire_http_refused_total" counter;
+    /// HTTP requests refused with 401: no API key, or none that exists.
+    Unauthorized = "fanwire_http_unauthorized_total" counter;
+    /// HTTP requests, and items of batches, refused because the API key lacks a scope or a channel.
+    Forbidden = "fanwire_http_forbidden_total" counter;
     /// Messages received from clients.
     MessagesIn = "fanwire_messages_received_total" counter;
     /// Bytes received.
@@ -61,10 +67,22 @@ counters! {
     Ended = "fanwire_subscriptions_ended_total" counter;
     /// Messages refused because of the rate.
     RateLimited = "fanwire_rate_limited_total" counter;
+    /// Times that a connection was not read because of its bytes a second.
+    BytesLimited = "fanwire_bytes_limited_total" counter;
+    /// Connections closed for ten bursts over the rate without a pause.
+    Floods = "fanwire_closed_flood_total" counter;
+    /// Requests refused because their connection has brought too many channels into being.
+    ChannelsLimited = "fanwire_new_channels_limited_total" counter;
+    /// Requests refused because a worker has too much mail.
+    Crowded = "fanwire_refused_mail_total" counter;
+    /// Connections that ended, or requests refused, because buffers are full.
+    BuffersFull = "fanwire_refused_buffers_total" counter;
     /// Times that a connection was not read because answers waited.
     Paused = "fanwire_paused_total" counter;
     /// Connections closed because no pong came.
     NoPong = "fanwire_closed_no_pong_total" counter;
+    /// Connections closed because the backend wanted it.
+    Disconnected = "fanwire_closed_disconnected_total" counter;
     /// Connections closed because they took nothing for too long.
     Stalled = "fanwire_closed_stalled_total" counter;
     /// Connections closed for want of a request head, body or close in time.
@@ -85,6 +103,10 @@ counters! {
     HistoryBytes = "fanwire_history_bytes" gauge;
     /// Bytes in the windows of feeds.
     WindowBytes = "fanwire_window_bytes" gauge;
+    /// Bytes of unfinished input and private output.
+    BufferedBytes = "fanwire_buffered_bytes" gauge;
+    /// Bytes of letters that wait for workers.
+    MailBytes = "fanwire_mail_bytes" gauge;
 }
 
 /// The counters of one worker, on cache lines of its own.

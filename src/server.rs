@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::addresses::Addresses;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy;
@@ -57,11 +58,13 @@ impl Server {
         };
         let stats = Arc::new(Stats::new(usize::from(config.workers)));
         let seed = entropy::seed().map_err(io::Error::other)?;
+        let clients = Arc::new(Addresses::new(seed));
         let config = Arc::new(config);
         let mut workers = Vec::new();
         for (id, world) in worlds.into_iter().enumerate() {
             let (config, stats) = (Arc::clone(&config), Arc::clone(&stats));
-            let setup = Setup { id: id as u16, config, stats, seed };
+            let addresses = Arc::clone(&clients);
+            let setup = Setup { id: id as u16, config, stats, addresses, seed };
             let name = format!("worker-{id}");
             let worker = thread::Builder::new().name(name).spawn(move || {
                 let mut worker = Worker::new(setup, world);

@@ -317,6 +317,7 @@ impl Flags {
             max_history_bytes: share(self.max_history_bytes),
             max_window_bytes: share(self.max_window_bytes),
             max_buffered_bytes: share(self.max_buffered_bytes),
+            max_mail_bytes: self.max_mail_bytes,
             origins: self.origins,
             cors_origins: self.cors_origins,
             trusted_proxies: self.trusted_proxies,

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
 use fanwire::worker::mail::Mail;
@@ -73,7 +74,7 @@ impl Net for World {
         self.knocking -= 1;
         self.lines.push(Line::default());
         let Some(socket) = NonZeroU32::new(self.lines.len() as u32) else { return Accept::Empty };
-        Accept::Connection(socket, Peer::Unix)
+        Accept::Connection(socket, Peer::default())
     }
 
     fn stop_listening(&mut self) {}
@@ -108,6 +109,9 @@ impl Net for World {
     fn place(&mut self, _: WorkerId, _: NonZeroU32, _: Peer) {}
     fn take_placed(&mut self, _: &mut Vec<(NonZeroU32, Peer)>) {}
     fn post(&mut self, _: WorkerId, _: &mut Vec<Mail>) {}
+    fn backlog(&self, _: WorkerId) -> usize {
+        0
+    }
     fn collect(&mut self, _: &mut Vec<Mail>) {}
 }
 
@@ -142,7 +146,9 @@ impl Node {
             ..Config::default()
         };
         let config = Arc::new(config);
-        let setup = Setup { id: 0, config, stats: Arc::new(Stats::new(1)), seed: 7 };
+        let stats = Arc::new(Stats::new(1));
+        let addresses = Arc::new(Addresses::new(7));
+        let setup = Setup { id: 0, config, stats, addresses, seed: 7 };
         let mut node = Self { worker: Worker::new(setup, world) };
         node.settle();
         node

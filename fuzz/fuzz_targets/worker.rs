@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
+use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
 use fanwire::worker::net::WorkerId;
@@ -112,10 +113,13 @@ impl Stage {
             ..Config::default()
         };
         let (config, stats) = (Arc::new(config), Arc::new(Stats::new(usize::from(workers))));
+        let addresses = Arc::new(Addresses::new(seed));
         let world = Rc::new(RefCell::new(world));
         let worker = |id| {
             let (config, stats) = (Arc::clone(&config), Arc::clone(&stats));
-            Worker::new(Setup { id, config, stats, seed }, FakeNet::new(&world, id))
+            let addresses = Arc::clone(&addresses);
+            let setup = Setup { id, config, stats, addresses, seed };
+            Worker::new(setup, FakeNet::new(&world, id))
         };
         let workers = (0..workers).map(worker).collect();
         Ok(Self { world, unsent: BTreeMap::new(), workers })

@@ -4,6 +4,7 @@
 use super::inbox::Inbox;
 use super::outbox::Outbox;
 use super::session::Session;
+use crate::addresses::AddressId;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,9 @@ impl Flags {
     pub const ENDED: u32 = 1 << 13;
     /// Its request head has begun to arrive.
     pub const BEGUN: u32 = 1 << 14;
+
+    /// Something for it found no room: nothing more is said to it, and it will be failed.
+    pub const OVERFULL: u32 = 1 << 20;
 
     /// Whether all of these marks are set.
     pub fn has(self, marks: u32) -> bool {
@@ -161,8 +165,8 @@ pub struct Cold {
     pub blocked: u32,
     /// Tick of the ping that is out.
     pub pinged: u32,
-    /// The subscription from which the next pull is looked for.
-    pub turn: u32,
+    /// Where the node's table of addresses has its client's.
+    pub address: Option<AddressId>,
 }
 
 impl<S> Hot<S> {
@@ -245,6 +249,18 @@ impl<S> Hot<S> {
         }
     }
 
+    /// Puts its subscription to this feed behind the others.
+    pub fn put_last(&mut self, feed: u32) {
+        let more = self.more.iter_mut().flat_map(|more| more.iter_mut());
+        let all = self.references.iter_mut().chain(more);
+        let mut from = all.skip_while(|reference| reference.feed != feed);
+        let Some(mut at) = from.next() else { return };
+        for next in from {
+            std::mem::swap(at, next);
+            at = next;
+        }
+    }
+
     /// Takes out its subscription to this feed.
     pub fn forget(&mut self, feed: u32) {
         if let Some(inline) = self.references.iter_mut().find(|r| r.feed == feed) {
@@ -291,5 +307,23 @@ mod tests {
             hot.forget(feed);
         }
         assert_eq!((hot.subscriptions(), hot.more.is_none()), (0, true));
+    }
+
+    #[test]
+    fn who_had_its_turn_goes_behind_the_others() {
+        let mut hot: Hot<NonZeroU32> = Hot::free(0);
+        let order = |hot: &Hot<NonZeroU32>| hot.references().map(|r| r.feed).collect::<Vec<_>>();
+        for feed in 0..4 {
+            hot.refer(feed, feed as usize);
+        }
+        hot.put_last(0);
+        assert_eq!(order(&hot), [1, 2, 3, 0]);
+        hot.put_last(3);
+        assert_eq!(order(&hot), [1, 2, 0, 3]);
+        for absent in [3, 9] {
+            hot.put_last(absent);
+            assert_eq!(order(&hot), [1, 2, 0, 3]);
+        }
+        assert_eq!((hot.reference(1), hot.reference(3)), (Some(1), Some(3)));
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::ledger::{Charge, Ledger, Shared};
 use crate::hub::Frames;
 
 /// Small pieces are gathered up to this size.
@@ -12,22 +13,51 @@ const GATHERED: usize = 16 << 10;
 #[derive(Debug)]
 enum Piece {
     Own(Vec<u8>),
-    Shared(Frames),
+    Shared(Shared),
+}
+
+impl Piece {
+    /// What it takes of memory of its own.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Own(bytes) => bytes.capacity(),
+            Self::Shared(_) => 0,
+        }
+    }
 }
 
 /// Bytes to be sent, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbox {
     pieces: VecDeque<Piece>,
     /// What of the first piece is sent.
     sent: usize,
     bytes: usize,
+    ledger: Ledger,
+    charge: Charge,
 }
 
 impl Outbox {
+    /// An empty one, whose bytes count there.
+    pub fn new(ledger: &Ledger) -> Self {
+        let mut charge = ledger.charge();
+        charge.set(size_of::<Self>());
+        Self { pieces: VecDeque::new(), sent: 0, bytes: 0, ledger: ledger.clone(), charge }
+    }
+
     /// Bytes that wait.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What it takes, counted the slow way: its own, and the shared frames that it waits for.
+    pub fn recount(&self) -> (usize, Vec<&Frames>) {
+        let own = self.pieces.iter().map(Piece::memory).sum::<usize>();
+        let shared = self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Own(_) => None,
+            Piece::Shared(shared) => Some(shared.frames()),
+        });
+        (size_of::<Self>() + own, shared.collect())
     }
 
     /// Adds a copy of these bytes.
@@ -36,10 +66,18 @@ impl Outbox {
         if let Some(Piece::Own(last)) = self.pieces.back_mut()
             && last.len() + bytes.len() <= GATHERED
         {
+            let before = last.capacity();
             last.extend_from_slice(bytes);
+            let grown = last.capacity() - before;
+            self.charge.set(self.charge.bytes() + grown);
             return;
         }
-        self.pieces.push_back(Piece::Own(bytes.to_vec()));
+        self.add(Piece::Own(bytes.to_vec()));
+    }
+
+    fn add(&mut self, piece: Piece) {
+        self.charge.set(self.charge.bytes() + piece.memory());
+        self.pieces.push_back(piece);
     }
 
     /// Adds shared bytes, from `from` on.
@@ -55,7 +93,8 @@ impl Outbox {
         if from > 0 {
             self.sent = from;
         }
-        self.pieces.push_back(Piece::Shared(frames));
+        let shared = self.ledger.share(frames);
+        self.add(Piece::Shared(shared));
     }
 
     /// The next contiguous bytes to send; empty when nothing waits.
@@ -63,7 +102,7 @@ impl Outbox {
         match self.pieces.front() {
             None => &[],
             Some(Piece::Own(bytes)) => &bytes[self.sent..],
-            Some(Piece::Shared(frames)) => &frames[self.sent..],
+            Some(Piece::Shared(shared)) => &shared.frames()[self.sent..],
         }
     }
 
@@ -73,7 +112,8 @@ impl Outbox {
         self.bytes -= count;
         self.sent += count;
         if self.front().is_empty() {
-            self.pieces.pop_front();
+            let gone = self.pieces.pop_front().map_or(0, |piece| piece.memory());
+            self.charge.set(self.charge.bytes() - gone);
             self.sent = 0;
         }
     }
@@ -86,7 +126,8 @@ mod tests {
     #[test]
     fn keeps_order_whatever_the_sizes_and_cuts() {
         for step in [1, 3, 1000, 70_000] {
-            let (mut outbox, mut oracle) = (Outbox::default(), Vec::new());
+            let ledger = Ledger::default();
+            let (mut outbox, mut oracle) = (Outbox::new(&ledger), Vec::new());
             let large: Frames = vec![7; 40_000].into();
             outbox.share(large.clone(), 39_990);
             oracle.extend_from_slice(&large[39_990..]);
@@ -99,6 +140,9 @@ mod tests {
                 oracle.extend_from_slice(&large);
             }
             assert_eq!(outbox.bytes(), oracle.len());
+            let (own, shared) = outbox.recount();
+            assert!(shared.len() > 1, "the large frames wait more than once");
+            assert_eq!(ledger.bytes(), own + large.len(), "and count once");
             let mut out = Vec::new();
             while outbox.bytes() > 0 {
                 let count = outbox.front().len().min(step);
@@ -107,6 +151,9 @@ mod tests {
             }
             assert!(out == oracle);
             assert!(outbox.front().is_empty());
+            assert_eq!(ledger.bytes(), size_of::<Outbox>(), "what is sent is not held");
+            drop(outbox);
+            assert_eq!(ledger.bytes(), 0);
         }
     }
 }

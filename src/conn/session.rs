@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use super::ledger::Charge;
+use super::wanted::Wanted;
 use crate::client::code::Fault;
 use crate::http::Refusal;
 use crate::http::body::BodyReader;
@@ -10,6 +12,7 @@ use crate::http::head::Scanner;
 use crate::http::reply::Content;
 use crate::hub::ConnectionKey;
 use crate::hub::shard::{Description, Published, Span};
+use crate::policy::authorize::Caller;
 
 /// The part of a connection that comes and goes.
 #[derive(Debug, Default)]
@@ -25,8 +28,14 @@ pub struct Session {
 pub struct Call {
     /// What it asks for.
     pub ask: Ask,
+    /// Who asks.
+    pub caller: Caller,
     /// Its body so far.
     pub body: Option<BodyReader>,
+    /// What the body takes.
+    pub charge: Charge,
+    /// Tick at which the body began to come.
+    pub began: u32,
     /// The request was HEAD.
     pub head_only: bool,
     /// The connection ends after the answer.
@@ -53,10 +62,14 @@ pub enum Ask {
         /// What their names begin with.
         prefix: Box<str>,
         /// After which they stand.
-        after: Option<Box<str>>,
+        after: Option<Arc<str>>,
         /// At most so many.
         limit: usize,
     },
+    /// List connections.
+    Connections(Box<Wanted>),
+    /// Close this connection; the flag: so that it comes back.
+    Disconnect(Option<ConnectionKey>, bool),
     /// How is the node?
     Status,
     /// The counters.

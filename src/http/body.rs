@@ -104,6 +104,11 @@ impl BodyReader {
         self.collected.len()
     }
 
+    /// The memory it takes, in bytes, for the node's accounting.
+    pub fn memory(&self) -> usize {
+        self.collected.capacity()
+    }
+
     /// Whether nothing was collected so far.
     pub fn is_empty(&self) -> bool {
         self.collected.is_empty()

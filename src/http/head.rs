@@ -92,12 +92,12 @@ impl<'a> Head<'a> {
     }
 
     /// All header lines in their order; values without surrounding whitespace.
-    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + '_ {
+    pub fn fields(&self) -> impl DoubleEndedIterator<Item = (&'a str, &'a [u8])> + '_ {
         self.fields.iter().take(self.count).map(|field| (field.name, trim(field.value)))
     }
 
     /// The values of all lines of this name, in their order. Names have no case.
-    pub fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
+    pub fn values<'s>(&'s self, name: &'s str) -> impl DoubleEndedIterator<Item = &'a [u8]> + 's {
         self.fields().filter(move |field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1)
     }
 

@@ -9,8 +9,10 @@ use std::borrow::Cow;
 
 pub mod body;
 pub mod date;
+pub mod forwarded;
 pub mod guard;
 pub mod head;
+pub mod proxy_header;
 pub mod reply;
 pub mod routes;
 pub mod target;
@@ -27,6 +29,10 @@ pub struct Refusal {
     /// Whether the connection ends with the answer: always when it is not certain where the next
     /// request would begin, or when nobody is going to read the body before it.
     pub close: bool,
+    /// When it may be tried again, in milliseconds, where there is a pace.
+    pub retry_after_ms: Option<u64>,
+    /// What is wrong with the credentials that came, as `WWW-Authenticate` says it.
+    pub challenge: Option<&'static str>,
 }
 
 impl Refusal {
@@ -37,12 +43,33 @@ impl Refusal {
 
     /// An answer after which the connection is closed.
     pub fn closing(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), close: true }
+        Self { close: true, ..Self::keeping(status, code, message) }
     }
 
     /// An answer after which the next request may follow. Whoever gives it has read the body, or
     /// knows that there is none.
     pub fn keeping(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), close: false }
+        let message = message.into();
+        Self { status, code, message, close: false, retry_after_ms: None, challenge: None }
+    }
+
+    /// The same, with a pace.
+    #[must_use]
+    pub fn after_ms(mut self, pace_ms: u64) -> Self {
+        self.retry_after_ms = Some(pace_ms);
+        self
+    }
+
+    /// The same, with a word on the credentials that came.
+    #[must_use]
+    pub fn challenge(mut self, word: &'static str) -> Self {
+        self.challenge = Some(word);
+        self
+    }
+
+    /// Whether the same request may succeed later: of the 5xx, only not what the server will never
+    /// do.
+    pub fn temporary(&self) -> bool {
+        matches!(self.status, 408 | 429 | 500 | 502..=504)
     }
 }

@@ -167,9 +167,10 @@ impl<'a> Reply<'a> {
 impl Reply<'static> {
     /// The answer to a request that is refused.
     pub fn refusal(refusal: &Refusal) -> Self {
-        let mut reply = error(refusal.code, refusal.status, &refusal.message, false, None);
-        reply.close = refusal.close;
-        reply
+        let Refusal { status, code, message, close, retry_after_ms, challenge } = refusal;
+        let mut reply = error(code, *status, message, refusal.temporary(), *retry_after_ms);
+        reply.close = *close;
+        if challenge.is_some() { reply.challenge(*challenge) } else { reply }
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::head::Method;
 use super::reply::{Reply, error};
-use super::target::{Query, Target, decode};
+use super::target::{Target, decode};
 
 mod parameters;
 
@@ -44,8 +44,8 @@ pub enum Route<'a> {
     PublishBatch,
     /// `POST /users/{user}`
     PublishToUser { user: Text<'a> },
-    /// `GET /connections`; its parameters are read by whoever answers it.
-    Connections(Query<'a>),
+    /// `GET /connections`
+    Connections(Connections<'a>),
     /// `DELETE /connections/{connection}`
     Disconnect { connection: Text<'a>, reconnect: bool },
     /// `DELETE /users/{user}/connections`
@@ -100,6 +100,19 @@ pub struct History<'a> {
     pub before: Option<Text<'a>>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// Which connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connections<'a> {
+    /// Those of this user.
+    pub user: Option<Text<'a>>,
+    /// Those that follow this channel.
+    pub channel: Option<Text<'a>>,
+    /// `sort=queued`: those that are furthest behind first.
+    pub queued: bool,
+    /// Which part.
+    pub list: List<'a>,
 }
 
 /// Which part of a list.
@@ -158,7 +171,13 @@ pub fn route<'a>(
         ("broadcast", None) => only(method, Method::Post).map(|()| Route::Broadcast),
         ("publish", None) => only(method, Method::Post).map(|()| Route::PublishBatch),
         ("users", Some(rest)) => user(method, rest, parameters),
-        ("connections", None) => read(method).map(|()| Route::Connections(target.query)),
+        ("connections", None) => {
+            read(method)?;
+            let (user, channel) = (parameters.text("user")?, parameters.text("channel")?);
+            let queued = parameters.choice("sort", &["id", "queued"])? == Some("queued");
+            let list = parameters.list()?;
+            Ok(Route::Connections(Connections { user, channel, queued, list }))
+        }
         ("connections", Some(id)) if !id.contains('/') => {
             let connection = name(id)?;
             only(method, Method::Delete)?;

@@ -11,6 +11,7 @@ pub mod channel;
 pub mod encode;
 pub mod history;
 pub mod idempotency;
+pub mod order;
 pub mod page;
 pub mod shard;
 #[cfg(test)]

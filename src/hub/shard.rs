@@ -12,6 +12,7 @@ use slab::Slab;
 use super::channel::{Channel, Draft, Scratch};
 use super::history::Bounds;
 use super::idempotency::Keys;
+use super::order::{Look, Order};
 use super::page::{Page, PageKey, Pages, Place};
 use super::{
     Delivery, Encoding, Epoch, FeedKey, Framer, GapReason, Now, Position, Publication, WorkerId,
@@ -125,6 +126,7 @@ pub struct Description {
 pub struct Shard {
     limits: ShardLimits,
     names: HashMap<Arc<str>, usize, FixedState>,
+    order: Order,
     channels: Slab<Channel>,
     /// Channels without subscribers by the time of their last use: these may be forgotten.
     idle: BTreeSet<(u64, usize)>,
@@ -146,6 +148,7 @@ impl Shard {
         Self {
             limits,
             names: HashMap::with_hasher(hasher),
+            order: Order::default(),
             channels: Slab::new(),
             idle: BTreeSet::new(),
             stocked: BTreeSet::new(),
@@ -279,31 +282,18 @@ impl Shard {
         describe(&self.channels[at])
     }
 
-    /// The channels whose names begin with `prefix` and stand after `after`, in order of names, at
-    /// most `limit`.
-    pub fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<Description> {
-        let wanted = |name: &str| {
-            name.starts_with(prefix)
-                && !name.starts_with('$')
-                && after.is_none_or(|after| name > after)
-        };
-        let mut found: Vec<(&Arc<str>, &usize)> = Vec::new();
-        let keep_least = |found: &mut Vec<(&Arc<str>, &usize)>| {
-            if found.len() > limit {
-                found.select_nth_unstable_by(limit, |a, b| a.0.cmp(b.0));
-                found.truncate(limit);
-            }
-        };
-        for entry in self.names.iter().filter(|(name, _)| wanted(name)) {
-            found.push(entry);
-            // However many there are, few are held at a time.
-            if found.len() >= 2 * limit + 256 {
-                keep_least(&mut found);
-            }
-        }
-        keep_least(&mut found);
-        found.sort_unstable_by(|a, b| a.0.cmp(b.0));
-        found.into_iter().map(|(_, &at)| describe(&self.channels[at])).collect()
+    /// The channels whose names begin with `prefix`, stand after `after` and are `wanted`, in order
+    /// of names, at most `limit`; and the name up to which was looked, where there may be more.
+    pub fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        wanted: impl Fn(&str) -> bool,
+    ) -> (Vec<Description>, Option<Arc<str>>) {
+        let Look { names, rest } = self.order.look(prefix, after, limit, wanted);
+        let channels = names.into_iter().filter_map(|name| self.find(name)).map(describe);
+        (channels.collect(), rest.map(Arc::clone))
     }
 
     /// Forgets quiet channels, old keys and kept pages. To be called now and then; does a bounded
@@ -319,6 +309,22 @@ impl Shard {
             }
             self.forget(at);
         }
+    }
+
+    /// Whether a channel exists.
+    pub fn knows(&self, channel: &str) -> bool {
+        self.names.contains_key(channel)
+    }
+
+    /// How many channels have come into being so far.
+    pub fn births(&self) -> u64 {
+        self.next_epoch
+    }
+
+    /// The workers that have subscribers of a channel.
+    pub fn interested(&self, channel: &str) -> impl Iterator<Item = WorkerId> + '_ {
+        let interests = self.find(channel).map(|channel| channel.interests.iter());
+        interests.into_iter().flatten().map(|interest| interest.worker)
     }
 
     /// Number of channels.
@@ -357,6 +363,7 @@ impl Shard {
         let name: Arc<str> = name.into();
         let channel = Channel::new(Arc::clone(&name), Epoch(self.next_epoch), now);
         let at = self.channels.insert(channel);
+        self.order.insert(Arc::clone(&name));
         self.names.insert(name, at);
         self.idle.insert((now.mono_ms, at));
         Ok(at)
@@ -385,6 +392,7 @@ impl Shard {
         let channel = self.channels.remove(at);
         debug_assert!(channel.interests.is_empty(), "only idle channels are forgotten");
         self.names.remove(&channel.name);
+        self.order.remove(&channel.name);
         self.history_bytes -= channel.history.bytes();
     }
 

@@ -16,6 +16,18 @@ pub enum Scope {
     Admin,
 }
 
+impl Scope {
+    /// As settings and refusals write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Read => "read",
+            Self::Metrics => "metrics",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// One key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey {

@@ -168,6 +168,10 @@ pub(super) struct Flags {
     /// eighth of memory]
     #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
     pub max_buffered_bytes: Option<usize>,
+    /// Bytes of letters that may wait for one worker; then requests are refused
+    #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
+    #[arg(default_value = "64MiB")]
+    pub max_mail_bytes: usize,
 
     /// From accept to the end of the request head
     #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]

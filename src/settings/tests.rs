@@ -47,7 +47,7 @@ fn defaults_are_those_of_the_contract() {
 }
 
 /// Each value differs from all others, so that no two fields can be mixed up.
-const EVERY_SETTING: [&str; 51] = [
+const EVERY_SETTING: [&str; 52] = [
     "--listen=127.0.0.1:1",
     "--listen=[::1]:2",
     "--workers=3",
@@ -95,6 +95,7 @@ const EVERY_SETTING: [&str; 51] = [
     "--bytes-per-second=31",
     "--new-channels-per-second=32",
     "--max-buffered-bytes=33",
+    "--max-mail-bytes=36",
     "--drain-notice=34s",
     "--drain-time=35s",
     "--log-level=warn",
@@ -166,6 +167,7 @@ fn every_setting_is_read_into_its_own_field() {
         bytes_per_second: 31,
         new_channels_per_second: 32,
         max_buffered_bytes: 33,
+        max_mail_bytes: 36,
         drain_notice: seconds(34),
         drain_time: seconds(35),
         policy: Arc::new(Policy { fallback: Arc::new(fallback), ..Policy::default() }),

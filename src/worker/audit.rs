@@ -1,10 +1,14 @@
 //! What a worker holds, counted the slow and obvious way, for the simulation: the fast counts are
 //! checked against these after every turn.
 
+use std::collections::HashSet;
+
 use super::Worker;
 use super::net::Net;
 use crate::conn::entry::Flags;
+use crate::conn::inbox::Inbox;
 use crate::feed::subscription::State;
+use crate::http::body::BodyReader;
 use crate::hub::{Encoding, Position, WorkerId};
 
 /// A worker's holdings.
@@ -34,10 +38,9 @@ impl<N: Net> Worker<N> {
     /// Counts everything.
     pub fn audit(&self) -> Audit {
         let mut audit = Audit { connections: self.table.len(), ..Audit::default() };
+        self.audit_buffers(&mut audit);
         for (slot, hot, _) in self.table.iter() {
             audit.subscriptions += hot.subscriptions();
-            audit.buffered_bytes += hot.queued();
-            audit.buffered_bytes += hot.inbox.as_ref().map_or(0, |inbox| inbox.bytes());
             let waits = hot.flags.any(Flags::BLOCKED | Flags::DIRTY | Flags::DEAD);
             if hot.outbox.is_some() && !waits {
                 audit.faults.push(format!("connection {slot} has output that nobody will send"));
@@ -62,6 +65,26 @@ impl<N: Net> Worker<N> {
         audit.joined.sort();
         audit.counted.sort();
         audit
+    }
+
+    fn audit_buffers(&self, audit: &mut Audit) {
+        let mut places = HashSet::new();
+        for (_, hot, cold) in self.table.iter() {
+            let inbox = hot.inbox.as_ref();
+            audit.buffered_bytes += inbox.map_or(0, |inbox| size_of::<Inbox>() + inbox.bytes());
+            if let Some((own, shared)) = hot.outbox.as_ref().map(|outbox| outbox.recount()) {
+                audit.buffered_bytes += own;
+                let news = shared.into_iter().filter(|frames| places.insert(frames.as_ptr()));
+                audit.buffered_bytes += news.map(|frames| frames.len()).sum::<usize>();
+            }
+            let call = cold.session.as_ref().and_then(|session| session.call.as_ref());
+            let body = call.and_then(|call| call.body.as_ref());
+            audit.buffered_bytes += body.map_or(0, BodyReader::memory);
+        }
+        let (held, counted) = (audit.buffered_bytes, self.ledger.bytes());
+        if held != counted {
+            audit.faults.push(format!("connections hold {held} bytes, {counted} counted"));
+        }
     }
 
     fn audit_feeds(&self, audit: &mut Audit) {

@@ -22,12 +22,14 @@ impl<N: Net> Worker<N> {
 
     /// Closes a WebSocket from our side: a Close with this code, then the peer's is awaited.
     pub(super) fn close(&mut self, slot: u32, code: CloseCode) {
-        if self.table.hot(slot).phase != Phase::Open {
+        if !matches!(self.table.hot(slot).phase, Phase::Opening | Phase::Open) {
             return;
         }
         self.say_close(slot, code);
         self.leave_all(slot);
         self.enter(slot, Phase::Closing, self.config.close_timeout);
+        // What it has sent is read again, whatever stopped that: their Close stands behind it.
+        self.resume(slot);
     }
 
     fn say_close(&mut self, slot: u32, code: CloseCode) {
@@ -96,6 +98,7 @@ impl<N: Net> Worker<N> {
 
     /// Frees the connections that are dead. What they had is dropped here and nowhere else.
     pub(super) fn bury(&mut self) {
+        self.fail_overfull();
         let mut dead = std::mem::take(&mut self.dead);
         for slot in dead.drain(..) {
             if self.table.occupied(slot).is_none() {
@@ -104,6 +107,7 @@ impl<N: Net> Worker<N> {
             self.leave_all(slot);
             self.end_handshake(slot);
             self.enter(slot, Phase::Lingering, Duration::ZERO);
+            self.leave_address(slot);
             if let Some(socket) = self.table.remove(slot) {
                 self.net.close(socket);
             }

@@ -1,9 +1,10 @@
-//! What clients say, carried out: commands of `fanwire.v1`, raw messages, and their rate.
+//! What clients say, carried out: commands of `fanwire.v1` and raw messages. How often they may is
+//! `rate`.
 
 use std::sync::Arc;
 
 use super::Worker;
-use super::mail::{Answer, Content, History, Mail, Publish, Requester, Ticket};
+use super::mail::{Answer, Birth, Content, History, Mail, Publish, Requester, Ticket};
 use super::net::Net;
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
@@ -13,6 +14,7 @@ use crate::hub::Kind;
 use crate::hub::channel::Draft;
 use crate::hub::encode::ALL;
 use crate::hub::shard::{Since, Span};
+use crate::limits::OVERLOAD_PACE_MS;
 use crate::metrics::Counter;
 use crate::ws::MessageKind;
 use crate::ws::close::CloseCode;
@@ -24,15 +26,20 @@ impl<N: Net> Worker<N> {
     /// A message on `/ws`.
     pub(super) fn take_command(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
         if let Err(pace_ms) = self.allow(slot) {
-            self.count_one(Counter::RateLimited);
-            return self.refuse_for_rate(slot, payload, pace_ms);
+            if !self.is_flood(slot) {
+                self.refuse_for_rate(slot, payload, pace_ms);
+            }
+            return;
         }
         if kind == MessageKind::Binary {
             let fault = Fault::new(Code::UnsupportedData, "text messages only");
             return self.say_error(slot, &RequestId::None, None, &fault, None);
         }
         match command::parse(payload) {
-            Ok(request) => self.carry_out_command(slot, request.id, request.command),
+            Ok(Request { id, command }) => match self.forbidden(&command) {
+                Some((channel, deed)) => self.forbid(slot, id, channel, deed),
+                None => self.carry_out_command(slot, id, command),
+            },
             Err(refusal) => {
                 let fault = refusal.fault;
                 self.refuse_in_order(slot, refusal.id, refusal.channel.as_deref(), fault, None);
@@ -61,9 +68,6 @@ impl<N: Net> Worker<N> {
     }
 
     fn carry_out_command(&mut self, slot: u32, id: RequestId, command: Command<'_>) {
-        if let Some((channel, deed)) = self.forbidden(&command) {
-            return self.forbid(slot, id, channel, deed);
-        }
         let wall_ms = self.now.wall_ms;
         match command {
             Command::Echo { data } => {
@@ -80,9 +84,13 @@ impl<N: Net> Worker<N> {
                     skip: publish.skip_self.then_some(own),
                 };
                 let idempotency = publish.idempotency_key.map(|key| (ANONYMOUS.into(), key.into()));
+                if !self.admits(slot, &id, &publish.channel) {
+                    return;
+                }
                 let ticket = self.client_ticket(slot, id);
+                let birth = self.birth(slot, &publish.channel);
                 let channel = publish.channel.as_ref().into();
-                let letter = Publish { channel, draft, idempotency, ticket };
+                let letter = Publish { channel, draft, idempotency, ticket, birth };
                 self.ask_owner(slot, Mail::Publish(Box::new(letter)), &publish.channel);
             }
             Command::Subscribe { wishes, .. } => {
@@ -113,6 +121,9 @@ impl<N: Net> Worker<N> {
                     Start::Since(position) => (Some(position.into()), None),
                     Start::Before(position) => (None, Some(position.into())),
                 };
+                if !self.admits(slot, &id, &channel) {
+                    return;
+                }
                 let span = Span { since, before, limit: limit as usize };
                 let ticket = self.client_ticket(slot, id);
                 // Its answer is long: one at a time.
@@ -188,8 +199,36 @@ impl<N: Net> Worker<N> {
         let draft = Draft { kind, payload, from: None, key: None, skip };
         let ticket = Ticket { connection: self.key(slot), request: Requester::Raw };
         let name = Arc::clone(&channel);
-        let letter = Publish { channel, draft, idempotency: None, ticket };
+        if self.is_crowded(self.owner(&name)) {
+            // There are no words here, and it must not get lost in silence.
+            self.count_one(Counter::Crowded);
+            return self.fail(slot, CloseCode::OVERLOADED);
+        }
+        let birth = self.birth(slot, &name);
+        let letter = Publish { channel, draft, idempotency: None, ticket, birth };
         self.ask_owner(slot, Mail::Publish(Box::new(letter)), &name);
+    }
+
+    /// Whether a channel's owner may be sent a request; else says so.
+    fn admits(&mut self, slot: u32, id: &RequestId, channel: &str) -> bool {
+        let admits = !self.is_crowded(self.owner(channel));
+        if !admits {
+            let fault = self.crowded();
+            let pace_ms = Some(OVERLOAD_PACE_MS);
+            self.refuse_in_order(slot, id.clone(), Some(channel), fault, pace_ms);
+        }
+        admits
+    }
+
+    /// Whether a request of this connection may bring its channel into being.
+    pub(super) fn birth(&self, slot: u32, channel: &str) -> Birth {
+        if channel.starts_with('$') || !self.counts_channels() {
+            Birth::Free
+        } else if self.may_create(slot) {
+            Birth::Counted
+        } else {
+            Birth::Refused
+        }
     }
 
     /// Sends a letter to a channel's owner, who will answer.
@@ -287,53 +326,14 @@ impl<N: Net> Worker<N> {
             Content::Refused(fault, pace_ms) => {
                 self.say_error(slot, id, channel, &fault, pace_ms);
             }
-            Content::Described(_) | Content::Listed(_) | Content::Probed => {
+            Content::Described(_)
+            | Content::Listed(_)
+            | Content::Connections(_)
+            | Content::Disconnected(_)
+            | Content::Probed => {
                 debug_assert!(false, "clients do not ask for these");
             }
         }
-    }
-
-    /// Takes one message from a connection's allowance; else says when there will be one, in
-    /// milliseconds.
-    fn allow(&mut self, slot: u32) -> Result<(), u64> {
-        let Some(allowance) = self.allowance(slot) else { return Ok(()) };
-        if let Some(wait) = allowance.wait() {
-            return Err((u64::from(wait) * 1000).div_ceil(u64::from(UNITS_PER_SECOND)));
-        }
-        self.table.hot_mut(slot).rate = allowance.after_one();
-        Ok(())
-    }
-
-    /// Takes one message from a connection's allowance. Where there are no words for
-    /// `rate_limited`, reading pauses when no more are left.
-    pub(super) fn throttle(&mut self, slot: u32) {
-        let Some(allowance) = self.allowance(slot) else { return };
-        self.table.hot_mut(slot).rate = allowance.after_one();
-        if self.allowance(slot).is_some_and(|left| left.wait().is_some()) {
-            self.count_one(Counter::RateLimited);
-            self.table.hot_mut(slot).flags.set(Flags::THROTTLED);
-            self.schedule(slot);
-        }
-    }
-
-    /// Reads again from a connection that was over its rate, when it is not any more.
-    pub(super) fn unthrottle(&mut self, slot: u32) {
-        let waits = self.allowance(slot).is_some_and(|allowance| allowance.wait().is_some());
-        if self.table.hot(slot).flags.has(Flags::THROTTLED) && !waits {
-            self.table.hot_mut(slot).flags.clear(Flags::THROTTLED);
-            self.resume(slot);
-        }
-    }
-
-    /// What a connection may say now; `None` where there is no rate.
-    fn allowance(&self, slot: u32) -> Option<Allowance> {
-        let interval = UNITS_PER_SECOND.checked_div(self.config.messages_per_second)?.max(1);
-        let most = interval.saturating_mul(self.config.burst.max(1));
-        let now = units(self.now.mono_ms);
-        let ahead = self.table.hot(slot).rate.wrapping_sub(now);
-        // More than the most it can be is the past.
-        let ahead = if ahead > most { 0 } else { ahead };
-        Some(Allowance { now, ahead, interval, most })
     }
 
     /// Says one text to a client.
@@ -344,36 +344,5 @@ impl<N: Net> Worker<N> {
         self.frame_text(slot, &text);
         text.shrink_to(64 << 10);
         self.text = text;
-    }
-}
-
-/// Resolution of the rate: 8 microseconds, which wraps after nine hours, and is exact to a few per
-/// cent at 10,000 messages a second.
-const UNITS_PER_SECOND: u32 = 125_000;
-
-fn units(mono_ms: u64) -> u32 {
-    (mono_ms * u64::from(UNITS_PER_SECOND) / 1000) as u32
-}
-
-/// A connection's allowance by the generic cell rate algorithm, which keeps one number: the time at
-/// which the allowance will be whole again.
-struct Allowance {
-    now: u32,
-    /// How far that time is ahead.
-    ahead: u32,
-    /// What one message adds to it.
-    interval: u32,
-    /// How far it may be ahead.
-    most: u32,
-}
-
-impl Allowance {
-    /// How long there is no room for one more message.
-    fn wait(&self) -> Option<u32> {
-        self.ahead.saturating_add(self.interval).checked_sub(self.most).filter(|&wait| wait > 0)
-    }
-
-    fn after_one(&self) -> u32 {
-        self.now.wrapping_add(self.ahead.saturating_add(self.interval).min(self.most))
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::mail::{
-    Answer, Content, History, Join, JoinAnswer, Leave, List, Mail, PageLetter, Publish, Pull,
-    Requester, Ticket,
+    Answer, Birth, Content, History, Join, JoinAnswer, Leave, List, Mail, PageLetter, Publish,
+    Pull, Requester, Ticket,
 };
 use super::net::Net;
 use crate::client::answer;
@@ -15,25 +15,31 @@ use crate::client::command::RequestId;
 use crate::conn::entry::{Flags, Phase};
 use crate::feed::Appended;
 use crate::hub::shard::{Joined, Refused};
-use crate::hub::{Delivery, encode};
-use crate::limits::HISTORY_ANSWER_BYTES;
+use crate::hub::{ConnectionKey, Delivery, encode};
+use crate::limits::{HISTORY_ANSWER_BYTES, OVERLOAD_PACE_MS};
 use crate::metrics::Counter;
+use crate::ws::close::CloseCode;
 
 impl<N: Net> Worker<N> {
-    /// Takes all mail that has arrived, then what this worker has posted to itself.
+    /// Takes all mail that has arrived, then what this worker has posted to itself, and goes on with
+    /// one of the lists that take several turns.
     pub(super) fn deliver(&mut self) {
         let mut arrived = std::mem::take(&mut self.arrived);
         self.counters().add(Counter::Letters, arrived.len() as u64);
         for mail in arrived.drain(..) {
-            self.open_letter(mail);
+            self.open_letter(mail, false);
         }
         self.arrived = arrived;
+        if let Some(mail) = self.later.pop_front() {
+            self.open_letter(mail, true);
+        }
         while let Some(mail) = self.local.pop_front() {
-            self.open_letter(mail);
+            self.open_letter(mail, false);
         }
     }
 
-    fn open_letter(&mut self, mail: Mail) {
+    /// Does what a letter says. `is_due`: it has waited for its step among those that take several.
+    fn open_letter(&mut self, mail: Mail, is_due: bool) {
         match mail {
             Mail::Join(join) => self.owner_join(*join),
             Mail::Leave(leave) => self.owner_leave(&leave),
@@ -44,14 +50,19 @@ impl<N: Net> Worker<N> {
                 let description = self.shard.describe(&channel, self.now);
                 self.answer(ticket, Some(channel), Content::Described(description));
             }
-            Mail::List(list) => {
-                let List { prefix, after, limit, ticket } = *list;
-                let listed = self.shard.list(&prefix, after.as_deref(), limit);
-                self.answer(ticket, None, Content::Listed(listed));
-            }
+            Mail::List(list) => self.owner_list(list),
+            // However many lists are asked for at once, one look is taken a turn.
+            Mail::Census(census) if !is_due => self.later.push_back(Mail::Census(census)),
+            Mail::Census(census) => self.visit(census),
+            Mail::Disconnect(letter) => self.disconnect(*letter),
             Mail::Probe(ticket) => self.answer(ticket, None, Content::Probed),
             Mail::Return(answer) => {
                 self.letter(answer.ticket.connection.worker, Mail::Answer(answer));
+            }
+            Mail::Created(key) => {
+                if self.table.same(key.slot, key.generation).is_some() {
+                    self.created(key.slot);
+                }
             }
             Mail::Page(letter) => self.take_page(*letter),
             Mail::Deliver(delivery) => self.append(&delivery),
@@ -66,13 +77,20 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_join(&mut self, join: Join) {
-        let Join { from, channel, encoding, feed, reader, since, request } = join;
-        let outcome =
-            self.shard.join(&channel, from, encoding, feed, &since, self.now, &mut self.codec);
+        let Join { from, channel, encoding, feed, reader, since, request, birth } = join;
+        let births = self.shard.births();
+        let outcome = if self.is_stillborn(birth, &channel) {
+            Err(Code::RateLimited)
+        } else {
+            self.shard
+                .join(&channel, from, encoding, feed, &since, self.now, &mut self.codec)
+                .map_err(code)
+        };
         let Some(reader) = reader else {
             debug_assert!(outcome.is_ok(), "a live feed's channel exists");
             return;
         };
+        self.note_birth(birth, births, reader.connection);
         let (page, joined) = match outcome {
             Ok(Joined { position, recovered, missed, page }) => {
                 let position = Some(position);
@@ -82,7 +100,7 @@ impl<N: Net> Worker<N> {
                 let (position, recovered, missed) = (None, false, None);
                 let nothing =
                     JoinAnswer { request, position, recovered, missed, channel, encoding };
-                (Err(code(refused)), nothing)
+                (Err(refused), nothing)
             }
         };
         let letter = PageLetter { feed, reader, page, joined: Some(joined) };
@@ -103,7 +121,11 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_publish(&mut self, publish: Publish) {
-        let Publish { channel, draft, idempotency, ticket } = publish;
+        let Publish { channel, draft, idempotency, ticket, birth } = publish;
+        if let Some((fault, pace_ms)) = self.not_admitted(birth, &channel) {
+            return self.answer(ticket, Some(channel), Content::Refused(fault, Some(pace_ms)));
+        }
+        let births = self.shard.births();
         let idempotency = idempotency.as_ref().map(|(publisher, key)| (&**publisher, &**key));
         let mut deliveries = std::mem::take(&mut self.deliveries);
         let outcome = self.shard.publish(
@@ -118,6 +140,7 @@ impl<N: Net> Worker<N> {
             self.letter(worker, Mail::Deliver(Box::new(delivery)));
         }
         self.deliveries = deliveries;
+        self.note_birth(birth, births, ticket.connection);
         let content = match outcome {
             Ok((published, publication)) => {
                 if let Some(publication) = publication {
@@ -132,6 +155,34 @@ impl<N: Net> Worker<N> {
             }
         };
         self.answer(ticket, Some(channel), content);
+    }
+
+    /// Why a publication is refused before it has a position.
+    fn not_admitted(&self, birth: Birth, channel: &str) -> Option<(Fault, u64)> {
+        if self.is_stillborn(birth, channel) {
+            self.count_one(Counter::ChannelsLimited);
+            let message = "this connection has brought too many channels into being";
+            return Some((Fault::new(Code::RateLimited, message), self.new_channel_pace_ms()));
+        }
+        // Deliveries are never dropped: where they would pile up, there shall be none.
+        if self.is_any_crowded()
+            && self.shard.interested(channel).any(|worker| self.is_crowded(worker))
+        {
+            return Some((self.crowded(), OVERLOAD_PACE_MS));
+        }
+        None
+    }
+
+    /// Whether a channel would have to come into being, and may not.
+    fn is_stillborn(&self, birth: Birth, channel: &str) -> bool {
+        birth == Birth::Refused && !self.shard.knows(channel)
+    }
+
+    /// Tells a connection's worker that its request has brought a channel into being.
+    fn note_birth(&mut self, birth: Birth, births: u64, connection: ConnectionKey) {
+        if birth == Birth::Counted && self.shard.births() > births {
+            self.letter(connection.worker, Mail::Created(connection));
+        }
     }
 
     fn owner_history(&mut self, history: History) {
@@ -164,6 +215,22 @@ impl<N: Net> Worker<N> {
             }
         }
         self.answer(ticket, Some(channel), Content::History(json));
+    }
+
+    /// Lists channels, as many as may be looked at in one turn; then it goes on in another.
+    fn owner_list(&mut self, mut list: Box<List>) {
+        let List { prefix, after, limit, caller, found, .. } = &mut *list;
+        let wanted = |name: &str| caller.reaches(name);
+        let left = limit.saturating_sub(found.len());
+        let (channels, rest) = self.shard.list(prefix, after.as_deref(), left, wanted);
+        found.extend(channels);
+        if rest.is_some() && found.len() < *limit {
+            *after = rest;
+            self.later.push_back(Mail::List(list));
+            return;
+        }
+        let List { found, ticket, .. } = *list;
+        self.answer(ticket, None, Content::Listed(found));
     }
 
     /// Appends a publication to a feed, and makes it hot. No subscriber is touched.
@@ -215,7 +282,13 @@ impl<N: Net> Worker<N> {
                 self.answered(slot);
                 self.take_client_answer(slot, &id, answer);
             }
-            (Requester::Raw, Phase::Open) => self.answered(slot),
+            (Requester::Raw, Phase::Open) => {
+                self.answered(slot);
+                // There are no words for it here, and it must not get lost in silence.
+                if let Content::Refused(..) = answer.content {
+                    self.fail(slot, CloseCode::OVERLOADED);
+                }
+            }
             (Requester::Nobody, Phase::Open) => {
                 self.take_client_answer(slot, &RequestId::None, answer);
             }

@@ -4,6 +4,7 @@
 
 use super::Worker;
 use super::net::{Accept, Net, Peer, WorkerId};
+use super::sender::{ADDRESS_FULL, Entry};
 use crate::conn::entry::Flags;
 use crate::http::reply;
 use crate::limits::{ACCEPT_PAUSE_MS, ACCEPTS, REFUSALS};
@@ -85,7 +86,7 @@ impl<N: Net> Worker<N> {
                 return;
             }
             self.door.placed[usize::from(self.id)] += 1;
-            if let Some(slot) = self.take_over(socket, peer) {
+            if let Some(slot) = self.take_over(socket) {
                 self.refuse_connection(slot, "the server is full");
             }
             return;
@@ -110,8 +111,13 @@ impl<N: Net> Worker<N> {
     }
 
     fn welcome(&mut self, socket: N::Socket, peer: Peer) {
-        let Some(slot) = self.take_over(socket, peer) else { return };
-        if self.handshakes > self.config.max_handshakes {
+        let Some(slot) = self.take_over(socket) else { return };
+        let entry = peer.address.map(|address| self.enter_address(slot, address));
+        if entry == Some(Entry::Flood) {
+            self.mark_dead(slot);
+        } else if entry == Some(Entry::Full) {
+            self.refuse_connection(slot, ADDRESS_FULL);
+        } else if self.handshakes > self.config.max_handshakes {
             self.count_one(Counter::HandshakesFull);
             self.refuse_connection(slot, "too many handshakes are under way");
         } else {
@@ -120,7 +126,7 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    fn take_over(&mut self, socket: N::Socket, _peer: Peer) -> Option<u32> {
+    fn take_over(&mut self, socket: N::Socket) -> Option<u32> {
         self.count_one(Counter::Adopted);
         let slot = self.table.insert();
         if self.net.register(&socket, slot).is_err() {

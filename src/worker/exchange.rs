@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::Worker;
-use super::mail::{Answer, Content, History, List, Mail, Publish, Requester, Ticket};
+use super::mail::{
+    Answer, Birth, Content, Disconnect, History, List, Mail, Publish, Requester, Ticket,
+};
 use super::net::{Net, WorkerId};
+use super::{Worker, keys};
 use crate::client::batch;
 use crate::client::code::{Code, Fault};
 use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
@@ -15,11 +17,10 @@ use crate::http::reply::{self, Circumstances, Reply};
 use crate::hub::channel::Draft;
 use crate::hub::shard::{Description, Published};
 use crate::hub::{ConnectionKey, Kind, Position};
-use crate::limits::{LIVE_MS, READY_TIMEOUT};
+use crate::limits::{LIVE_MS, OVERLOAD_PACE_MS, READY_TIMEOUT};
 use crate::metrics::Counter;
-
-/// Whom idempotency keys of the API belong to, as long as there is one backend.
-const BACKEND: &str = "backend";
+use crate::policy::authorize::Denied;
+use crate::policy::key::Scope;
 
 impl<N: Net> Worker<N> {
     /// Carries a request out. It is in phase `Exchange` until the answer is given.
@@ -41,17 +42,34 @@ impl<N: Net> Worker<N> {
             }
             Ask::Channels { prefix, after, limit } => {
                 call.gathered = Gathered::Channels { found: Vec::new(), limit };
+                let caller = call.caller.clone();
                 self.await_all(slot, call, |ticket| {
-                    let (prefix, after) = (prefix.clone(), after.clone());
-                    Mail::List(Box::new(List { prefix, after, limit: limit + 1, ticket }))
+                    let (prefix, after, caller) = (prefix.clone(), after.clone(), caller.clone());
+                    let (limit, found) = (limit + 1, Vec::new());
+                    Mail::List(Box::new(List { prefix, after, limit, caller, found, ticket }))
                 });
+            }
+            Ask::Connections(wanted) => {
+                let (first, letter) = self.first_visit(*wanted, self.ticket(slot, 0));
+                self.await_one(slot, call, first, letter);
+            }
+            Ask::Disconnect(wanted, reconnect) => {
+                let workers = self.config.workers.max(1);
+                let Some(connection) = wanted.filter(|wanted| wanted.worker < workers) else {
+                    return self.finish(slot, &call, &disconnected(0));
+                };
+                let letter = Disconnect { connection, reconnect, ticket: self.ticket(slot, 0) };
+                self.await_one(slot, call, connection.worker, Mail::Disconnect(Box::new(letter)));
             }
             Ask::Ready => {
                 call.gathered = Gathered::Probes;
                 self.await_all(slot, call, Mail::Probe);
                 self.set_deadline(slot, READY_TIMEOUT);
             }
-            Ask::Status => self.finish(slot, &call, &self.status()),
+            Ask::Status => {
+                let known = call.caller.check(Scope::Read).is_ok();
+                self.finish(slot, &call, &self.status(known));
+            }
             Ask::Metrics => {
                 let text = self.stats.prometheus().into_bytes();
                 self.finish(slot, &call, &Reply::new(200, reply::Content::Metrics, text));
@@ -71,23 +89,28 @@ impl<N: Net> Worker<N> {
         } else {
             match batch::parse_value(&body) {
                 Ok(data) => (data.kind, Arc::from(&*data.bytes)),
-                Err(fault) => return self.finish(slot, &call, &refused(&fault)),
+                Err(fault) => return self.finish(slot, &call, &refused(&fault, None)),
             }
         };
         let draft = Draft { kind, payload, from: None, key, skip };
-        let idempotency = idempotency_key.map(|key| (BACKEND.into(), key));
+        let idempotency = idempotency_key.map(|key| (call.caller.publisher(), key));
         let ticket = self.ticket(slot, 0);
         let owner = self.owner(&channel);
-        let letter = Publish { channel, draft, idempotency, ticket };
+        if self.is_crowded(owner) {
+            let fault = self.crowded();
+            return self.finish(slot, &call, &refused(&fault, Some(OVERLOAD_PACE_MS)));
+        }
+        let letter = Publish { channel, draft, idempotency, ticket, birth: Birth::Free };
         self.await_one(slot, call, owner, Mail::Publish(Box::new(letter)));
     }
 
     fn publish_batch(&mut self, slot: u32, mut call: Call, body: &[u8]) {
         let items = match batch::parse_batch(body, self.config.max_batch) {
             Ok(items) => items,
-            Err(fault) => return self.finish(slot, &call, &refused(&fault)),
+            Err(fault) => return self.finish(slot, &call, &refused(&fault, None)),
         };
         let mut results = Vec::new();
+        let publisher = call.caller.publisher();
         for item in items {
             let payload: Arc<[u8]> = item.data.bytes.as_ref().into();
             for channel in item.channels {
@@ -99,16 +122,27 @@ impl<N: Net> Worker<N> {
                         continue;
                     }
                 };
+                if !call.caller.reaches(&channel) {
+                    self.count_one(Counter::Forbidden);
+                    let message = keys::wording(Denied::Channel, Some(&channel));
+                    results.push(Some(Err(Fault::new(Code::Forbidden, message))));
+                    continue;
+                }
+                let owner = self.owner(&channel);
+                if self.is_crowded(owner) {
+                    results.push(Some(Err(self.crowded())));
+                    continue;
+                }
                 results.push(None);
                 call.awaited += 1;
                 let key = item.key.as_deref().map(Into::into);
                 let payload = Arc::clone(&payload);
                 let draft = Draft { kind: item.data.kind, payload, from: None, key, skip: None };
                 let idempotency =
-                    item.idempotency_key.as_deref().map(|key| (BACKEND.into(), key.into()));
+                    item.idempotency_key.as_deref().map(|key| (publisher.clone(), key.into()));
                 let ticket = self.ticket(slot, number);
-                let owner = self.owner(&channel);
-                let letter = Publish { channel, draft, idempotency, ticket };
+                let birth = Birth::Free;
+                let letter = Publish { channel, draft, idempotency, ticket, birth };
                 self.letter(owner, Mail::Publish(Box::new(letter)));
             }
         }
@@ -186,22 +220,26 @@ impl<N: Net> Worker<N> {
         self.reply(slot, reply, Circumstances { head_only, close, wall_ms: None });
     }
 
-    fn status(&self) -> Reply<'static> {
-        let mut status = json!({
-            "status": "ok",
-            "uptime_ms": self.now.mono_ms,
-            "version": env!("CARGO_PKG_VERSION"),
-            "node": self.config.node_name,
-            "workers": self.config.workers,
-            "websockets": self.stats.sum(Counter::Open),
-            "subscriptions": self.stats.sum(Counter::Subscriptions),
-            "channels": self.stats.sum(Counter::Channels),
-            "publications": self.stats.sum(Counter::Publications),
-            "deliveries": self.stats.sum(Counter::Deliveries),
-            "messages_received": self.stats.sum(Counter::MessagesIn),
-            "engine": "memory",
-        });
-        if self.config.public_counts {
+    /// How the node is: a little for everybody, more for who may read.
+    fn status(&self, known: bool) -> Reply<'static> {
+        let mut status = json!({ "status": "ok", "uptime_ms": self.now.mono_ms });
+        if known {
+            status["version"] = env!("CARGO_PKG_VERSION").into();
+            status["node"] = self.config.node_name.as_str().into();
+            status["workers"] = self.config.workers.into();
+            status["engine"] = "memory".into();
+            for (name, counter) in [
+                ("websockets", Counter::Open),
+                ("subscriptions", Counter::Subscriptions),
+                ("channels", Counter::Channels),
+                ("publications", Counter::Publications),
+                ("deliveries", Counter::Deliveries),
+                ("messages_received", Counter::MessagesIn),
+            ] {
+                status[name] = self.stats.sum(counter).into();
+            }
+        }
+        if known && !self.policy.is_open() || self.config.public_counts {
             status["connections"] = self.stats.connections().into();
         }
         Reply::json(200, status.to_string().into_bytes())
@@ -228,9 +266,9 @@ impl<N: Net> Worker<N> {
     }
 }
 
-fn refused(fault: &Fault) -> Reply<'static> {
+fn refused(fault: &Fault, pace_ms: Option<u64>) -> Reply<'static> {
     let code = fault.code;
-    reply::error(code.as_str(), code.status(), &fault.message, code.temporary(), None)
+    reply::error(code.as_str(), code.status(), &fault.message, code.temporary(), pace_ms)
 }
 
 /// The answer to a request for one thing.
@@ -246,16 +284,21 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
             }
             Reply::json(200, body.to_string().into_bytes())
         }
-        Content::History(json) => Reply::json(200, json),
+        Content::History(json) | Content::Connections(json) => Reply::json(200, json),
+        Content::Disconnected(count) => disconnected(count),
         Content::Described(description) => {
             Reply::json(200, describe(&description).to_string().into_bytes())
         }
-        Content::Refused(fault, _) => refused(&fault),
+        Content::Refused(fault, pace_ms) => refused(&fault, pace_ms),
         Content::Listed(_) | Content::Probed | Content::Left(_) | Content::Ended => {
             let what = channel.unwrap_or("this");
-            refused(&Fault::new(Code::Internal, format!("no answer for {what}")))
+            refused(&Fault::new(Code::Internal, format!("no answer for {what}")), None)
         }
     }
+}
+
+fn disconnected(count: u64) -> Reply<'static> {
+    Reply::json(200, json!({ "disconnected": count }).to_string().into_bytes())
 }
 
 fn describe(description: &Description) -> serde_json::Value {

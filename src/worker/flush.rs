@@ -50,6 +50,7 @@ struct Segment {
 impl<N: Net> Worker<N> {
     /// Sends what one turn may.
     pub(super) fn flush(&mut self) {
+        self.fail_overfull();
         // Half for either, so that neither answers nor publications starve; what answers leave over
         // is for publications.
         let (sends, bytes) = (FLUSH_SENDS / 2, FLUSH_BYTES / 2);
@@ -192,11 +193,10 @@ impl<N: Net> Worker<N> {
         let rest = feed.advance(at, taken, &mut self.spare);
         let count = feed.subscriptions()[at].sent.wrapping_sub(before);
         self.counters().add(Counter::Deliveries, count);
-        let hot = self.table.hot_mut(slot);
         match rest {
             Rest::None => {}
-            Rest::Small(bytes) => hot.outbox.get_or_insert_default().push(&bytes),
-            Rest::Large(frames, from) => hot.outbox.get_or_insert_default().share(frames, from),
+            Rest::Small(bytes) => self.queue(slot, &bytes, false),
+            Rest::Large(frames, from) => self.queue_shared(slot, frames, from),
         }
     }
 
@@ -276,28 +276,19 @@ impl<N: Net> Worker<N> {
         if hot.flags.has(Flags::PULLING) {
             return;
         }
-        let turn = self.table.cold(slot).turn as usize;
         let is_fallen = |reference: &Reference| {
             let run = self.feeds[reference.feed as usize].run(reference.at as usize);
             matches!(run, Run::Fallen)
         };
-        let mut next = None;
-        for (number, reference) in hot.references().enumerate().filter(|(_, r)| is_fallen(r)) {
-            if number >= turn {
-                next = Some((number, reference));
-                break;
-            }
-            next = next.or(Some((number, reference)));
-        }
-        let Some((number, reference)) = next else { return };
-        self.table.cold_mut(slot).turn = number as u32 + 1;
+        let Some(reference) = hot.references().find(is_fallen) else { return };
+        self.table.hot_mut(slot).put_last(reference.feed);
         self.pull(slot, reference.feed, reference.at as usize);
     }
 
     /// Sends bytes to one connection alone: at once if nothing is before them, else in their turn.
     pub(super) fn send_private(&mut self, slot: u32, bytes: &[u8]) {
         let hot = self.table.hot(slot);
-        if hot.flags.has(Flags::DEAD) {
+        if hot.flags.any(Flags::DEAD | Flags::OVERFULL) {
             return;
         }
         let wait = hot.outbox.is_some()
@@ -305,23 +296,14 @@ impl<N: Net> Worker<N> {
             // The welcome comes in this very turn, most often, and then rides along.
             || hot.phase == Phase::Opening;
         let Some(socket) = hot.socket.as_ref().filter(|_| !wait) else {
-            return self.queue(slot, bytes);
+            return self.queue(slot, bytes, true);
         };
         let outcome = self.net.send(socket, bytes);
         let taken = self.sent(slot, bytes.len(), &outcome);
         if taken < bytes.len() {
-            self.queue(slot, &bytes[taken..]);
+            self.queue(slot, &bytes[taken..], taken == 0);
         }
         if self.table.hot(slot).phase == Phase::Lingering {
-            self.mark_dirty(slot);
-        }
-    }
-
-    /// Puts bytes behind what waits for one connection.
-    fn queue(&mut self, slot: u32, bytes: &[u8]) {
-        let hot = self.table.hot_mut(slot);
-        hot.outbox.get_or_insert_default().push(bytes);
-        if !hot.flags.has(Flags::BLOCKED) {
             self.mark_dirty(slot);
         }
     }
@@ -331,7 +313,7 @@ impl<N: Net> Worker<N> {
         if self.serving == Some(slot) {
             self.answers.extend_from_slice(bytes);
         } else {
-            self.queue(slot, bytes);
+            self.queue(slot, bytes, true);
         }
     }
 
@@ -344,7 +326,7 @@ impl<N: Net> Worker<N> {
             let mut framed = std::mem::take(&mut self.gather);
             framed.clear();
             self.codec.message(&mut framed, Opcode::Text, window_bits, text);
-            self.queue(slot, &framed);
+            self.queue(slot, &framed, true);
             framed.shrink_to(2 * OUTPUT_BYTES);
             self.gather = framed;
         }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::connections::Census;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::hub::channel::Draft;
@@ -10,6 +11,7 @@ use crate::hub::page::Page;
 use crate::hub::shard::{Description, Published, Since, Span};
 use crate::hub::{ConnectionKey, Delivery, Encoding, FeedKey, Position, WorkerId};
 use crate::policy::Policy;
+use crate::policy::authorize::Caller;
 
 /// One letter.
 #[derive(Debug)]
@@ -28,11 +30,17 @@ pub enum Mail {
     Describe(Arc<str>, Ticket),
     /// To every owner: list channels.
     List(Box<List>),
+    /// To one worker after the other: list connections.
+    Census(Box<Census>),
+    /// To the worker of a connection: close it.
+    Disconnect(Box<Disconnect>),
     /// To every worker: answer, to show that you turn.
     Probe(Ticket),
     /// To the owner, who sends it back: so an answer that needs nothing of the owner keeps its
     /// place among those that do.
     Return(Box<Answer>),
+    /// From the owner: this connection's request has brought a channel into being.
+    Created(ConnectionKey),
     /// From the owner: the page that was asked for.
     Page(Box<PageLetter>),
     /// From the owner: a publication.
@@ -41,6 +49,41 @@ pub enum Mail {
     Answer(Box<Answer>),
     /// From the main thread: these rules and keys are in force now.
     Policy(Arc<Policy>),
+}
+
+/// What a letter takes beside what it carries, roughly.
+const LETTER: usize = 192;
+
+impl Mail {
+    /// What it takes in memory, roughly, for the bound on mail. Shared bytes count in full.
+    pub fn weight(&self) -> usize {
+        LETTER
+            + match self {
+                Self::Publish(publish) => publish.draft.payload.len(),
+                Self::Deliver(delivery) => delivery.frames.len(),
+                Self::Answer(answer) | Self::Return(answer) => match &answer.content {
+                    Content::History(json) => json.len(),
+                    Content::Listed(list) => list.len() * size_of::<Description>(),
+                    _ => 0,
+                },
+                Self::Page(letter) => {
+                    let frames = letter.page.as_ref().ok().and_then(|page| page.frames.as_ref());
+                    frames.map_or(0, |frames| frames.len())
+                }
+                _ => 0,
+            }
+    }
+}
+
+/// Whether a request may bring its channel into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Birth {
+    /// It may.
+    Free,
+    /// It may, and its connection is told, which counts.
+    Counted,
+    /// It may not: its connection has brought forth enough for now.
+    Refused,
 }
 
 /// A new subscriber.
@@ -60,6 +103,8 @@ pub struct Join {
     pub since: Since,
     /// The request that asked for it.
     pub request: RequestId,
+    /// Whether the channel may be new.
+    pub birth: Birth,
 }
 
 /// A subscription that waits for a page.
@@ -108,6 +153,8 @@ pub struct Publish {
     pub idempotency: Option<(Box<str>, Box<str>)>,
     /// Who waits for the answer.
     pub ticket: Ticket,
+    /// Whether the channel may be new.
+    pub birth: Birth,
 }
 
 /// A wish to read history.
@@ -127,9 +174,24 @@ pub struct List {
     /// What they begin with.
     pub prefix: Box<str>,
     /// After which they stand.
-    pub after: Option<Box<str>>,
+    pub after: Option<Arc<str>>,
     /// At most so many.
     pub limit: usize,
+    /// Who asks, and so which of them may be told.
+    pub caller: Caller,
+    /// Those that were found in earlier turns.
+    pub found: Vec<Description>,
+    /// Who waits for the answer.
+    pub ticket: Ticket,
+}
+
+/// A wish to close a connection.
+#[derive(Debug)]
+pub struct Disconnect {
+    /// Which.
+    pub connection: ConnectionKey,
+    /// It shall come back.
+    pub reconnect: bool,
     /// Who waits for the answer.
     pub ticket: Ticket,
 }
@@ -208,6 +270,10 @@ pub enum Content {
     Described(Description),
     /// Of a list.
     Listed(Vec<Description>),
+    /// Of a list of connections: its JSON.
+    Connections(Vec<u8>),
+    /// Of a wish to close connections: how many there were.
+    Disconnected(u64),
     /// Of a probe.
     Probed,
     /// Of an unsubscribe: its last position, where it had one.

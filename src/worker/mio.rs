@@ -4,6 +4,7 @@
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -23,6 +24,8 @@ const FIRST_LISTENER: usize = usize::MAX / 2;
 #[derive(Debug)]
 pub struct Station {
     mail: Mailbox<Mail>,
+    /// Bytes of letters in `mail`.
+    backlog: AtomicUsize,
     placed: Mailbox<(Socket, Peer)>,
     waker: Waker,
 }
@@ -34,11 +37,7 @@ pub struct Post(Arc<[Station]>);
 impl Post {
     /// Posts a letter to every worker.
     pub fn to_all(&self, letter: impl Fn() -> Mail) {
-        for station in self.0.iter() {
-            if station.mail.post(&mut vec![letter()]) {
-                wake(station);
-            }
-        }
+        self.0.iter().for_each(|station| post(station, &mut vec![letter()]));
     }
 }
 
@@ -63,7 +62,8 @@ impl MioNet {
         let polls: Vec<Poll> = (0..workers).map(|_| Poll::new()).collect::<io::Result<_>>()?;
         let station = |poll: &Poll| {
             let waker = Waker::new(poll.registry(), WAKE)?;
-            Ok(Station { mail: Mailbox::new(), placed: Mailbox::new(), waker })
+            let backlog = AtomicUsize::new(0);
+            Ok(Station { mail: Mailbox::new(), backlog, placed: Mailbox::new(), waker })
         };
         let stations: Arc<[Station]> = polls.iter().map(station).collect::<io::Result<_>>()?;
         let mut listeners: Vec<_> =
@@ -128,7 +128,8 @@ impl Net for MioNet {
             match listener.accept() {
                 Ok((stream, address)) => {
                     let socket = Socket::from(std::net::TcpStream::from(stream));
-                    return Accept::Connection(socket, Peer::Address(address));
+                    let peer = Peer { address: Some(address.ip()), ..Peer::default() };
+                    return Accept::Connection(socket, peer);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Accept::Empty,
                 Err(error) if is_exhaustion(&error) => {
@@ -181,14 +182,18 @@ impl Net for MioNet {
     }
 
     fn post(&mut self, to: WorkerId, batch: &mut Vec<Mail>) {
-        let station = &self.stations[usize::from(to)];
-        if station.mail.post(batch) {
-            wake(station);
-        }
+        post(&self.stations[usize::from(to)], batch);
+    }
+
+    fn backlog(&self, of: WorkerId) -> usize {
+        self.stations[usize::from(of)].backlog.load(Ordering::Relaxed)
     }
 
     fn collect(&mut self, into: &mut Vec<Mail>) {
-        self.stations[usize::from(self.id)].mail.collect(into);
+        debug_assert!(into.is_empty(), "mail is taken whole");
+        let station = &self.stations[usize::from(self.id)];
+        station.mail.collect(into);
+        station.backlog.fetch_sub(into.iter().map(Mail::weight).sum(), Ordering::Relaxed);
     }
 }
 
@@ -196,6 +201,15 @@ impl Net for MioNet {
 fn is_exhaustion(error: &io::Error) -> bool {
     use libc::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
+}
+
+/// Puts letters into a worker's box. What they take is counted first: they may be taken at once,
+/// and the sum must never fall below nothing.
+fn post(station: &Station, batch: &mut Vec<Mail>) {
+    station.backlog.fetch_add(batch.iter().map(Mail::weight).sum(), Ordering::Relaxed);
+    if station.mail.post(batch) {
+        wake(station);
+    }
 }
 
 fn wake(station: &Station) {

@@ -12,8 +12,10 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
+use crate::addresses::Addresses;
 use crate::config::Config;
 use crate::conn::entry::Flags;
+use crate::conn::ledger::Ledger;
 use crate::conn::table::Table;
 use crate::entropy::Random;
 use crate::feed::Feed;
@@ -27,21 +29,26 @@ use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
 mod audit;
+mod bounds;
 mod bury;
 mod codec;
 mod command;
+pub mod connections;
 mod deliver;
 mod door;
 mod exchange;
 mod flush;
 mod identity;
+mod keys;
 pub mod mail;
 pub mod mailbox;
 pub mod mio;
 pub mod net;
 mod pages;
+mod rate;
 mod request;
 mod review;
+mod sender;
 mod serve;
 mod subscribe;
 mod sweep;
@@ -63,6 +70,8 @@ pub struct Setup {
     pub config: Arc<Config>,
     /// Everybody's counters.
     pub stats: Arc<Stats>,
+    /// Everybody's clients.
+    pub addresses: Arc<Addresses>,
     /// The node's seed, the same for all its workers.
     pub seed: u64,
 }
@@ -76,6 +85,7 @@ pub struct Worker<N: Net> {
     /// The feed from which on the subscriptions have yet to be looked at under this policy.
     review: Option<usize>,
     stats: Arc<Stats>,
+    addresses: Arc<Addresses>,
     seed: u64,
     net: N,
     now: Now,
@@ -118,8 +128,18 @@ pub struct Worker<N: Net> {
 
     // Mail.
     local: VecDeque<Mail>,
+    /// Letters that are being worked on over several turns, one step of one of them a turn.
+    later: VecDeque<Mail>,
     arrived: Vec<Mail>,
     post: Vec<Vec<Mail>>,
+
+    // Bounds.
+    /// What all connections here hold.
+    ledger: Ledger,
+    /// Connections for which something found no room.
+    overfull: Vec<u32>,
+    /// What waited at each worker when this turn began, and what this turn has added.
+    backlogs: Vec<usize>,
 
     // Buffers.
     events: Vec<Event>,
@@ -137,7 +157,7 @@ pub struct Worker<N: Net> {
 impl<N: Net> Worker<N> {
     /// A worker that has not turned yet.
     pub fn new(setup: Setup, net: N) -> Self {
-        let Setup { id, config, stats, seed } = setup;
+        let Setup { id, config, stats, addresses, seed } = setup;
         let workers = usize::from(config.workers.max(1));
         let mut random = Random::new(seed ^ (u64::from(id) + 1).wrapping_mul(0x9e37_79b9));
         let limits = ShardLimits {
@@ -159,6 +179,7 @@ impl<N: Net> Worker<N> {
             random,
             id,
             stats,
+            addresses,
             seed,
             net,
             now: Now::default(),
@@ -180,8 +201,12 @@ impl<N: Net> Worker<N> {
             codec: Codec::default(),
             deliveries: Vec::new(),
             local: VecDeque::new(),
+            later: VecDeque::new(),
             arrived: Vec::new(),
             post: (0..workers).map(|_| Vec::new()).collect(),
+            ledger: Ledger::default(),
+            overfull: Vec::new(),
+            backlogs: vec![0; workers],
             events: Vec::with_capacity(EVENTS),
             input: vec![0; READ_BYTES],
             answers: Vec::new(),
@@ -226,6 +251,7 @@ impl<N: Net> Worker<N> {
             || !self.due.is_empty()
             || !self.local.is_empty()
             || self.review.is_some()
+            || !self.later.is_empty()
             || self.door.is_accepting();
         let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
         if timeout != Some(Duration::ZERO) {
@@ -236,6 +262,7 @@ impl<N: Net> Worker<N> {
         self.now = self.net.now();
         self.counters().turns(self.now.mono_ms);
         self.net.collect(&mut self.arrived);
+        self.see_backlogs();
     }
 
     /// Sorts events into lists. An event of a slot that was reused is one look too many.
@@ -275,6 +302,7 @@ impl<N: Net> Worker<N> {
 
     /// Posts a letter; one to oneself waits for the next `deliver`.
     fn letter(&mut self, to: WorkerId, mail: Mail) {
+        self.backlogs[usize::from(to)] += mail.weight();
         if to == self.id {
             self.local.push_back(mail);
         } else {
@@ -316,6 +344,8 @@ impl<N: Net> Worker<N> {
         counters.set(Counter::Channels, self.shard.len() as u64);
         counters.set(Counter::HistoryBytes, self.shard.history_bytes() as u64);
         counters.set(Counter::WindowBytes, self.spare.bytes() as u64);
+        counters.set(Counter::BufferedBytes, self.ledger.bytes() as u64);
+        counters.set(Counter::MailBytes, self.backlogs[usize::from(self.id)] as u64);
     }
 
     fn mark_ready(&mut self, slot: u32) {

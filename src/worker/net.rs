@@ -3,7 +3,7 @@
 //! seeded faults. A worker never touches the world but through this.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::mail::Mail;
@@ -45,13 +45,25 @@ pub enum Accept<S> {
     Exhausted,
 }
 
-/// The other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
-    /// A TCP peer.
-    Address(SocketAddr),
-    /// A peer on a unix socket, which has no address.
-    Unix,
+/// The other end of a connection, and where it knocked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address; none on a unix socket.
+    pub address: Option<IpAddr>,
+    /// What the listener serves.
+    pub serves: Serves,
+}
+
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Serves {
+    /// Everything: no `api_listen` is set.
+    #[default]
+    Everything,
+    /// Upgrades: `listen`, where `api_listen` is set.
+    Sockets,
+    /// API, metrics and pages: `api_listen`.
+    Api,
 }
 
 /// The world as one worker sees it.
@@ -99,6 +111,10 @@ pub trait Net {
     /// Posts a batch to another worker (never to oneself), emptying it. Batches of one pair arrive
     /// in order. The receiver is woken if it sleeps.
     fn post(&mut self, to: WorkerId, batch: &mut Vec<Mail>);
+
+    /// Bytes of letters (`Mail::weight`) that were posted to a worker and not taken yet. An estimate
+    /// is enough, which one's own posts make larger at once.
+    fn backlog(&self, of: WorkerId) -> usize;
 
     /// Takes all mail that has arrived.
     fn collect(&mut self, into: &mut Vec<Mail>);

@@ -4,20 +4,23 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::connections::parse_cursor;
 use super::net::Net;
 use super::{Worker, identity, pages};
 use crate::client::name;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
+use crate::conn::wanted::Wanted;
 use crate::http::body::BodyReader;
 use crate::http::head::{Body, Head, Method, Scanner};
 use crate::http::reply::{self, Circumstances, Reply};
-use crate::http::routes::{self, Route};
+use crate::http::routes::{self, Connections, Route};
 use crate::http::{Refusal, guard};
 use crate::hub::encode::ALL;
 use crate::hub::shard::Span;
 use crate::limits::{MAX_KEY, MAX_POSITION};
 use crate::metrics::Counter;
+use crate::policy::authorize::{Caller, Denied};
 
 impl<N: Net> Worker<N> {
     /// Takes bytes of a request head. Returns how many belong to it.
@@ -42,7 +45,6 @@ impl<N: Net> Worker<N> {
                     session.scanner = Scanner::default();
                 }
                 hot.flags.clear(Flags::BEGUN);
-                self.tidy_inbox(slot);
                 let used = length - before;
                 match Head::parse(&head[..length]) {
                     Ok(head) => self.take_request(slot, &head),
@@ -53,9 +55,10 @@ impl<N: Net> Worker<N> {
             Ok(None) => {
                 let scanner = std::mem::take(scanner);
                 cold.session.get_or_insert_default().scanner = scanner;
-                hot.inbox.get_or_insert_default().held = head.into_owned();
                 // The first head of a connection has its time from the accept on.
-                if hot.flags.set(Flags::BEGUN) && !hot.flags.has(Flags::HANDSHAKE) {
+                let later = hot.flags.set(Flags::BEGUN) && !hot.flags.has(Flags::HANDSHAKE);
+                self.inbox(slot).held = head.into_owned();
+                if later {
                     self.set_deadline(slot, self.config.handshake_timeout);
                 }
                 bytes.len()
@@ -89,7 +92,12 @@ impl<N: Net> Worker<N> {
             Route::Socket { .. } | Route::Echo | Route::Raw(_) => self.upgrade(slot, head, route),
             route => match self.call(head, route) {
                 Ok(call) => self.begin_call(slot, call, head),
-                Err(refusal) => self.refuse(slot, &refusal, head_only),
+                Err(refusal) => {
+                    // A body that nobody reads must not be taken for the next request.
+                    let close = !head.keep_alive() || !matches!(head.body(), Ok(Body::None));
+                    let circumstances = Circumstances { head_only, close, wall_ms: None };
+                    self.reply(slot, &Reply::refusal(&refusal), circumstances);
+                }
             },
         }
     }
@@ -107,7 +115,8 @@ impl<N: Net> Worker<N> {
 
     /// Translates a route to what is asked for, owned, since the head is about to go.
     fn call(&self, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
-        let ask = match self.ask(head, route) {
+        let caller = self.caller(head, &route)?;
+        let ask = match self.ask(head, route, &caller) {
             Ok(ask) => ask,
             Err(refusal) => Ask::Refuse(refusal),
         };
@@ -117,7 +126,10 @@ impl<N: Net> Worker<N> {
         };
         Ok(Call {
             ask,
+            caller,
             body,
+            charge: self.ledger.charge(),
+            began: self.tick(),
             head_only: head.method == Method::Head,
             close: !head.keep_alive(),
             awaited: 0,
@@ -125,30 +137,43 @@ impl<N: Net> Worker<N> {
         })
     }
 
-    fn ask(&self, head: &Head<'_>, route: Route<'_>) -> Result<Ask, Refusal> {
+    fn ask(&self, head: &Head<'_>, route: Route<'_>, caller: &Caller) -> Result<Ask, Refusal> {
         let not_enabled = || Refusal::keeping(403, "not_enabled", "this server does not do that");
         Ok(match route {
-            Route::Broadcast => self.publish_ask(head, ALL.into())?,
+            Route::Broadcast => {
+                self.check_reach(caller, ALL)?;
+                self.publish_ask(head, ALL.into())?
+            }
             Route::Publish { channel } => {
                 check_name(name::check_writable(&channel))?;
+                self.check_reach(caller, &channel)?;
                 self.publish_ask(head, channel.as_ref().into())?
             }
             Route::PublishBatch => Ask::Batch,
             Route::Describe { channel } => {
                 check_name(name::check_readable(&channel))?;
+                self.check_reach(caller, &channel)?;
                 Ask::Describe(channel.as_ref().into())
             }
             Route::History(wanted) => {
                 check_name(name::check_readable(&wanted.channel))?;
+                self.check_reach(caller, &wanted.channel)?;
                 let (since, before) = (boxed(wanted.since), boxed(wanted.before));
                 let span = Span { since, before, limit: wanted.limit as usize };
                 Ask::History(wanted.channel.as_ref().into(), span)
             }
             Route::Channels { prefix, list } => Ask::Channels {
                 prefix: boxed(prefix).unwrap_or_default(),
-                after: boxed(list.cursor),
+                after: list.cursor.map(Into::into),
                 limit: list.limit as usize,
             },
+            Route::Connections(wanted) => Ask::Connections(Box::new(self.wanted(wanted, caller)?)),
+            Route::Disconnect { connection, reconnect } => {
+                if caller.is_held() {
+                    return Err(self.denied(Denied::Channel, None));
+                }
+                Ask::Disconnect(identity::parse(self.seed, &connection), reconnect)
+            }
             Route::Status => Ask::Status,
             Route::Metrics => Ask::Metrics,
             Route::Live => Ask::Live,
@@ -160,8 +185,6 @@ impl<N: Net> Worker<N> {
             }
             Route::Presence { .. }
             | Route::PublishToUser { .. }
-            | Route::Connections(_)
-            | Route::Disconnect { .. }
             | Route::DisconnectUser { .. }
             | Route::SubscribeUser { .. }
             | Route::UnsubscribeUser { .. }
@@ -170,6 +193,23 @@ impl<N: Net> Worker<N> {
             | Route::Echo
             | Route::Raw(_) => return Err(not_enabled()),
         })
+    }
+
+    /// Which connections are asked for. A key that is held to some channels has to name one.
+    fn wanted(&self, route: Connections<'_>, caller: &Caller) -> Result<Wanted, Refusal> {
+        let Connections { user, channel, queued, list } = route;
+        if let Some(channel) = &channel {
+            check_name(name::check_readable(channel))?;
+            self.check_reach(caller, channel)?;
+        } else if caller.is_held() {
+            return Err(self.denied(Denied::Channel, None));
+        }
+        let after = list.cursor.map(|cursor| {
+            let bad = || Refusal::keeping(400, "bad_request", "cursor is none that was given here");
+            parse_cursor(self.seed, &cursor).ok_or_else(bad)
+        });
+        let (after, limit) = (after.transpose()?, list.limit as usize);
+        Ok(Wanted { user: boxed(user), channel: boxed(channel), queued, after, limit })
     }
 
     fn asset(&self, path: &str) -> Result<Ask, Refusal> {
@@ -223,14 +263,17 @@ impl<N: Net> Worker<N> {
         };
         match body.push(bytes) {
             Ok((used, false)) => {
-                // A body may be long: what is limited is the time without progress.
-                self.set_deadline(slot, self.config.handshake_timeout);
+                let (began, came) = (call.began, body.len());
+                if self.settle_body(slot) {
+                    self.set_progress_deadline(slot, began, came);
+                }
                 used
             }
             Ok((used, true)) => {
                 self.enter(slot, Phase::Exchange, std::time::Duration::ZERO);
                 if let Some(mut call) = self.take_call(slot) {
                     let body = call.body.take().map(BodyReader::take).unwrap_or_default();
+                    call.charge.set(0);
                     self.carry_out(slot, call, body);
                 }
                 used

@@ -4,7 +4,6 @@
 use super::Worker;
 use super::net::Net;
 use crate::conn::entry::{Endpoint, Flags, Phase};
-use crate::conn::inbox::Inbox;
 use crate::limits::{ANSWER_BYTES, OUTPUT_BYTES, READ_BYTES};
 use crate::metrics::Counter;
 use crate::ws::close::{self, CloseFrame};
@@ -21,6 +20,7 @@ impl<N: Net> Worker<N> {
             hot.flags.clear(Flags::READY);
             self.serving = Some(slot);
             self.serve_one(slot);
+            self.settle_input(slot);
             self.serving = None;
             self.send_answers(slot);
         }
@@ -67,6 +67,7 @@ impl<N: Net> Worker<N> {
                 hot.seen = tick;
                 let more = count == READ_BYTES || hot.flags.has(Flags::HANG_UP);
                 self.counters().add(Counter::BytesIn, count as u64);
+                self.take_bytes(slot, count);
                 if let Some(bytes) = input.get_mut(..count) {
                     self.consume(slot, bytes);
                 }
@@ -135,7 +136,7 @@ impl<N: Net> Worker<N> {
 
     /// Keeps bytes for later, before those of any later read.
     pub(super) fn hold(&mut self, slot: u32, bytes: &[u8]) {
-        let inbox = self.table.hot_mut(slot).inbox.get_or_insert_default();
+        let inbox = self.inbox(slot);
         debug_assert!(inbox.held.is_empty(), "what is held is consumed before more is read");
         inbox.held.extend_from_slice(bytes);
     }
@@ -147,6 +148,7 @@ impl<N: Net> Worker<N> {
         let deflate = hot.window_bits() != 0;
         let limits = Limits { max_message_bytes: self.config.max_message_bytes, deflate };
         let mut partial = hot.inbox.as_mut().and_then(|inbox| inbox.partial.take());
+        let fresh = partial.is_none();
         let mut inflate = self.inflate.take().unwrap_or_default();
         let mut reader = Reader::new(bytes, &mut partial, limits, &mut inflate);
         let mut messages = 0;
@@ -176,13 +178,19 @@ impl<N: Net> Worker<N> {
         };
         self.inflate = Some(inflate);
         self.counters().add(Counter::MessagesIn, messages);
-        let hot = self.table.hot_mut(slot);
-        if hot.phase == Phase::Lingering {
-            hot.inbox = None;
+        if self.table.hot(slot).phase == Phase::Lingering {
+            self.table.hot_mut(slot).inbox = None;
         } else if partial.is_some() {
-            hot.inbox.get_or_insert_default().partial = partial;
-        } else if hot.inbox.as_ref().is_some_and(|inbox| inbox.held.is_empty()) {
-            hot.inbox = None;
+            let tick = self.tick();
+            let fresh = fresh || messages > 0;
+            let inbox = self.inbox(slot);
+            inbox.partial = partial;
+            if fresh {
+                (inbox.began, inbox.came) = (tick, 0);
+                self.schedule(slot);
+            } else {
+                inbox.came += length;
+            }
         }
         length - left
     }
@@ -236,19 +244,12 @@ impl<N: Net> Worker<N> {
         if self.answers.is_empty() {
             return;
         }
-        let answers = std::mem::take(&mut self.answers);
+        let mut answers = std::mem::take(&mut self.answers);
         self.send_private(slot, &answers);
+        answers.clear();
+        answers.shrink_to(2 * ANSWER_BYTES);
+        // What was said meanwhile, because these did not fit.
+        answers.append(&mut self.answers);
         self.answers = answers;
-        self.answers.clear();
-        self.answers.shrink_to(2 * ANSWER_BYTES);
-    }
-
-    /// Gives up an inbox that holds nothing.
-    pub(super) fn tidy_inbox(&mut self, slot: u32) {
-        let hot = self.table.hot_mut(slot);
-        let empty = |inbox: &Inbox| inbox.held.is_empty() && inbox.partial.is_none();
-        if hot.inbox.as_deref().is_some_and(empty) {
-            hot.inbox = None;
-        }
     }
 }

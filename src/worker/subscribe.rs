@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::Equivalent;
 
 use super::Worker;
-use super::mail::{Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader};
+use super::mail::{Birth, Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader};
 use super::net::{self, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
@@ -70,6 +70,7 @@ impl<N: Net> Worker<N> {
             reader,
             since,
             request,
+            birth: self.birth(slot, &channel),
             channel,
         };
         self.letter(self.feeds[feed as usize].owner, Mail::Join(Box::new(letter)));
@@ -98,6 +99,7 @@ impl<N: Net> Worker<N> {
             reader: None,
             since: Since::default(),
             request: RequestId::None,
+            birth: Birth::Free,
         };
         self.letter(owner, Mail::Join(Box::new(letter)));
         Some(position)
@@ -249,7 +251,7 @@ impl<N: Net> Worker<N> {
             }
         }
         if let Some(frames) = frames {
-            self.table.hot_mut(slot).outbox.get_or_insert_default().share(frames, 0);
+            self.queue_shared(slot, frames, 0);
         }
         // Also without bytes: it may have to go on with the window, or with another page.
         self.mark_dirty(slot);
@@ -296,8 +298,16 @@ impl<N: Net> Worker<N> {
 
     fn say_join_refused(&mut self, slot: u32, joined: &JoinAnswer, code: Code) {
         self.answered(slot);
-        let fault = Fault::new(code, "the node has as many channels as it may");
-        self.say_error(slot, &joined.request, Some(&joined.channel), &fault, None);
+        let (message, pace_ms) = match code {
+            Code::RateLimited => {
+                self.count_one(Counter::ChannelsLimited);
+                let message = "this connection has brought too many channels into being";
+                (message, Some(self.new_channel_pace_ms()))
+            }
+            _ => ("the node has as many channels as it may", None),
+        };
+        let fault = Fault::new(code, message);
+        self.say_error(slot, &joined.request, Some(&joined.channel), &fault, pace_ms);
     }
 
     /// One request less waits for its answer.

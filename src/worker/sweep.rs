@@ -10,7 +10,7 @@ use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::conn::table::NEVER;
 use crate::http::Refusal;
 use crate::http::reply::{Circumstances, Reply};
-use crate::limits::{DUE_PER_TURN, TICK_MS, UPKEEP_MS};
+use crate::limits::{DUE_PER_TURN, LEAST_BYTES_PER_SECOND, TICK_MS, UPKEEP_MS};
 use crate::metrics::Counter;
 use crate::ws::close::CloseCode;
 use crate::ws::frame::{self, Opcode};
@@ -39,6 +39,15 @@ impl<N: Net> Worker<N> {
     /// The phase that the connection is in must be over in this time; 0 is no limit.
     pub(super) fn set_deadline(&mut self, slot: u32, time: Duration) {
         self.table.cold_mut(slot).deadline = self.later(time);
+        self.schedule(slot);
+    }
+
+    /// A body that began at this tick must come to its end: it has the time of a handshake, and more
+    /// for the bytes that have come.
+    pub(super) fn set_progress_deadline(&mut self, slot: u32, began: u32, came: usize) {
+        let time = ticks(self.config.handshake_timeout);
+        let deadline = if time == 0 { NEVER } else { began.saturating_add(progress(time, came)) };
+        self.table.cold_mut(slot).deadline = deadline;
         self.schedule(slot);
     }
 
@@ -83,6 +92,9 @@ impl<N: Net> Worker<N> {
                 consider(hot.seen, ping);
             }
             consider(cold.opened, idle);
+            if let Some(inbox) = hot.inbox.as_ref().filter(|inbox| inbox.partial.is_some()) {
+                consider(inbox.began, progress(stall, inbox.came));
+            }
             due = due.min(cold.update);
             if hot.flags.has(Flags::THROTTLED) {
                 due = due.min((self.now.mono_ms / TICK_MS) as u32 + 1);
@@ -122,6 +134,7 @@ impl<N: Net> Worker<N> {
 
     fn tend_socket(&mut self, slot: u32, now: u32) {
         self.unthrottle(slot);
+        self.rest(slot);
         let ping = self.ping_period(slot);
         let (hot, cold) = self.table.parts(slot);
         let idle = ticks(self.config.idle_timeout);
@@ -133,6 +146,18 @@ impl<N: Net> Worker<N> {
         // While it is not read, its pongs are not either.
         if hot.flags.any(Flags::PAUSED | Flags::THROTTLED) {
             hot.seen = now;
+            if let Some(inbox) = &mut hot.inbox {
+                inbox.began = now;
+            }
+        }
+        let stall = ticks(self.config.stall_timeout);
+        if let Some(inbox) = hot.inbox.as_ref().filter(|inbox| inbox.partial.is_some())
+            && stall > 0
+            && now >= inbox.began.saturating_add(progress(stall, inbox.came))
+        {
+            self.count_one(Counter::TimedOut);
+            self.fail(slot, CloseCode::SLOW);
+            return;
         }
         if hot.flags.has(Flags::PINGED) && (hot.seen > cold.pinged || pong == 0) {
             hot.flags.clear(Flags::PINGED);
@@ -180,6 +205,15 @@ impl<N: Net> Worker<N> {
         let refusal = Refusal::closing(408, "bad_request", "the request did not arrive in time");
         self.reply(slot, &Reply::refusal(&refusal), Circumstances::default());
     }
+}
+
+/// How many ticks something under way may take of which so many bytes have come; 0 is no limit.
+fn progress(ticks: u32, came: usize) -> u32 {
+    if ticks == 0 {
+        return 0;
+    }
+    let earned = came as u64 * (1000 / TICK_MS) / LEAST_BYTES_PER_SECOND as u64;
+    ticks.saturating_add(u32::try_from(earned).unwrap_or(u32::MAX))
 }
 
 /// A time in ticks, rounded up; 0 stays 0.

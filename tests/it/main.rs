@@ -6,8 +6,11 @@ mod peer; // a client of fanwire.v1 on tungstenite
 mod server; // the program under test
 mod wire; // a client of bytes
 
+mod addresses; // how many connections one address may have
 mod api; // what a backend does over HTTP
+mod bounds; // rates, totals of the node, who dawdles
 mod close; // how connections end: codes, order, last words
+mod connections; // who is connected, and closing one of them
 mod deflate; // permessage-deflate as it is negotiated and spoken
 mod frames; // frames and messages, valid and not
 mod handshake; // what becomes a WebSocket, and what does not

@@ -132,13 +132,28 @@ fn what_is_forbidden_now_ends_and_the_rest_goes_on() {
     }
 }
 
+/// A new key works, and one that is gone does not.
 #[test]
 fn keys_change() {
-    let reloading = Reloading::start("reload-keys", &settings(&[]), &[]);
-    let other = format!("api_keys = [\"{KEY}\", \"other:fedcba9876543210:read\"]\n");
-    assert_eq!(reloading.reload(&other), DONE);
-    let rules = format!("{other}[[rule]]\npattern = \"a\"\nsubscribe = \"anyone\"\n");
-    assert_eq!(reloading.reload(&rules), DONE);
+    let one = settings(&[]);
+    let reloading = Reloading::start("reload-keys", &one, &["--workers", "2"]);
+    let status = || {
+        let line = "Authorization: Bearer fedcba9876543210";
+        let ask = format!("GET /channels HTTP/1.1\r\nHost: localhost\r\n{line}\r\n\r\n");
+        Wire::connect(reloading.server.port).ask(&ask).status
+    };
+    let becomes = |wanted: u16| {
+        let start = Instant::now();
+        while status() != wanted {
+            assert!(start.elapsed() < PATIENCE, "not every worker has the new keys");
+        }
+    };
+    assert_eq!(status(), 401);
+    let two = format!("api_keys = [\"{KEY}\", \"other:fedcba9876543210:read\"]\n");
+    assert_eq!(reloading.reload(&two), DONE);
+    becomes(200);
+    assert_eq!(reloading.reload(&one), DONE);
+    becomes(401);
     let log = stopped(reloading);
     assert!(!log.contains("ERROR"), "{log}");
 }

@@ -52,7 +52,11 @@ pub struct Frame {
 
 impl Wire {
     pub fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
+        Self::on(TcpStream::connect(("127.0.0.1", port)).expect("connect"))
+    }
+
+    /// Speaks over a connection that is there.
+    pub fn on(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(PATIENCE)).expect("read timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("write timeout");
@@ -88,6 +92,11 @@ impl Wire {
     pub fn ask(&mut self, request: &str) -> Response {
         self.send(request);
         self.response()
+    }
+
+    /// Sends a request without a body, with more header lines, each ending in CR LF.
+    pub fn request(&mut self, method: &str, path: &str, lines: &str) -> Response {
+        self.ask(&format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"))
     }
 
     pub fn post(&mut self, path: &str, lines: &str, body: &[u8]) -> Response {

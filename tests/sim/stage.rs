@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use fanwire::addresses::Addresses;
 use fanwire::metrics::{Counter, Stats};
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
@@ -68,9 +69,11 @@ impl Stage {
         (world.faults, world.sabotage) = (plan.faults, plan.sabotage);
         let world = Rc::new(RefCell::new(world));
         let stats = Arc::new(Stats::new(usize::from(count)));
+        let addresses = Arc::new(Addresses::new(plan.seed));
         let workers = (0..count).map(|id| {
             let (config, stats) = (Arc::clone(&plan.config), Arc::clone(&stats));
-            let setup = Setup { id, config, stats, seed: plan.seed };
+            let addresses = Arc::clone(&addresses);
+            let setup = Setup { id, config, stats, addresses, seed: plan.seed };
             Worker::new(setup, FakeNet::new(&world, id))
         });
         let workers = workers.collect();
@@ -288,6 +291,11 @@ impl Stage {
             ("paused reads", Counter::Paused),
             ("turns", Counter::Turns),
             ("letters", Counter::Letters),
+            ("buffers full", Counter::BuffersFull),
+            ("refused for mail", Counter::Crowded),
+            ("new channels refused", Counter::ChannelsLimited),
+            ("messages out of time", Counter::TimedOut),
+            ("floods", Counter::Floods),
             ("stalled connections closed", Counter::Stalled),
         ] {
             tally.add(name, self.stats.sum(counter));

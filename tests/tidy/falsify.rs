@@ -51,6 +51,7 @@ fn purity() {
         assert!(!broken("src/worker/a.rs", breach).contains(&"purity"), "{breach}");
     }
     assert!(broken("src/ws/a.rs", "use std::time::Duration; // not Instant").is_empty());
+    assert!(broken("src/ws/a.rs", "use core::net::IpAddr; // plain data").is_empty());
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::conn::inbox::Inbox;
+use crate::conn::ledger::Ledger;
+use crate::conn::outbox::Outbox;
 
 #[test]
 fn a_slot_is_used_again_by_another_generation() {
@@ -24,8 +26,11 @@ fn nothing_of_the_last_use_is_left() {
     let slot = table.insert();
     let (hot, cold) = table.parts(slot);
     hot.refer(3, 4);
-    hot.inbox = Some(Box::new(Inbox::default()));
-    hot.outbox.get_or_insert_default().push(b"rest");
+    let ledger = Ledger::default();
+    hot.inbox = Some(Box::new(Inbox::new(&ledger)));
+    let mut outbox = Outbox::new(&ledger);
+    outbox.push(b"rest");
+    hot.outbox = Some(Box::new(outbox));
     (hot.pending, hot.rate, cold.deadline, cold.blocked) = (9, 9, 9, 9);
     table.set_due(slot, 1);
     table.remove(slot);

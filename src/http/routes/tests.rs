@@ -1,9 +1,9 @@
 //! Every path of the contract with every method, and every parameter.
 
-use super::{DEFAULT_LIMIT, History, List, Raw, Route, RouteError, route};
+use super::{Connections, DEFAULT_LIMIT, History, List, Raw, Route, RouteError, route};
 use crate::http::head::Method;
 use crate::http::reply::Circumstances;
-use crate::http::target::{Query, Target};
+use crate::http::target::Target;
 
 fn plain(method: Method, target: &str) -> Result<Route<'_>, RouteError> {
     route(method, &Target::parse(target).unwrap(), false)
@@ -68,7 +68,26 @@ fn the_table() {
             "/users/ann/subscriptions/room.7",
             Route::UnsubscribeUser { user: user(), channel: channel() },
         ),
-        (Method::Get, "/connections?user=x", Route::Connections(Query("user=x"))),
+        (
+            Method::Get,
+            "/connections?user=x&channel=a.b&sort=queued&limit=7&cursor=c",
+            Route::Connections(Connections {
+                user: Some("x".into()),
+                channel: Some("a.b".into()),
+                queued: true,
+                list: List { limit: 7, cursor: Some("c".into()) },
+            }),
+        ),
+        (
+            Method::Get,
+            "/connections?sort=id",
+            Route::Connections(Connections {
+                user: None,
+                channel: None,
+                queued: false,
+                list: list(),
+            }),
+        ),
         (
             Method::Delete,
             "/connections/c1?reconnect=true",
@@ -284,6 +303,9 @@ fn bad_parameters() {
         ("/channels/a/history?since=a&before=b", false, "before"),
         ("/channels/a/presence?limit=x", false, "limit"),
         ("/ready?scope=world", false, "scope"),
+        ("/connections?sort=age", false, "sort"),
+        ("/connections?limit=x", false, "limit"),
+        ("/connections?user=a&user=b", false, "user"),
         ("/channels/a?last=-1", true, "last"),
         ("/channels/a?last=x", true, "last"),
         ("/channels/a?mode=newest", true, "mode"),

@@ -1,6 +1,7 @@
 //! Single rules of shards, told as stories. All of them together: the model.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::at;
 use super::model::Tape;
@@ -8,6 +9,7 @@ use crate::hub::channel::Draft;
 use crate::hub::history::{Bounds, PUBLICATION_OVERHEAD};
 use crate::hub::shard::{Published, Refused, Shard, ShardLimits, Since, Span, owner};
 use crate::hub::{ConnectionKey, Delivery, Encoding, FeedKey, Kind, Position, WorkerId};
+use crate::limits::LIST_VISITS;
 
 const FEED: FeedKey = FeedKey { index: 1, generation: 1 };
 
@@ -44,7 +46,7 @@ fn join(shard: &mut Shard, channel: &str, worker: WorkerId, encoding: Encoding, 
 }
 
 fn names(shard: &Shard) -> Vec<String> {
-    shard.list("", None, 100).iter().map(|listed| listed.name.to_string()).collect()
+    shard.list("", None, 100, |_| true).0.iter().map(|listed| listed.name.to_string()).collect()
 }
 
 #[test]
@@ -211,7 +213,7 @@ fn lists_by_prefix_cursor_and_limit() {
         publish(&mut shard, name, 0);
     }
     let list = |prefix: &str, after: Option<&str>, limit| {
-        let listed = shard.list(prefix, after, limit);
+        let listed = shard.list(prefix, after, limit, |_| true).0;
         listed.iter().map(|listed| listed.name.to_string()).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(list("", None, 100), "a b b.1 b.10 b.2 b.3 c");
@@ -222,6 +224,36 @@ fn lists_by_prefix_cursor_and_limit() {
     assert_eq!(list("$", None, 9), "");
     assert_eq!(list("", None, 0), "");
     assert_eq!(list("x", None, 9), "");
+}
+
+/// However many channels there are, one look is bounded, and the looks together see each once.
+#[test]
+fn a_list_of_many_channels_takes_several_looks() {
+    let mut shard = shard(|limits| limits.max_channels = 20_000);
+    let mut names: Vec<String> = (0..10_000).map(|n| format!("many.{n}")).collect();
+    for name in names.iter().map(String::as_str).chain(["$all", "a", "z"]) {
+        publish(&mut shard, name, 0);
+    }
+    names.sort();
+    for (limit, wanted) in [(1000, 7), (1, 9999), (5, 1), (100_000, 3)] {
+        let visited = std::cell::Cell::new(0);
+        let is_wanted = |name: &str| {
+            visited.set(visited.get() + 1);
+            name.trim_start_matches("many.").parse::<u32>().is_ok_and(|n| n % wanted == 0)
+        };
+        let (mut found, mut after, mut looks) = (Vec::new(), None::<Arc<str>>, 0);
+        while looks == 0 || after.is_some() {
+            let (listed, rest) = shard.list("many.", after.as_deref(), limit, is_wanted);
+            assert!(listed.len() <= limit && visited.take() <= LIST_VISITS);
+            found.extend(listed.iter().map(|listed| listed.name.to_string()));
+            (after, looks) = (rest, looks + 1);
+            // Names that come and go elsewhere change nothing.
+            publish(&mut shard, "many", looks);
+        }
+        let expected: Vec<_> = names.iter().filter(|name| is_wanted(name)).cloned().collect();
+        assert_eq!(found, expected);
+        assert!(looks > 9);
+    }
 }
 
 #[test]

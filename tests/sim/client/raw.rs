@@ -57,7 +57,12 @@ impl Raw {
 
     fn hear(&mut self, scene: &mut Scene, item: Item) {
         match item {
-            Item::Opened => self.open = true,
+            Item::Opened => {
+                self.open = true;
+                if let Some(follower) = &mut self.follower {
+                    follower.opened(scene.oracle);
+                }
+            }
             Item::Response(status, _) => {
                 assert!(matches!(status, 408 | 503), "a raw handshake got {status}");
                 scene.oracle.tally.count("handshakes refused");

@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     fn link() -> Link {
-        let mut link = Link::new(Peer::Unix, &mut Random::new(1));
+        let mut link = Link::new(Peer::default(), &mut Random::new(1));
         (link.up, link.down) = (Pipe::new(8, 8), Pipe::new(8, 8));
         link
     }

@@ -249,8 +249,8 @@ impl World {
             return None;
         }
         let id = self.links.len() as LinkId;
-        let port = 1024 + (id % 60_000) as u16;
-        let peer = Peer::Address(([127, 0, 0, 1], port).into());
+        let address = [127, 0, (id >> 8) as u8, id as u8].into();
+        let peer = Peer { address: Some(address), ..Peer::default() };
         self.links.push(Link::new(peer, &mut self.random));
         self.open.push(id);
         self.backlog.push_back(id);

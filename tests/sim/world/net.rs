@@ -170,6 +170,10 @@ impl Net for FakeNet {
         world.post.send(self.worker, to, batch.drain(..));
     }
 
+    fn backlog(&self, of: WorkerId) -> usize {
+        self.world.borrow().post.backlog(of)
+    }
+
     fn collect(&mut self, into: &mut Vec<Mail>) {
         let mut world = self.world.borrow_mut();
         let mut letters = world.post.collect(self.worker);

@@ -71,6 +71,14 @@ impl Post {
         !self.boxes[usize::from(worker)].is_empty()
     }
 
+    /// Bytes of what is on its way to this worker or waits in its box.
+    pub fn backlog(&self, worker: WorkerId) -> usize {
+        let coming = self.under_way.iter().filter(|((_, to), _)| *to == worker);
+        let coming = coming.flat_map(|(_, queue)| queue).map(Mail::weight);
+        let waiting = self.boxes[usize::from(worker)].iter().map(Mail::weight);
+        coming.chain(waiting).sum()
+    }
+
     /// Empties this worker's box.
     pub fn collect(&mut self, worker: WorkerId) -> Vec<Mail> {
         mem::take(&mut self.boxes[usize::from(worker)])

@@ -386,7 +386,7 @@ impl Pair {
     }
 
     fn list(&mut self, after: Option<&str>, limit: usize) {
-        let listed = self.shard.list("room", after, limit);
+        let listed = self.shard.list("room", after, limit, |_| true).0;
         let names: Vec<String> = listed.iter().map(|listed| listed.name.to_string()).collect();
         let later = |name: &&String| after.is_none_or(|after| name.as_str() > after);
         let wanted = self.channels.keys().filter(|name| name.starts_with("room")).filter(later);

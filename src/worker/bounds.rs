@@ -1,0 +1,154 @@
+//! The node's totals at one worker: what connections hold (`max_buffered_bytes`), and what waits in
+//! mailboxes (`max_mail_bytes`). Each worker holds its share of the first by itself, so that the sum
+//! is exact without asking anybody. What does not fit is refused with words, or ends with a Close
+//! or 503; letters that keep the books, Join, Leave and Deliver, are never refused.
+
+use super::Worker;
+use super::net::{Net, WorkerId};
+use crate::client::code::{Code, Fault};
+use crate::conn::entry::{Flags, Phase};
+use crate::conn::outbox::Outbox;
+use crate::http::body::BodyReader;
+use crate::http::reply::{self, Circumstances};
+use crate::hub::Frames;
+use crate::limits::{LAST_WORDS, OVERLOAD_PACE_MS};
+use crate::metrics::Counter;
+use crate::ws::close::CloseCode;
+
+impl<N: Net> Worker<N> {
+    /// Bytes that the connections of this worker may hold.
+    fn buffer_share(&self) -> usize {
+        self.config.max_buffered_bytes / usize::from(self.config.workers.max(1))
+    }
+
+    /// Whether so many bytes more would be too many.
+    fn is_full(&self, more: usize) -> bool {
+        self.ledger.bytes().saturating_add(more) > self.buffer_share()
+    }
+
+    /// What is unfinished of a connection's input after it was served: counted, and too much for
+    /// the worker's share, the end of this connection, which is the one that grew.
+    pub(super) fn settle_input(&mut self, slot: u32) {
+        self.rest(slot);
+        let hot = self.table.hot_mut(slot);
+        let Some(inbox) = &mut hot.inbox else { return };
+        inbox.settle();
+        if inbox.bytes() > 0 && self.is_full(0) {
+            self.overloaded(slot);
+        }
+    }
+
+    /// A request body has grown. Whether that fits.
+    pub(super) fn settle_body(&mut self, slot: u32) -> bool {
+        let session = self.table.cold_mut(slot).session.as_mut();
+        let Some(call) = session.and_then(|session| session.call.as_mut()) else { return true };
+        call.charge.set(call.body.as_ref().map_or(0, BodyReader::memory));
+        if call.charge.bytes() == 0 || !self.is_full(0) {
+            return true;
+        }
+        self.overloaded(slot);
+        false
+    }
+
+    /// This connection would hold more than there is room for.
+    fn overloaded(&mut self, slot: u32) {
+        self.count_one(Counter::BuffersFull);
+        match self.table.hot(slot).phase {
+            Phase::Head | Phase::Body => {
+                let message = "the server holds as much unfinished input as it may";
+                let (code, pace) = (Code::Overloaded.as_str(), Some(OVERLOAD_PACE_MS));
+                let reply = reply::error(code, 503, message, true, pace).closing();
+                self.table.cold_mut(slot).session = None;
+                self.reply(slot, &reply, Circumstances { close: true, ..Default::default() });
+            }
+            _ => self.fail(slot, CloseCode::OVERLOADED),
+        }
+    }
+
+    /// Puts bytes behind what waits for one connection. `whole`: they begin with a frame, or with
+    /// an answer, so that something else may be said instead.
+    pub(super) fn queue(&mut self, slot: u32, bytes: &[u8], whole: bool) {
+        if self.table.hot(slot).flags.has(Flags::OVERFULL) {
+            return;
+        }
+        if bytes.len() > LAST_WORDS && self.is_full(bytes.len()) {
+            return self.has_no_room(slot, whole);
+        }
+        self.outbox(slot).push(bytes);
+        self.wants_sending(slot);
+    }
+
+    /// Puts a page, or the rest of a large frame, behind what waits for one connection.
+    pub(super) fn queue_shared(&mut self, slot: u32, frames: Frames, from: usize) {
+        if self.table.hot(slot).flags.has(Flags::OVERFULL) {
+            return;
+        }
+        if self.ledger.is_news(&frames) && self.is_full(frames.len()) {
+            return self.has_no_room(slot, from == 0);
+        }
+        self.outbox(slot).share(frames, from);
+        self.wants_sending(slot);
+    }
+
+    /// What was to be queued is not. Where something else may be said instead it will be, as soon
+    /// as nobody is in the midst of this connection's affairs; else its end says it.
+    fn has_no_room(&mut self, slot: u32, whole: bool) {
+        self.count_one(Counter::BuffersFull);
+        let hot = self.table.hot_mut(slot);
+        if whole && matches!(hot.phase, Phase::Open | Phase::Opening) {
+            hot.flags.set(Flags::OVERFULL);
+            self.overfull.push(slot);
+        } else {
+            self.mark_dead(slot);
+        }
+    }
+
+    /// Fails the connections for which there was no room.
+    pub(super) fn fail_overfull(&mut self) {
+        while let Some(slot) = self.overfull.pop() {
+            let Some(hot) = self.table.occupied(slot) else { continue };
+            hot.flags.clear(Flags::OVERFULL);
+            if matches!(hot.phase, Phase::Open | Phase::Opening) {
+                hot.phase = Phase::Open;
+                self.fail(slot, CloseCode::OVERLOADED);
+            }
+        }
+    }
+
+    fn wants_sending(&mut self, slot: u32) {
+        if !self.table.hot(slot).flags.has(Flags::BLOCKED) {
+            self.mark_dirty(slot);
+        }
+    }
+
+    fn outbox(&mut self, slot: u32) -> &mut Outbox {
+        let ledger = &self.ledger;
+        let outbox = &mut self.table.hot_mut(slot).outbox;
+        outbox.get_or_insert_with(|| Box::new(Outbox::new(ledger)))
+    }
+
+    /// Looks, once a turn, at what waits for each worker. Letters of this turn are added as they
+    /// are written.
+    pub(super) fn see_backlogs(&mut self) {
+        for (worker, backlog) in self.backlogs.iter_mut().enumerate() {
+            *backlog = self.net.backlog(worker as WorkerId);
+        }
+    }
+
+    /// Whether a worker has so much mail that no requests shall be added.
+    pub(super) fn is_crowded(&self, worker: WorkerId) -> bool {
+        self.backlogs[usize::from(worker)] > self.config.max_mail_bytes
+    }
+
+    /// Whether any worker is, so that a publication might add to its burden.
+    pub(super) fn is_any_crowded(&self) -> bool {
+        let max = self.config.max_mail_bytes;
+        self.backlogs.iter().any(|&backlog| backlog > max)
+    }
+
+    /// The words for a request that was not added.
+    pub(super) fn crowded(&self) -> Fault {
+        self.count_one(Counter::Crowded);
+        Fault::new(Code::Overloaded, "the node is behind with its mail; nothing was done")
+    }
+}

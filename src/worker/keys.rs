@@ -1,0 +1,106 @@
+//! Who may ask the HTTP API for what: which route wants which scope, who asks, and how a refusal is
+//! worded. The decision itself is `policy::authorize`.
+
+use super::Worker;
+use super::net::Net;
+use crate::http::Refusal;
+use crate::http::head::Head;
+use crate::http::routes::Route;
+use crate::metrics::Counter;
+use crate::policy::authorize::{self, Caller, Denied};
+use crate::policy::key::Scope;
+
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    /// Nothing: whatever credentials came are not looked at.
+    Nothing,
+    /// Nothing, but who has a key is told more.
+    Perhaps,
+    /// A key with this scope.
+    Scope(Scope),
+}
+
+fn wants(route: &Route<'_>) -> Wants {
+    match route {
+        Route::Status => Wants::Perhaps,
+        Route::Broadcast
+        | Route::Publish { .. }
+        | Route::PublishBatch
+        | Route::PublishToUser { .. } => Wants::Scope(Scope::Publish),
+        Route::Channels { .. }
+        | Route::Describe { .. }
+        | Route::History(_)
+        | Route::Presence { .. }
+        | Route::Connections(_) => Wants::Scope(Scope::Read),
+        Route::Disconnect { .. }
+        | Route::DisconnectUser { .. }
+        | Route::SubscribeUser { .. }
+        | Route::UnsubscribeUser { .. }
+        | Route::Revoke => Wants::Scope(Scope::Admin),
+        Route::Metrics => Wants::Scope(Scope::Metrics),
+        Route::Live
+        | Route::Ready { .. }
+        | Route::Home
+        | Route::Demo { .. }
+        | Route::ClientScript
+        | Route::ApiDescription
+        | Route::Socket { .. }
+        | Route::Echo
+        | Route::Raw(_) => Wants::Nothing,
+    }
+}
+
+impl<N: Net> Worker<N> {
+    /// Who asks, if that one may ask for this at all. Which channels it may touch is looked at
+    /// where channels are. A refusal here closes when a body is to come: it is not read.
+    pub(super) fn caller(&self, head: &Head<'_>, route: &Route<'_>) -> Result<Caller, Refusal> {
+        let wants = wants(route);
+        if wants == Wants::Nothing || self.policy.is_open() {
+            return Ok(Caller::stranger(&self.policy));
+        }
+        let found = match head.value("Authorization")? {
+            None => Ok(Caller::stranger(&self.policy)),
+            Some(value) => authorize::bearer(value)
+                .ok_or(Denied::BadKey)
+                .and_then(|secret| Caller::with_secret(&self.policy, secret)),
+        };
+        let checked = found.and_then(|caller| match wants {
+            Wants::Scope(scope) => caller.check(scope).map(|()| caller),
+            Wants::Nothing | Wants::Perhaps => Ok(caller),
+        });
+        checked.map_err(|denied| self.denied(denied, None))
+    }
+
+    /// Refuses a channel that the caller's key is not for.
+    pub(super) fn check_reach(&self, caller: &Caller, channel: &str) -> Result<(), Refusal> {
+        if caller.reaches(channel) {
+            return Ok(());
+        }
+        Err(self.denied(Denied::Channel, Some(channel)))
+    }
+
+    /// The refusal, counted.
+    pub(super) fn denied(&self, denied: Denied, channel: Option<&str>) -> Refusal {
+        let (counter, status, code) = match denied {
+            Denied::NoKey | Denied::BadKey => (Counter::Unauthorized, 401, "unauthorized"),
+            Denied::Scope(_) | Denied::Channel => (Counter::Forbidden, 403, "forbidden"),
+        };
+        self.count_one(counter);
+        let refusal = Refusal::keeping(status, code, wording(denied, channel));
+        if denied == Denied::BadKey { refusal.challenge("invalid_token") } else { refusal }
+    }
+}
+
+/// What a refusal says to people.
+pub(super) fn wording(denied: Denied, channel: Option<&str>) -> String {
+    match (denied, channel) {
+        (Denied::NoKey, _) => {
+            "this needs an API key: send Authorization: Bearer and its secret".into()
+        }
+        (Denied::BadKey, _) => "Authorization is not Bearer and the secret of an API key".into(),
+        (Denied::Scope(scope), _) => format!("this API key lacks the scope {}", scope.as_str()),
+        (Denied::Channel, Some(channel)) => format!("this API key is not for channel {channel}"),
+        (Denied::Channel, None) => "this API key is held to some channels".into(),
+    }
+}
