@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use fanwire::addresses::Addresses;
 use fanwire::metrics::{Counter, Stats};
+use fanwire::policy::Policy;
+use fanwire::policy::pattern::Pattern;
+use fanwire::policy::rule::{Rule, Who};
+use fanwire::worker::mail::Mail;
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
 
@@ -57,6 +61,8 @@ struct Stage {
     oracle: Oracle,
     channels: Vec<String>,
     stats: Arc<Stats>,
+    /// The rules that every worker has, or will have.
+    policy: Arc<Policy>,
     window_bytes: usize,
     fat: bool,
     step: u64,
@@ -91,17 +97,23 @@ impl Stage {
         }
         let channels = plan.channels.clone();
         let (window_bytes, fat) = (plan.config.window_bytes, plan.fat);
-        Self { world, workers, clients, oracle, channels, stats, window_bytes, fat, step: 0 }
+        let policy = Arc::clone(&plan.config.policy);
+        let step = 0;
+        Self { world, workers, clients, oracle, channels, stats, policy, window_bytes, fat, step }
     }
 
     /// Everything at once, until the steps are over.
     fn perform(&mut self, plan: &Plan) {
         while self.step < plan.steps {
             self.step += 1;
-            let (choice, leap) = {
+            let (choice, leap, reload) = {
                 let random = &mut self.world.borrow_mut().random;
-                (random.below(100), random.chance(plan.leaps))
+                let reload = plan.reloads > 0 && random.chance(plan.reloads);
+                (random.below(100), random.chance(plan.leaps), reload)
             };
+            if reload {
+                self.reload();
+            }
             match choice {
                 0..35 => self.turn_any(),
                 35..65 => self.carry_any(),
@@ -118,6 +130,24 @@ impl Stage {
                 world.pass(ms);
             }
         }
+    }
+
+    /// Other rules: each channel may be for hearing, for publishing, for both or for nobody.
+    fn reload(&mut self) {
+        let mut world = self.world.borrow_mut();
+        let mut who = |likely| match world.random.chance(likely) {
+            true => Who::Anyone,
+            false => Who::Backend,
+        };
+        let rule = |channel: &String| {
+            let pattern = Pattern::parse(channel).expect("a channel");
+            let (subscribe, publish) = (who(700), who(900));
+            Arc::new(Rule { pattern, subscribe, publish, ..Rule::clone(&self.policy.fallback) })
+        };
+        let rules = self.channels.iter().map(rule).collect();
+        self.policy = Arc::new(Policy { rules, ..Policy::clone(&self.policy) });
+        world.post_to_all(|| Mail::Policy(Arc::clone(&self.policy)));
+        world.tally.count("reloads");
     }
 
     fn turn_any(&mut self) {
@@ -252,6 +282,9 @@ impl Stage {
         for (at, worker) in self.workers.iter().enumerate() {
             let audit = worker.audit();
             let here = at as WorkerId;
+            for (channel, _, _) in &audit.joined {
+                assert!(self.policy.may_hear(channel), "{channel} is heard although forbidden");
+            }
             joined.extend(audit.joined.into_iter().map(|(name, e, n)| (here, name, e, n)));
             counted.extend(audit.counted);
         }
@@ -290,6 +323,8 @@ impl Stage {
             ("pulls", Counter::Pulls),
             ("paused reads", Counter::Paused),
             ("turns", Counter::Turns),
+            ("requests forbidden", Counter::RuleForbids),
+            ("subscriptions ended", Counter::Ended),
             ("letters", Counter::Letters),
             ("buffers full", Counter::BuffersFull),
             ("refused for mail", Counter::Crowded),

@@ -177,6 +177,7 @@ fn close_code(code: u16, rude: bool) -> &'static str {
         4001 => "closed: slow",
         4002 => "closed: no pong",
         4006 => "closed: lost (raw)",
+        4403 => "closed: forbidden (raw)",
         code => panic!("closed with {code}"),
     }
 }

@@ -15,6 +15,7 @@ use std::mem;
 use std::time::Duration;
 
 use fanwire::hub::Publication;
+use fanwire::worker::mail::Mail;
 use fanwire::worker::net::{Event, Fault, Now, Peer, Token, WorkerId};
 
 use self::link::{Link, Read};
@@ -211,6 +212,13 @@ impl World {
             self.stations[usize::from(to)].placed.push((socket, peer));
         }
         moved
+    }
+
+    /// Posts a letter to every worker, from outside of them.
+    pub fn post_to_all(&mut self, letter: impl Fn() -> Mail) {
+        for worker in 0..self.stations.len() {
+            self.post.send_from_outside(worker as WorkerId, letter());
+        }
     }
 
     /// Moves bytes of one connection, each way. False when nothing can move.
