@@ -80,7 +80,7 @@ fn check_says_ok_or_what_is_wrong() {
     assert!(err.starts_with("error: config: /nowhere: No such file"), "{err}");
     let (code, out, _) = check(&["--help"]);
     assert_eq!(code, Some(0));
-    assert!(out.contains("--config <FILE>") && out.contains("check:"), "{out}");
+    assert!(out.contains("--config <FILE>") && out.contains("check"), "{out}");
 }
 
 /// An address that is taken is named.
