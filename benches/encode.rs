@@ -83,7 +83,7 @@ fn append_and_pass(c: &mut Criterion) {
                 let position = Position { epoch: Epoch(1), index };
                 let key = FeedKey { index: 0, generation: 1 };
                 let frames = Arc::clone(&frames);
-                let delivery = Delivery { feed: key, position, frames, skip: None };
+                let delivery = Delivery { feed: key, position, frames, skip: None, accepted_us: 0 };
                 feed.append(&delivery, None, 256 << 10, &mut spare);
                 while let Some(at) = feed.visit() {
                     let Run::Frames(bytes) = feed.run(at) else { continue };

@@ -11,6 +11,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
+use crate::attempts::Attempts;
+
 const SHARD_BITS: u32 = 4;
 const SHARDS: usize = 1 << SHARD_BITS;
 
@@ -23,6 +25,7 @@ pub struct AddressId(NonZeroU32);
 pub struct Addresses {
     shards: [Mutex<Shard>; SHARDS],
     hasher: FixedState,
+    attempts: Attempts,
 }
 
 #[derive(Debug)]
@@ -45,7 +48,12 @@ impl Addresses {
             let places = HashMap::with_hasher(hasher.clone());
             Mutex::new(Shard { entries: Slab::new(), places })
         };
-        Self { shards: std::array::from_fn(shard), hasher }
+        Self { shards: std::array::from_fn(shard), hasher, attempts: Attempts::new(seed) }
+    }
+
+    /// How their API keys have done.
+    pub fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     /// Counts one more connection of this address. `None` when it has `limit` already.

@@ -21,7 +21,8 @@ impl Clock {
     /// while that stands before 1970.
     pub fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { mono_ms: self.started.elapsed().as_millis() as u64, wall_ms: wall.as_millis() as u64 }
+        let mono_us = self.started.elapsed().as_micros() as u64;
+        Now { mono_ms: mono_us / 1000, mono_us, wall_ms: wall.as_millis() as u64 }
     }
 }
 

@@ -6,6 +6,7 @@
 //! `policy`) is pure: no sockets, clock, threads or randomness. ARCHITECTURE.md is the map.
 
 pub mod addresses;
+pub mod attempts;
 pub mod chunks;
 pub mod client;
 pub mod clock;

@@ -80,6 +80,14 @@ pub const MAX_KEY: usize = 64;
 pub const MAX_TOKEN: usize = 16 << 10;
 /// Bytes of an API key's secret; nothing longer is looked at.
 pub const MAX_SECRET: usize = 256;
+/// API keys that do not exist, from one address at once; then 429.
+pub const KEY_FAILURES: u64 = 10;
+/// Time in which one of them is forgiven, in milliseconds.
+pub const KEY_FAILURE_PACE_MS: u64 = 5_000;
+/// How long an address that had a good API key is heard though others there fail, in milliseconds.
+pub const KEY_TRUST_MS: u64 = 3_600_000;
+/// Addresses whose failures are remembered, and those with good keys.
+pub const KEY_ADDRESSES: usize = 4096;
 /// Channels that one `subscribe` may name.
 pub const MAX_WISHES: usize = 1000;
 /// Names, or connections, that a list looks at before others have their turn.
@@ -92,14 +100,6 @@ pub const MAX_LIST_LIMIT: u32 = 1000;
 pub const RATES: std::ops::RangeInclusive<f64> = 0.1..=50.0;
 /// Messages that a client may send at once beside one `subscribe` for each subscription.
 pub const BURST_MARGIN: usize = 32;
-/// Bytes of the settings file, and of a file with a secret.
-pub const MAX_SETTINGS_BYTES: u64 = 1 << 20;
-/// Rules: each may be looked at for each request of a client.
-pub const MAX_RULES: usize = 1000;
-/// Keys of the API: each is looked at for each request with a key.
-pub const MAX_API_KEYS: usize = 1000;
-/// Shortest secret of an API key.
-pub const MIN_SECRET: usize = 16;
 /// Bursts refused without a pause; then 4004.
 pub const FLOOD_BURSTS: u32 = 10;
 /// Channels that a connection may bring into being at once.
@@ -112,6 +112,14 @@ pub const LEAST_BYTES_PER_SECOND: usize = 4 << 10;
 pub const LAST_WORDS: usize = 256;
 /// When to try again after a total of the node was reached, in milliseconds.
 pub const OVERLOAD_PACE_MS: u64 = 1000;
+/// Bytes of the settings file, and of a file with a secret.
+pub const MAX_SETTINGS_BYTES: u64 = 1 << 20;
+/// Rules: each may be looked at for each request of a client.
+pub const MAX_RULES: usize = 1000;
+/// Keys of the API: each is looked at for each request with a key.
+pub const MAX_API_KEYS: usize = 1000;
+/// Shortest secret of an API key.
+pub const MIN_SECRET: usize = 16;
 /// Longest duration of any setting, in milliseconds: due ticks are counted in 32 bits.
 pub const MAX_DURATION_MS: u64 = u32::MAX as u64 / 2;
 /// Feeds and subscriptions that are looked at in one turn because the rules have changed.

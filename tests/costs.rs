@@ -58,7 +58,7 @@ impl Net for World {
     type Socket = NonZeroU32;
 
     fn now(&mut self) -> Now {
-        Now { mono_ms: 1000, wall_ms: 1_790_000_000_000 }
+        Now { mono_ms: 1000, mono_us: 1_000_000, wall_ms: 1_790_000_000_000 }
     }
 
     fn poll(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) {

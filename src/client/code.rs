@@ -81,6 +81,11 @@ impl Code {
         Self::Internal,
     ];
 
+    /// The code with this word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == word)
+    }
+
     /// The word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use crate::chunks::Chunks;
 use crate::hub::{Delivery, Encoding, Epoch, Position, WorkerId};
 
+pub mod flight;
 pub mod subscription;
 #[cfg(test)]
 mod tests;
 pub mod window;
 
+use flight::Flight;
 use subscription::{State, Subscription};
 use window::{NOWHERE, Run, Spare, Window};
 
@@ -31,6 +33,8 @@ pub struct Feed {
     pub generation: u32,
     /// Whether it waits in the worker's round of hot feeds.
     pub hot: bool,
+    /// The publication whose time is being taken.
+    pub flight: Flight,
     epoch: Epoch,
     /// Index of the latest publication; `None` until the first page, and after a reset.
     end: Option<u64>,
@@ -74,6 +78,7 @@ impl Feed {
             encoding,
             generation,
             hot: false,
+            flight: Flight::default(),
             epoch: Epoch(0),
             end: None,
             window: Window::default(),
@@ -134,6 +139,7 @@ impl Feed {
             self.skip(at, index, spare);
         }
         self.left = self.subscriptions.len();
+        self.flight.begin(delivery.accepted_us, self.left);
         Appended::Hot
     }
 

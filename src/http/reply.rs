@@ -56,6 +56,8 @@ pub struct Reply<'a> {
     pub status: u16,
     /// Whether the connection ends after it.
     pub close: bool,
+    /// The word for programs, where it is an error.
+    pub code: Option<&'static str>,
     content: Content,
     body: Cow<'a, [u8]>,
     fields: Vec<(&'static str, Cow<'a, str>)>,
@@ -66,7 +68,7 @@ impl<'a> Reply<'a> {
     /// An answer with a body.
     pub fn new(status: u16, content: Content, body: impl Into<Cow<'a, [u8]>>) -> Self {
         let body = body.into();
-        Self { status, close: false, content, body, fields: Vec::new(), upgrade: false }
+        Self { status, close: false, code: None, content, body, fields: Vec::new(), upgrade: false }
     }
 
     /// A JSON answer from its text.
@@ -177,7 +179,7 @@ impl Reply<'static> {
 /// An error as the contract has it: `{"error": {code, message, temporary, retry_after_ms?}}`, with
 /// `Retry-After` where there is a pace and `WWW-Authenticate` on 401.
 pub fn error(
-    code: &str,
+    code: &'static str,
     status: u16,
     message: &str,
     temporary: bool,
@@ -185,7 +187,8 @@ pub fn error(
 ) -> Reply<'static> {
     let error = ErrorBody { error: ErrorDetail { code, message, temporary, retry_after_ms } };
     // Strings, a flag and a number always serialize.
-    let reply = Reply::json(status, serde_json::to_vec(&error).unwrap_or_default());
+    let mut reply = Reply::json(status, serde_json::to_vec(&error).unwrap_or_default());
+    reply.code = Some(code);
     let reply = match retry_after_ms {
         Some(pace_ms) => reply.retry_after_ms(pace_ms),
         None => reply,

@@ -105,7 +105,8 @@ impl Channel {
             let encoding = interest.encoding;
             let frames = scratch.frames(encoding, &self.name, &publication, framer);
             let skip = skip.filter(|connection| connection.worker == interest.worker);
-            let delivery = Delivery { feed: interest.feed, position, frames, skip };
+            let delivery =
+                Delivery { feed: interest.feed, position, frames, skip, accepted_us: now.mono_us };
             deliveries.push((interest.worker, delivery));
         }
         self.history.push(Arc::clone(&publication), now.mono_ms, bounds);

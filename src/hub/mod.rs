@@ -25,6 +25,8 @@ pub type WorkerId = u16;
 pub struct Now {
     /// Milliseconds since the worker's node started; never falls.
     pub mono_ms: u64,
+    /// The same in microseconds, to measure with; nothing is decided by it.
+    pub mono_us: u64,
     /// Milliseconds since the Unix epoch; may jump.
     pub wall_ms: u64,
 }
@@ -182,6 +184,8 @@ pub struct Delivery {
     pub frames: Frames,
     /// The connection that shall not get it live.
     pub skip: Option<ConnectionKey>,
+    /// When its owner accepted it, by `Now::mono_us`.
+    pub accepted_us: u64,
 }
 
 /// Why positions will not come.
@@ -196,6 +200,9 @@ pub enum GapReason {
 }
 
 impl GapReason {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Slow, Self::Evicted, Self::Epoch];
+
     /// The word of the contract.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -18,6 +18,10 @@ use super::{
     Delivery, Encoding, Epoch, FeedKey, Framer, GapReason, Now, Position, Publication, WorkerId,
 };
 
+/// What the names of the channels begin with that probes go through. They are few and short-lived,
+/// beyond `max_channels`, and nobody sees them.
+pub const PROBE: &str = "$probe.";
+
 /// Which shard owns a channel. `seed` is the node's, so that strangers cannot aim at one worker.
 pub fn owner(channel: &str, seed: u64, workers: u16) -> WorkerId {
     use std::hash::{BuildHasher as _, Hasher as _};
@@ -135,6 +139,8 @@ pub struct Shard {
     keys: Keys,
     pages: Pages,
     scratch: Scratch,
+    /// Channels of probes.
+    probes: usize,
     next_epoch: u64,
     history_bytes: usize,
 }
@@ -155,6 +161,7 @@ impl Shard {
             keys,
             pages: Pages::default(),
             scratch: Scratch::default(),
+            probes: 0,
             next_epoch: seed >> 20,
             history_bytes: 0,
         }
@@ -329,7 +336,7 @@ impl Shard {
 
     /// Number of channels.
     pub fn len(&self) -> usize {
-        self.channels.len()
+        self.channels.len() - self.probes
     }
 
     /// Whether there are no channels.
@@ -355,7 +362,9 @@ impl Shard {
         if let Some(&at) = self.names.get(name) {
             return Ok(at);
         }
-        if self.channels.len() >= self.limits.max_channels {
+        if name.starts_with(PROBE) {
+            self.probes += 1;
+        } else if self.len() >= self.limits.max_channels {
             let &(_, oldest) = self.idle.first().ok_or(Refused::TooManyChannels)?;
             self.forget(oldest);
         }
@@ -367,6 +376,15 @@ impl Shard {
         self.names.insert(name, at);
         self.idle.insert((now.mono_ms, at));
         Ok(at)
+    }
+
+    /// Forgets the channel of a probe that is over.
+    pub fn forget_probe(&mut self, name: &str) {
+        debug_assert!(name.starts_with(PROBE));
+        let at = self.names.get(name).copied();
+        if let Some(at) = at.filter(|&at| self.channels[at].interests.is_empty()) {
+            self.forget(at);
+        }
     }
 
     fn touch(&mut self, at: usize, now: Now) {
@@ -393,6 +411,7 @@ impl Shard {
         debug_assert!(channel.interests.is_empty(), "only idle channels are forgotten");
         self.names.remove(&channel.name);
         self.order.remove(&channel.name);
+        self.probes -= usize::from(channel.name.starts_with(PROBE));
         self.history_bytes -= channel.history.bytes();
     }
 

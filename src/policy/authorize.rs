@@ -1,6 +1,6 @@
 //! Who asks the HTTP API, and what that one may: credentials to a key, a key to yes or no. Pure:
 //! how refusals are worded and which route wants which scope is the business of `worker::keys`;
-//! how often an address may fail is `worker::attempts`.
+//! how often an address may fail is `attempts`.
 
 use std::sync::Arc;
 

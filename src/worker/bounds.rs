@@ -12,7 +12,7 @@ use crate::http::body::BodyReader;
 use crate::http::reply::{self, Circumstances};
 use crate::hub::Frames;
 use crate::limits::{LAST_WORDS, OVERLOAD_PACE_MS};
-use crate::metrics::Counter;
+use crate::metrics::{End, Limit};
 use crate::ws::close::CloseCode;
 
 impl<N: Net> Worker<N> {
@@ -52,7 +52,7 @@ impl<N: Net> Worker<N> {
 
     /// This connection would hold more than there is room for.
     fn overloaded(&mut self, slot: u32) {
-        self.count_one(Counter::BuffersFull);
+        self.limited(Limit::BufferedBytes);
         match self.table.hot(slot).phase {
             Phase::Head | Phase::Body => {
                 let message = "the server holds as much unfinished input as it may";
@@ -93,13 +93,13 @@ impl<N: Net> Worker<N> {
     /// What was to be queued is not. Where something else may be said instead it will be, as soon
     /// as nobody is in the midst of this connection's affairs; else its end says it.
     fn has_no_room(&mut self, slot: u32, whole: bool) {
-        self.count_one(Counter::BuffersFull);
+        self.limited(Limit::BufferedBytes);
         let hot = self.table.hot_mut(slot);
         if whole && matches!(hot.phase, Phase::Open | Phase::Opening) {
             hot.flags.set(Flags::OVERFULL);
             self.overfull.push(slot);
         } else {
-            self.mark_dead(slot);
+            self.mark_dead(slot, End::Overfull);
         }
     }
 
@@ -148,7 +148,7 @@ impl<N: Net> Worker<N> {
 
     /// The words for a request that was not added.
     pub(super) fn crowded(&self) -> Fault {
-        self.count_one(Counter::Crowded);
+        self.limited(Limit::MailBytes);
         Fault::new(Code::Overloaded, "the node is behind with its mail; nothing was done")
     }
 }

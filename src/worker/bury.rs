@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Worker;
 use super::net::Net;
 use crate::conn::entry::{Flags, Phase};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, End};
 use crate::ws::close::{self, CloseCode};
 
 impl<N: Net> Worker<N> {
@@ -33,6 +33,7 @@ impl<N: Net> Worker<N> {
     }
 
     fn say_close(&mut self, slot: u32, code: CloseCode) {
+        self.counters().closes(code);
         let mut frame = Vec::new();
         close::encode_word(&mut frame, code, None);
         self.say(slot, &frame);
@@ -66,7 +67,7 @@ impl<N: Net> Worker<N> {
             self.net.shutdown(socket);
         }
         if hot.flags.has(Flags::ENDED) {
-            self.mark_dead(slot);
+            self.mark_dead(slot, End::Closed);
         }
         self.set_deadline(slot, self.config.close_timeout);
     }
@@ -80,7 +81,10 @@ impl<N: Net> Worker<N> {
             Phase::Lingering if !hot.flags.has(Flags::SHUT) => {}
             // Half-closed clients of HTTP get what they have asked for.
             Phase::Head | Phase::Body if waits => self.linger(slot),
-            _ => self.mark_dead(slot),
+            Phase::Lingering | Phase::Closing => self.mark_dead(slot, End::Closed),
+            // A kept connection without a request just ends.
+            Phase::Head if !hot.flags.has(Flags::BEGUN) => self.mark_dead(slot, End::Closed),
+            _ => self.mark_dead(slot, End::Lost),
         }
     }
 
@@ -108,6 +112,7 @@ impl<N: Net> Worker<N> {
             self.end_handshake(slot);
             self.enter(slot, Phase::Lingering, Duration::ZERO);
             self.leave_address(slot);
+            self.blocked -= usize::from(self.table.hot(slot).flags.has(Flags::BLOCKED));
             if let Some(socket) = self.table.remove(slot) {
                 self.net.close(socket);
             }

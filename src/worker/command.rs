@@ -15,7 +15,7 @@ use crate::hub::channel::Draft;
 use crate::hub::encode::ALL;
 use crate::hub::shard::{Since, Span};
 use crate::limits::OVERLOAD_PACE_MS;
-use crate::metrics::Counter;
+use crate::metrics::{Limit, Over};
 use crate::ws::MessageKind;
 use crate::ws::close::CloseCode;
 
@@ -161,6 +161,7 @@ impl<N: Net> Worker<N> {
         let others =
             self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL, encoding));
         if others >= self.config.max_subscriptions && channel != ALL {
+            self.limited(Limit::Subscriptions);
             let message = "this connection has all the subscriptions that it may have";
             let fault = Fault::new(Code::TooManySubscriptions, message);
             return self.refuse_in_order(slot, id, Some(channel), fault, None);
@@ -187,7 +188,6 @@ impl<N: Net> Worker<N> {
         let Some(reference) = hot.references().next() else { return };
         let channel = Arc::clone(&self.feeds[reference.feed as usize].channel);
         if !self.policy.may_publish(&channel) {
-            self.count_one(Counter::RuleForbids);
             return self.close(slot, CloseCode::FORBIDDEN);
         }
         let skip = hot.flags.has(Flags::NOT_SELF).then_some(self.key(slot));
@@ -201,7 +201,7 @@ impl<N: Net> Worker<N> {
         let name = Arc::clone(&channel);
         if self.is_crowded(self.owner(&name)) {
             // There are no words here, and it must not get lost in silence.
-            self.count_one(Counter::Crowded);
+            self.limited(Limit::MailBytes);
             return self.fail(slot, CloseCode::OVERLOADED);
         }
         let birth = self.birth(slot, &name);
@@ -263,7 +263,6 @@ impl<N: Net> Worker<N> {
 
     /// Refuses what the channel's rule does not allow.
     fn forbid(&mut self, slot: u32, id: RequestId, channel: &str, deed: &str) {
-        self.count_one(Counter::RuleForbids);
         let message = format!("channel: the rules here do not let you {deed}");
         self.refuse_in_order(slot, id, Some(channel), Fault::new(Code::Forbidden, message), None);
     }
@@ -302,7 +301,7 @@ impl<N: Net> Worker<N> {
         fault: &Fault,
         pace_ms: Option<u64>,
     ) {
-        self.count_one(Counter::Errors);
+        self.counters().refuses(Over::WebSocket, fault.code);
         let wall_ms = self.now.wall_ms;
         self.say_text(slot, |out| answer::error(out, id, channel, fault, pace_ms, wall_ms));
     }

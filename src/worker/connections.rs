@@ -15,7 +15,6 @@ use crate::conn::entry::{Endpoint, Phase};
 use crate::conn::wanted::{Rank, Wanted};
 use crate::hub::ConnectionKey;
 use crate::limits::{LIST_VISITS, TICK_MS};
-use crate::metrics::Counter;
 use crate::ws::close::CloseCode;
 
 /// A list in the making.
@@ -184,7 +183,6 @@ impl<N: Net> Worker<N> {
         let is_socket = |phase| matches!(phase, Phase::Opening | Phase::Open);
         let found = self.table.same(slot, generation).is_some_and(|hot| is_socket(hot.phase));
         if found {
-            self.count_one(Counter::Disconnected);
             self.close(slot, if reconnect { CloseCode::MOVED } else { CloseCode::DISCONNECTED });
         }
         let to = ticket.connection.worker;

@@ -8,16 +8,16 @@ use super::mail::{
     Answer, Birth, Content, History, Join, JoinAnswer, Leave, List, Mail, PageLetter, Publish,
     Pull, Requester, Ticket,
 };
-use super::net::Net;
+use super::net::{Fault as Planted, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::conn::entry::{Flags, Phase};
 use crate::feed::Appended;
-use crate::hub::shard::{Joined, Refused};
+use crate::hub::shard::{Joined, PROBE, Refused};
 use crate::hub::{ConnectionKey, Delivery, encode};
 use crate::limits::{HISTORY_ANSWER_BYTES, OVERLOAD_PACE_MS};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, Limit};
 use crate::ws::close::CloseCode;
 
 impl<N: Net> Worker<N> {
@@ -55,7 +55,7 @@ impl<N: Net> Worker<N> {
             Mail::Census(census) if !is_due => self.later.push_back(Mail::Census(census)),
             Mail::Census(census) => self.visit(census),
             Mail::Disconnect(letter) => self.disconnect(*letter),
-            Mail::Probe(ticket) => self.answer(ticket, None, Content::Probed),
+            Mail::Probe(ticket) => self.begin_probe(ticket),
             Mail::Return(answer) => {
                 self.letter(answer.ticket.connection.worker, Mail::Answer(answer));
             }
@@ -97,6 +97,10 @@ impl<N: Net> Worker<N> {
                 (Ok(page), JoinAnswer { request, position, recovered, missed, channel, encoding })
             }
             Err(refused) => {
+                self.limited(match refused {
+                    Code::RateLimited => Limit::NewChannels,
+                    _ => Limit::Channels,
+                });
                 let (position, recovered, missed) = (None, false, None);
                 let nothing =
                     JoinAnswer { request, position, recovered, missed, channel, encoding };
@@ -109,6 +113,9 @@ impl<N: Net> Worker<N> {
 
     fn owner_leave(&mut self, leave: &Leave) {
         self.shard.leave(&leave.channel, leave.from, leave.encoding, self.now);
+        if leave.channel.starts_with(PROBE) {
+            self.shard.forget_probe(&leave.channel);
+        }
     }
 
     fn owner_pull(&mut self, pull: Pull) {
@@ -143,13 +150,17 @@ impl<N: Net> Worker<N> {
         self.note_birth(birth, births, ticket.connection);
         let content = match outcome {
             Ok((published, publication)) => {
-                if let Some(publication) = publication {
+                let probe = matches!(ticket.request, Requester::Probe);
+                if let Some(publication) = publication.filter(|_| !probe) {
                     self.count_one(Counter::Publications);
                     self.net.admitted(&channel, &publication);
                 }
                 Content::Published(published)
             }
             Err(refused) => {
+                self.limited(match refused {
+                    Refused::TooManyChannels => Limit::Channels,
+                });
                 let message = "the node has as many channels as it may";
                 Content::Refused(Fault::new(code(refused), message), None)
             }
@@ -160,7 +171,7 @@ impl<N: Net> Worker<N> {
     /// Why a publication is refused before it has a position.
     fn not_admitted(&self, birth: Birth, channel: &str) -> Option<(Fault, u64)> {
         if self.is_stillborn(birth, channel) {
-            self.count_one(Counter::ChannelsLimited);
+            self.limited(Limit::NewChannels);
             let message = "this connection has brought too many channels into being";
             return Some((Fault::new(Code::RateLimited, message), self.new_channel_pace_ms()));
         }
@@ -235,6 +246,9 @@ impl<N: Net> Worker<N> {
 
     /// Appends a publication to a feed, and makes it hot. No subscriber is touched.
     fn append(&mut self, delivery: &Delivery) {
+        if self.net.plants(Planted::LostDelivery) {
+            return;
+        }
         let index = delivery.feed.index;
         let Some(feed) = self.feeds.get_mut(index as usize) else { return };
         if feed.generation != delivery.feed.generation {
@@ -287,6 +301,11 @@ impl<N: Net> Worker<N> {
                 // There are no words for it here, and it must not get lost in silence.
                 if let Content::Refused(..) = answer.content {
                     self.fail(slot, CloseCode::OVERLOADED);
+                }
+            }
+            (Requester::Probe, _) => {
+                if let Content::Refused(fault, _) = answer.content {
+                    self.probe_ended(Err(fault.code));
                 }
             }
             (Requester::Nobody, Phase::Open) => {

@@ -8,7 +8,7 @@ use super::sender::{ADDRESS_FULL, Entry};
 use crate::conn::entry::Flags;
 use crate::http::reply;
 use crate::limits::{ACCEPT_PAUSE_MS, ACCEPTS, REFUSALS};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, End, Limit};
 
 /// The state of the door.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl<N: Net> Worker<N> {
                     self.door.open.remove(0);
                 }
                 Accept::Exhausted => {
-                    self.count_one(Counter::Exhausted);
+                    self.limited(Limit::OpenFiles);
                     self.door.retry_ms = Some(self.now.mono_ms + ACCEPT_PAUSE_MS);
                     return;
                 }
@@ -80,7 +80,7 @@ impl<N: Net> Worker<N> {
         let total: u64 = placed.iter().enumerate().map(load).sum();
         let max = self.config.max_connections as u64;
         if total >= max {
-            self.count_one(Counter::Full);
+            self.limited(Limit::Connections);
             if total >= max + REFUSALS {
                 self.net.close(socket);
                 return;
@@ -114,11 +114,11 @@ impl<N: Net> Worker<N> {
         let Some(slot) = self.take_over(socket) else { return };
         let entry = peer.address.map(|address| self.enter_address(slot, address));
         if entry == Some(Entry::Flood) {
-            self.mark_dead(slot);
+            self.mark_dead(slot, End::Refused);
         } else if entry == Some(Entry::Full) {
             self.refuse_connection(slot, ADDRESS_FULL);
         } else if self.handshakes > self.config.max_handshakes {
-            self.count_one(Counter::HandshakesFull);
+            self.limited(Limit::Handshakes);
             self.refuse_connection(slot, "too many handshakes are under way");
         } else {
             // With TCP_DEFER_ACCEPT, or a client in a hurry, the request may be here already.
@@ -132,6 +132,7 @@ impl<N: Net> Worker<N> {
         if self.net.register(&socket, slot).is_err() {
             self.net.close(socket);
             self.table.remove(slot);
+            self.counters().ends(End::Refused);
             self.count_one(Counter::Buried);
             return None;
         }

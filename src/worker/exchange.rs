@@ -18,7 +18,7 @@ use crate::hub::channel::Draft;
 use crate::hub::shard::{Description, Published};
 use crate::hub::{ConnectionKey, Kind, Position};
 use crate::limits::{LIVE_MS, OVERLOAD_PACE_MS, READY_TIMEOUT};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, Limit, Over};
 use crate::policy::authorize::Denied;
 use crate::policy::key::Scope;
 
@@ -107,7 +107,12 @@ impl<N: Net> Worker<N> {
     fn publish_batch(&mut self, slot: u32, mut call: Call, body: &[u8]) {
         let items = match batch::parse_batch(body, self.config.max_batch) {
             Ok(items) => items,
-            Err(fault) => return self.finish(slot, &call, &refused(&fault, None)),
+            Err(fault) => {
+                if fault.code == Code::TooLarge {
+                    self.limited(Limit::Batch);
+                }
+                return self.finish(slot, &call, &refused(&fault, None));
+            }
         };
         let mut results = Vec::new();
         let publisher = call.caller.publisher();
@@ -123,13 +128,14 @@ impl<N: Net> Worker<N> {
                     }
                 };
                 if !call.caller.reaches(&channel) {
-                    self.count_one(Counter::Forbidden);
+                    self.counters().refuses(Over::Http, Code::Forbidden);
                     let message = keys::wording(Denied::Channel, Some(&channel));
                     results.push(Some(Err(Fault::new(Code::Forbidden, message))));
                     continue;
                 }
                 let owner = self.owner(&channel);
                 if self.is_crowded(owner) {
+                    self.counters().refuses(Over::Http, Code::Overloaded);
                     results.push(Some(Err(self.crowded())));
                     continue;
                 }
@@ -193,6 +199,10 @@ impl<N: Net> Worker<N> {
                 }
             }
             (Gathered::Channels { found, .. }, Content::Listed(listed)) => found.extend(listed),
+            (Gathered::Probes, Content::Refused(fault, _)) => {
+                let reply = unready(fault.code.as_str(), fault.code, &fault.message).closing();
+                return self.finish(slot, &call, &reply);
+            }
             (Gathered::Channels { .. } | Gathered::Probes, _) => {}
         }
         self.keep_or_finish(slot, call);
@@ -206,6 +216,9 @@ impl<N: Net> Worker<N> {
         }
         let reply = match std::mem::replace(&mut call.gathered, Gathered::One) {
             Gathered::Results(results) => {
+                for fault in results.iter().flatten().filter_map(|result| result.as_ref().err()) {
+                    self.counters().refuses(Over::Http, fault.code);
+                }
                 let results: Vec<_> = results.into_iter().map(batch_result).collect();
                 Reply::json(200, json!({ "results": results }).to_string().into_bytes())
             }
@@ -247,10 +260,20 @@ impl<N: Net> Worker<N> {
 
     /// The answers did not come in time.
     pub(super) fn give_up(&mut self, slot: u32) {
+        self.limited(Limit::Answer);
         let message = "a worker does not answer";
+        let probes = self.take_call(slot).filter(|call| matches!(call.gathered, Gathered::Probes));
+        let reply = match probes {
+            Some(_) => {
+                let began = |worker: &crate::metrics::WorkerStats| worker.has_begun();
+                let all = self.stats.workers().iter().all(began);
+                let word = if all { "stuck" } else { "starting" };
+                unready(word, Code::Overloaded, "a probe did not come through in time")
+            }
+            None => reply::error("overloaded", 503, message, true, Some(1000)),
+        };
         // Closing, for what still comes must not be taken for the answer to a next request.
-        let reply = reply::error("overloaded", 503, message, true, Some(1000)).closing();
-        self.reply(slot, &reply, Circumstances::default());
+        self.reply(slot, &reply.closing(), Circumstances::default());
     }
 
     fn live(&self) -> Reply<'static> {
@@ -260,10 +283,19 @@ impl<N: Net> Worker<N> {
             0 => Reply::json(200, &br#"{"status":"ok"}"#[..]),
             count => {
                 let message = format!("{count} workers are stuck");
-                reply::error("internal", 503, &message, true, None)
+                reply::error("overloaded", 503, &message, true, None)
             }
         }
     }
+}
+
+/// The answer of `/ready` when it is not: the reason in one word beside the error.
+fn unready(word: &str, code: Code, message: &str) -> Reply<'static> {
+    let error = json!({ "code": code.as_str(), "message": message, "temporary": true });
+    let body = json!({ "status": word, "error": error });
+    let mut reply = Reply::json(503, body.to_string().into_bytes());
+    reply.code = Some(code.as_str());
+    reply
 }
 
 fn refused(fault: &Fault, pace_ms: Option<u64>) -> Reply<'static> {

@@ -10,7 +10,7 @@ use super::net::{Fault, Net};
 use crate::conn::entry::{Flags, Phase, Reference};
 use crate::feed::window::{Rest, Run};
 use crate::limits::{FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, VISITS_PER_SEND};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, End};
 use crate::ws::frame::Opcode;
 
 /// What a turn may still send.
@@ -110,7 +110,7 @@ impl<N: Net> Worker<N> {
                 return 0;
             }
             Err(_) => {
-                self.mark_dead(slot);
+                self.mark_dead(slot, End::Reset);
                 return 0;
             }
         };
@@ -121,7 +121,7 @@ impl<N: Net> Worker<N> {
             counters.add(Counter::ShortWrites, 1);
             let tick = self.tick();
             let (hot, cold) = self.table.parts(slot);
-            hot.flags.set(Flags::BLOCKED);
+            self.blocked += usize::from(hot.flags.set(Flags::BLOCKED));
             cold.blocked = tick;
             self.schedule(slot);
         }
@@ -133,6 +133,7 @@ impl<N: Net> Worker<N> {
         while !budget.is_spent() {
             let Some(index) = self.hot.pop_front() else { return };
             let slice = budget.sends.saturating_sub(FEED_SENDS);
+            let visits = budget.visits;
             loop {
                 if budget.sends <= slice || budget.is_spent() {
                     self.hot.push_back(index);
@@ -156,6 +157,9 @@ impl<N: Net> Worker<N> {
                     self.catch_up(slot, budget);
                 }
             }
+            let feed = &mut self.feeds[index as usize];
+            // When that was is known at the end of the turn.
+            self.landed.extend(feed.flight.visited(budget.visits - visits, !feed.hot));
         }
     }
 
@@ -163,7 +167,7 @@ impl<N: Net> Worker<N> {
     fn push(&mut self, slot: u32, index: u32, at: usize, budget: &mut Budget) {
         loop {
             let hot = self.table.hot(slot);
-            let Some(socket) = &hot.socket else { return };
+            let Some(socket) = &hot.socket else { return self.take_probe(slot, index, at) };
             let (outcome, wanted) = match self.feeds[index as usize].run(at) {
                 Run::Frames(bytes) => (self.net.send(socket, bytes), bytes.len()),
                 Run::Large(frames) => (self.net.send(socket, frames), frames.len()),

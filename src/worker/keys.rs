@@ -6,13 +6,13 @@ use super::net::Net;
 use crate::http::Refusal;
 use crate::http::head::Head;
 use crate::http::routes::Route;
-use crate::metrics::Counter;
+use crate::metrics::Limit;
 use crate::policy::authorize::{self, Caller, Denied};
 use crate::policy::key::Scope;
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wants {
+pub(super) enum Wants {
     /// Nothing: whatever credentials came are not looked at.
     Nothing,
     /// Nothing, but who has a key is told more.
@@ -21,7 +21,8 @@ enum Wants {
     Scope(Scope),
 }
 
-fn wants(route: &Route<'_>) -> Wants {
+/// What this route asks.
+pub(super) fn wants(route: &Route<'_>) -> Wants {
     match route {
         Route::Status => Wants::Perhaps,
         Route::Broadcast
@@ -54,22 +55,51 @@ fn wants(route: &Route<'_>) -> Wants {
 impl<N: Net> Worker<N> {
     /// Who asks, if that one may ask for this at all. Which channels it may touch is looked at
     /// where channels are. A refusal here closes when a body is to come: it is not read.
-    pub(super) fn caller(&self, head: &Head<'_>, route: &Route<'_>) -> Result<Caller, Refusal> {
+    pub(super) fn caller(
+        &self,
+        slot: u32,
+        head: &Head<'_>,
+        route: &Route<'_>,
+    ) -> Result<Caller, Refusal> {
         let wants = wants(route);
         if wants == Wants::Nothing || self.policy.is_open() {
             return Ok(Caller::stranger(&self.policy));
         }
-        let found = match head.value("Authorization")? {
-            None => Ok(Caller::stranger(&self.policy)),
-            Some(value) => authorize::bearer(value)
-                .ok_or(Denied::BadKey)
-                .and_then(|secret| Caller::with_secret(&self.policy, secret)),
+        let caller = match head.value("Authorization")? {
+            None => Caller::stranger(&self.policy),
+            Some(value) => self.holder(slot, value)?,
         };
-        let checked = found.and_then(|caller| match wants {
-            Wants::Scope(scope) => caller.check(scope).map(|()| caller),
-            Wants::Nothing | Wants::Perhaps => Ok(caller),
-        });
-        checked.map_err(|denied| self.denied(denied, None))
+        if let Wants::Scope(scope) = wants {
+            caller.check(scope).map_err(|denied| refusal(denied, None))?;
+        }
+        Ok(caller)
+    }
+
+    /// Whose key these credentials are. An address that has brought too many that are nobody's has
+    /// to wait.
+    fn holder(&self, slot: u32, credentials: &[u8]) -> Result<Caller, Refusal> {
+        let (address, now_ms) = (self.client_address(slot), self.now.mono_ms);
+        let attempts = self.addresses.attempts();
+        attempts.check(address, now_ms).map_err(|wait_ms| self.key_limited(wait_ms))?;
+        let caller = authorize::bearer(credentials)
+            .ok_or(Denied::BadKey)
+            .and_then(|secret| Caller::with_secret(&self.policy, secret));
+        let denied = match caller {
+            Ok(caller) => {
+                attempts.succeeded(address, now_ms);
+                return Ok(caller);
+            }
+            Err(denied) => denied,
+        };
+        attempts.failed(address, now_ms).map_err(|wait_ms| self.key_limited(wait_ms))?;
+        tracing::info!(?address, "an API key that does not exist");
+        Err(refusal(denied, None))
+    }
+
+    fn key_limited(&self, wait_ms: u64) -> Refusal {
+        self.limited(Limit::BadKeys);
+        let message = "too many API keys from this address do not exist";
+        Refusal::keeping(429, "rate_limited", message).after_ms(wait_ms)
     }
 
     /// Refuses a channel that the caller's key is not for.
@@ -77,19 +107,18 @@ impl<N: Net> Worker<N> {
         if caller.reaches(channel) {
             return Ok(());
         }
-        Err(self.denied(Denied::Channel, Some(channel)))
+        Err(refusal(Denied::Channel, Some(channel)))
     }
+}
 
-    /// The refusal, counted.
-    pub(super) fn denied(&self, denied: Denied, channel: Option<&str>) -> Refusal {
-        let (counter, status, code) = match denied {
-            Denied::NoKey | Denied::BadKey => (Counter::Unauthorized, 401, "unauthorized"),
-            Denied::Scope(_) | Denied::Channel => (Counter::Forbidden, 403, "forbidden"),
-        };
-        self.count_one(counter);
-        let refusal = Refusal::keeping(status, code, wording(denied, channel));
-        if denied == Denied::BadKey { refusal.challenge("invalid_token") } else { refusal }
-    }
+/// The refusal.
+pub(super) fn refusal(denied: Denied, channel: Option<&str>) -> Refusal {
+    let (status, code) = match denied {
+        Denied::NoKey | Denied::BadKey => (401, "unauthorized"),
+        Denied::Scope(_) | Denied::Channel => (403, "forbidden"),
+    };
+    let refusal = Refusal::keeping(status, code, wording(denied, channel));
+    if denied == Denied::BadKey { refusal.challenge("invalid_token") } else { refusal }
 }
 
 /// What a refusal says to people.

@@ -34,7 +34,7 @@ pub enum Mail {
     Census(Box<Census>),
     /// To the worker of a connection: close it.
     Disconnect(Box<Disconnect>),
-    /// To every worker: answer, to show that you turn.
+    /// To every worker: answer when a publication has made the whole trip to you.
     Probe(Ticket),
     /// To the owner, who sends it back: so an answer that needs nothing of the owner keeps its
     /// place among those that do.
@@ -214,6 +214,8 @@ pub enum Requester {
     Http(u32),
     /// A raw message: nobody waits for words, but it counts as pending.
     Raw,
+    /// A probe: what counts is that it comes through.
+    Probe,
     /// None: the server says it by itself, behind the answers that are on their way.
     Nobody,
 }

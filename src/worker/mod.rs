@@ -24,7 +24,7 @@ use crate::hub::history::Bounds;
 use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
-use crate::metrics::{Counter, Stats, WorkerStats};
+use crate::metrics::{Counter, End, Limit, Stats, WorkerStats};
 use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
@@ -45,6 +45,7 @@ pub mod mailbox;
 pub mod mio;
 pub mod net;
 mod pages;
+mod probe;
 mod rate;
 mod request;
 mod review;
@@ -59,6 +60,7 @@ use codec::Codec;
 use door::Door;
 use mail::Mail;
 use net::{Event, Net, Token, WorkerId};
+use probe::Probe;
 use subscribe::FeedName;
 
 /// What a worker is made from.
@@ -104,6 +106,8 @@ pub struct Worker<N: Net> {
     dead: Vec<u32>,
     /// Tick at which some connection is due, or earlier.
     next_due: u32,
+    /// Connections whose socket is full.
+    blocked: usize,
     /// Connections whose request head is awaited.
     handshakes: usize,
 
@@ -114,9 +118,13 @@ pub struct Worker<N: Net> {
     /// Feeds that have something to send, round robin.
     hot: VecDeque<u32>,
     spare: Spare,
+    /// The probe that is under way.
+    probe: Probe,
     /// The feed whose window was dropped last to hold the total.
     next_window: usize,
     next_serial: u16,
+    /// When publications were accepted that in this turn reached the last of their followers.
+    landed: Vec<u64>,
     subscriptions: usize,
 
     // Channels.
@@ -195,8 +203,11 @@ impl<N: Net> Worker<N> {
             feed_generation: 0,
             hot: VecDeque::new(),
             spare: Spare::default(),
+            probe: Probe::default(),
             next_window: 0,
             next_serial: 0,
+            landed: Vec::new(),
+            blocked: 0,
             subscriptions: 0,
             codec: Codec::default(),
             deliveries: Vec::new(),
@@ -232,6 +243,7 @@ impl<N: Net> Worker<N> {
         self.send_post();
         self.flush();
         self.sweep();
+        self.end_probe();
         self.bury();
         self.send_post();
         self.count();
@@ -243,26 +255,43 @@ impl<N: Net> Worker<N> {
     }
 
     /// Polls: not at all while work is left, else until the next due tick, or for ever. Then reads
-    /// the clock, the only time in the turn.
+    /// the clock, the only time in the turn; that reading ends the turn before, but for a worker
+    /// that sleeps, which has the time to look once more.
     fn wait(&mut self) {
         let work_left = !self.ready.is_empty()
             || !self.dirty.is_empty()
             || !self.hot.is_empty()
             || !self.due.is_empty()
             || !self.local.is_empty()
-            || self.review.is_some()
             || !self.later.is_empty()
+            || self.review.is_some()
             || self.door.is_accepting();
         let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
-        if timeout != Some(Duration::ZERO) {
+        let sleeps = timeout != Some(Duration::ZERO);
+        if sleeps {
+            let ended_us = self.net.now().mono_us;
+            self.turned(ended_us);
             self.counters().waits();
         }
         self.events.clear();
         self.net.poll(timeout, &mut self.events);
-        self.now = self.net.now();
-        self.counters().turns(self.now.mono_ms);
+        let now = self.net.now();
+        if !sleeps {
+            self.turned(now.mono_us);
+        }
+        self.now = now;
+        self.counters().turns(now.mono_ms);
         self.net.collect(&mut self.arrived);
         self.see_backlogs();
+    }
+
+    /// The turn that began at `now` has ended: only now is it known how long things took.
+    fn turned(&mut self, ended_us: u64) {
+        let counters = self.stats.worker(self.id);
+        counters.turned(ended_us.saturating_sub(self.now.mono_us));
+        for accepted_us in self.landed.drain(..) {
+            counters.landed(ended_us.saturating_sub(accepted_us));
+        }
     }
 
     /// Sorts events into lists. An event of a slot that was reused is one look too many.
@@ -282,6 +311,7 @@ impl<N: Net> Worker<N> {
             }
             if event.writable && hot.flags.has(Flags::BLOCKED) {
                 hot.flags.clear(Flags::BLOCKED);
+                self.blocked -= 1;
                 self.mark_dirty(slot);
             }
             if event.readable || event.hang_up {
@@ -295,6 +325,7 @@ impl<N: Net> Worker<N> {
     fn send_post(&mut self) {
         for (to, batch) in self.post.iter_mut().enumerate() {
             if !batch.is_empty() {
+                self.stats.worker(self.id).add(Counter::Posted, batch.len() as u64);
                 self.net.post(to as WorkerId, batch);
             }
         }
@@ -336,6 +367,11 @@ impl<N: Net> Worker<N> {
         self.counters().add(counter, 1);
     }
 
+    /// A limit acts.
+    fn limited(&self, limit: Limit) {
+        self.counters().limits(limit);
+    }
+
     /// Notes what a turn came to.
     fn count(&self) {
         let counters = self.counters();
@@ -346,6 +382,10 @@ impl<N: Net> Worker<N> {
         counters.set(Counter::WindowBytes, self.spare.bytes() as u64);
         counters.set(Counter::BufferedBytes, self.ledger.bytes() as u64);
         counters.set(Counter::MailBytes, self.backlogs[usize::from(self.id)] as u64);
+        counters.set(Counter::Feeds, self.feeds.len() as u64);
+        counters.set(Counter::HotFeeds, self.hot.len() as u64);
+        counters.set(Counter::Blocked, self.blocked as u64);
+        counters.set(Counter::Handshakes, self.handshakes as u64);
     }
 
     fn mark_ready(&mut self, slot: u32) {
@@ -360,8 +400,10 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    fn mark_dead(&mut self, slot: u32) {
+    /// The connection has ended, and is buried in this turn.
+    fn mark_dead(&mut self, slot: u32, how: End) {
         if self.table.hot_mut(slot).flags.set(Flags::DEAD) {
+            self.counters().ends(how);
             self.dead.push(slot);
         }
     }

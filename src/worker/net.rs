@@ -140,6 +140,8 @@ pub enum Fault {
     LateAdd,
     /// A reader that has fallen out of the window goes on from the head without a gap.
     SilentEviction,
+    /// A worker does not take a publication into its feeds.
+    LostDelivery,
     /// A cursor moves over what the kernel did not take.
     CursorPastShortWrite,
 }

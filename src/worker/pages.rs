@@ -1,5 +1,8 @@
 //! The files that are part of the program. Other pages come with the client library.
 
+#[cfg(test)]
+mod tests;
+
 use crate::conn::session::Asset;
 use crate::http::reply::Content;
 
@@ -16,6 +19,13 @@ static ASSETS: [Asset; 3] = [
         bytes: include_bytes!("../../web/demo/live.css"),
     },
 ];
+
+/// The description of the API, which is there whether pages are or not.
+pub(super) static DESCRIPTION: Asset = Asset {
+    path: "openapi.json",
+    content: Content::Json,
+    bytes: include_bytes!("../../web/openapi.json"),
+};
 
 /// The file with this path: `""` for the page at `/`, others below `/demo/`.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {

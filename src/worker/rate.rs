@@ -8,7 +8,7 @@ use super::net::Net;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::inbox::Inbox;
 use crate::limits::{FLOOD_BURSTS, NEW_CHANNELS_BURST};
-use crate::metrics::Counter;
+use crate::metrics::Limit;
 use crate::ws::close::CloseCode;
 
 /// Resolution: 8 microseconds, which wraps after nine hours, and is exact to a few per cent at
@@ -101,14 +101,13 @@ impl<N: Net> Worker<N> {
     /// Notes a message that was refused for its rate. Says whether that is a flood: ten bursts
     /// refused without a pause, which closes the connection.
     pub(super) fn is_flood(&mut self, slot: u32) -> bool {
-        self.count_one(Counter::RateLimited);
+        self.limited(Limit::Messages);
         let most = self.config.burst.saturating_mul(FLOOD_BURSTS);
         let pace = &mut self.inbox(slot).pace;
         pace.refused = pace.refused.saturating_add(1);
         if pace.refused < most {
             return false;
         }
-        self.count_one(Counter::Floods);
         self.fail(slot, CloseCode::FLOOD);
         true
     }
@@ -121,7 +120,7 @@ impl<N: Net> Worker<N> {
         let full = allowance.wait(1).is_some();
         self.table.hot_mut(slot).rate = if full { most } else { allowance.after(1) };
         if self.messages(slot).is_some_and(|left| left.wait(1).is_some()) {
-            self.count_one(Counter::RateLimited);
+            self.limited(Limit::Messages);
             self.pause_for_rate(slot);
         }
     }
@@ -138,7 +137,7 @@ impl<N: Net> Worker<N> {
         let allowance = Allowance::at(rate, mono_ms, whole_at);
         pace.bytes = Some(allowance.after(count));
         if allowance.wait(count).is_some() {
-            self.count_one(Counter::BytesLimited);
+            self.limited(Limit::Bytes);
             self.pause_for_rate(slot);
         }
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::connections::parse_cursor;
 use super::net::Net;
-use super::{Worker, identity, pages};
+use super::{Worker, identity, keys, pages};
+use crate::client::code::Code;
 use crate::client::name;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
@@ -19,7 +20,7 @@ use crate::http::{Refusal, guard};
 use crate::hub::encode::ALL;
 use crate::hub::shard::Span;
 use crate::limits::{MAX_KEY, MAX_POSITION};
-use crate::metrics::Counter;
+use crate::metrics::{End, Limit, Over};
 use crate::policy::authorize::{Caller, Denied};
 
 impl<N: Net> Worker<N> {
@@ -90,7 +91,7 @@ impl<N: Net> Worker<N> {
         };
         match route {
             Route::Socket { .. } | Route::Echo | Route::Raw(_) => self.upgrade(slot, head, route),
-            route => match self.call(head, route) {
+            route => match self.call(slot, head, route) {
                 Ok(call) => self.begin_call(slot, call, head),
                 Err(refusal) => {
                     // A body that nobody reads must not be taken for the next request.
@@ -114,8 +115,8 @@ impl<N: Net> Worker<N> {
     }
 
     /// Translates a route to what is asked for, owned, since the head is about to go.
-    fn call(&self, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
-        let caller = self.caller(head, &route)?;
+    fn call(&self, slot: u32, head: &Head<'_>, route: Route<'_>) -> Result<Call, Refusal> {
+        let caller = self.caller(slot, head, &route)?;
         let ask = match self.ask(head, route, &caller) {
             Ok(ask) => ask,
             Err(refusal) => Ask::Refuse(refusal),
@@ -170,7 +171,7 @@ impl<N: Net> Worker<N> {
             Route::Connections(wanted) => Ask::Connections(Box::new(self.wanted(wanted, caller)?)),
             Route::Disconnect { connection, reconnect } => {
                 if caller.is_held() {
-                    return Err(self.denied(Denied::Channel, None));
+                    return Err(keys::refusal(Denied::Channel, None));
                 }
                 Ask::Disconnect(identity::parse(self.seed, &connection), reconnect)
             }
@@ -180,7 +181,8 @@ impl<N: Net> Worker<N> {
             Route::Ready { .. } => Ask::Ready,
             Route::Home => self.asset("")?,
             Route::Demo { file } => self.asset(file)?,
-            Route::ClientScript | Route::ApiDescription => {
+            Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
+            Route::ClientScript => {
                 return Err(Refusal::keeping(404, "not_found", "there is nothing here"));
             }
             Route::Presence { .. }
@@ -202,7 +204,7 @@ impl<N: Net> Worker<N> {
             check_name(name::check_readable(channel))?;
             self.check_reach(caller, channel)?;
         } else if caller.is_held() {
-            return Err(self.denied(Denied::Channel, None));
+            return Err(keys::refusal(Denied::Channel, None));
         }
         let after = list.cursor.map(|cursor| {
             let bad = || Refusal::keeping(400, "bad_request", "cursor is none that was given here");
@@ -253,12 +255,12 @@ impl<N: Net> Worker<N> {
         let session = self.table.cold_mut(slot).session.as_mut();
         let Some(call) = session.and_then(|session| session.call.as_mut()) else {
             debug_assert!(false, "a body belongs to a call");
-            self.mark_dead(slot);
+            self.mark_dead(slot, End::Refused);
             return bytes.len();
         };
         let Some(body) = call.body.as_mut() else {
             debug_assert!(false, "whoever awaits a body has a reader");
-            self.mark_dead(slot);
+            self.mark_dead(slot, End::Refused);
             return bytes.len();
         };
         match body.push(bytes) {
@@ -291,6 +293,11 @@ impl<N: Net> Worker<N> {
     }
 
     fn refuse(&mut self, slot: u32, refusal: &Refusal, head_only: bool) {
+        match refusal.status {
+            413 => self.limited(Limit::BodyBytes),
+            414 | 431 => self.limited(Limit::HeaderBytes),
+            _ => {}
+        }
         self.reply(
             slot,
             &Reply::refusal(refusal),
@@ -300,9 +307,11 @@ impl<N: Net> Worker<N> {
 
     /// Answers an HTTP request. The connection is ready for the next one, or ends.
     pub(super) fn reply(&mut self, slot: u32, reply: &Reply<'_>, circumstances: Circumstances) {
-        self.count_one(Counter::HttpRequests);
-        if reply.status >= 400 {
-            self.count_one(Counter::HttpRefused);
+        self.counters().replies(reply.status);
+        if let Some(word) = reply.code {
+            let code = Code::of(word);
+            debug_assert!(code.is_some(), "{word} is in the table");
+            self.counters().refuses(Over::Http, code.unwrap_or(Code::Internal));
         }
         let circumstances = Circumstances { wall_ms: Some(self.now.wall_ms), ..circumstances };
         let mut bytes = Vec::with_capacity(512);

@@ -46,7 +46,7 @@ impl<N: Net> Worker<N> {
     /// Ends a subscription that is forbidden now.
     fn end_subscription(&mut self, feed: usize, ended: Subscription) {
         let Subscription { slot, state, .. } = ended;
-        self.count_one(Counter::Ended);
+        self.count_one(Counter::SubscriptionsEnded);
         if self.table.hot(slot).endpoint() != Endpoint::Envelope {
             // It may wait for its first page still.
             self.table.hot_mut(slot).phase = Phase::Open;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::Worker;
 use super::net::Net;
 use crate::limits::REFUSALS;
-use crate::metrics::Counter;
+use crate::metrics::Limit;
 
 /// Why a connection is not served.
 pub(super) const ADDRESS_FULL: &str = "this address has too many connections";
@@ -41,7 +41,7 @@ impl<N: Net> Worker<N> {
         }
         *id = self.addresses.enter(address, limit + REFUSALS as usize);
         let entry = if id.is_some() { Entry::Full } else { Entry::Flood };
-        self.count_one(Counter::AddressFull);
+        self.limited(Limit::Address);
         entry
     }
 

@@ -5,8 +5,8 @@ use super::Worker;
 use super::net::Net;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::limits::{ANSWER_BYTES, OUTPUT_BYTES, READ_BYTES};
-use crate::metrics::Counter;
-use crate::ws::close::{self, CloseFrame};
+use crate::metrics::{Counter, End, Limit};
+use crate::ws::close::{self, CloseCode, CloseFrame};
 use crate::ws::frame::{self, Opcode};
 use crate::ws::message::{Event, Limits, MessageKind, Reader};
 
@@ -79,7 +79,7 @@ impl<N: Net> Worker<N> {
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => self.mark_ready(slot),
-            Err(_) => self.mark_dead(slot),
+            Err(_) => self.mark_dead(slot, End::Reset),
         }
     }
 
@@ -87,19 +87,28 @@ impl<N: Net> Worker<N> {
     pub(super) fn is_stopped(&mut self, slot: u32) -> bool {
         let max_pending = self.config.max_pending;
         let hot = self.table.hot_mut(slot);
+        let mut reason = None;
         let stopped = match hot.phase {
             Phase::Free | Phase::Exchange | Phase::Opening => true,
             Phase::Open => {
-                hot.flags.any(Flags::THROTTLED | Flags::HISTORY)
-                    || hot.pending >= max_pending
-                    || hot.queued() > OUTPUT_BYTES
+                reason = match () {
+                    () if hot.flags.has(Flags::HISTORY) => Some(Limit::History),
+                    () if hot.pending >= max_pending => Some(Limit::Pending),
+                    () if hot.queued() > OUTPUT_BYTES => Some(Limit::Output),
+                    () => None,
+                };
+                reason.is_some() || hot.flags.has(Flags::THROTTLED)
             }
             Phase::Head | Phase::Body => hot.queued() > OUTPUT_BYTES,
             Phase::Closing | Phase::Lingering => false,
         };
         let stopped = stopped || hot.flags.has(Flags::DEAD);
-        if stopped && hot.flags.set(Flags::PAUSED) && hot.phase == Phase::Open {
-            self.count_one(Counter::Paused);
+        // The rate is counted where it throttles.
+        if stopped
+            && hot.flags.set(Flags::PAUSED)
+            && let Some(limit) = reason
+        {
+            self.limited(limit);
         }
         stopped
     }
@@ -160,7 +169,9 @@ impl<N: Net> Worker<N> {
                 }
                 Ok(None) => break 0,
                 Err(failure) => {
-                    self.count_one(Counter::Failed);
+                    if failure.code == CloseCode::TOO_LARGE {
+                        self.limited(Limit::MessageBytes);
+                    }
                     tracing::debug!(reason = failure.reason, "a connection failed");
                     self.fail(slot, failure.code);
                     break 0;
@@ -234,6 +245,7 @@ impl<N: Net> Worker<N> {
     /// The peer's Close: echoed, unless ours is out already; then the server closes first.
     fn peer_closed(&mut self, slot: u32, received: Option<CloseFrame<'_>>) {
         if self.table_phase(slot) == Phase::Open {
+            self.count_one(Counter::ClosesReceived);
             close::encode_echo(&mut self.answers, received);
         }
         self.linger(slot);

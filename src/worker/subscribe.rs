@@ -242,8 +242,8 @@ impl<N: Net> Worker<N> {
             feed.hot = true;
             self.hot.push_back(index);
         }
-        if gap.is_some() {
-            self.count_one(Counter::Gaps);
+        if let Some(gap) = gap {
+            self.counters().gaps(gap.reason);
             if self.feeds[index as usize].encoding.format == Format::Raw {
                 // A raw channel has no words for a gap.
                 self.close(slot, CloseCode::LOST);
@@ -285,6 +285,9 @@ impl<N: Net> Worker<N> {
         joined: Option<JoinAnswer>,
     ) {
         self.leave(slot, index, at, false);
+        if self.probe.is_reader(slot) {
+            return self.probe_ended(Err(code));
+        }
         let opening = self.table.hot(slot).phase == Phase::Opening;
         if opening || self.table.hot(slot).endpoint() != Endpoint::Envelope {
             self.table.hot_mut(slot).phase = Phase::Open;
@@ -300,7 +303,6 @@ impl<N: Net> Worker<N> {
         self.answered(slot);
         let (message, pace_ms) = match code {
             Code::RateLimited => {
-                self.count_one(Counter::ChannelsLimited);
                 let message = "this connection has brought too many channels into being";
                 (message, Some(self.new_channel_pace_ms()))
             }

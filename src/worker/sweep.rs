@@ -11,7 +11,7 @@ use crate::conn::table::NEVER;
 use crate::http::Refusal;
 use crate::http::reply::{Circumstances, Reply};
 use crate::limits::{DUE_PER_TURN, LEAST_BYTES_PER_SECOND, TICK_MS, UPKEEP_MS};
-use crate::metrics::Counter;
+use crate::metrics::{End, Limit};
 use crate::ws::close::CloseCode;
 use crate::ws::frame::{self, Opcode};
 
@@ -123,8 +123,8 @@ impl<N: Net> Worker<N> {
             && now >= self.table.cold(slot).blocked.saturating_add(stall)
         {
             // It takes nothing, not even a Close.
-            self.count_one(Counter::Stalled);
-            self.mark_dead(slot);
+            self.limited(Limit::Stall);
+            self.mark_dead(slot, End::Stalled);
             return;
         }
         if hot.phase == Phase::Open {
@@ -140,6 +140,7 @@ impl<N: Net> Worker<N> {
         let idle = ticks(self.config.idle_timeout);
         let pong = ticks(self.config.pong_timeout);
         if idle > 0 && now >= cold.opened.saturating_add(idle) {
+            self.limited(Limit::Idle);
             self.close(slot, CloseCode::IDLE);
             return;
         }
@@ -155,7 +156,7 @@ impl<N: Net> Worker<N> {
             && stall > 0
             && now >= inbox.began.saturating_add(progress(stall, inbox.came))
         {
-            self.count_one(Counter::TimedOut);
+            self.limited(Limit::Stall);
             self.fail(slot, CloseCode::SLOW);
             return;
         }
@@ -164,7 +165,7 @@ impl<N: Net> Worker<N> {
         }
         if hot.flags.has(Flags::PINGED) {
             if now >= cold.pinged.saturating_add(pong) {
-                self.count_one(Counter::NoPong);
+                self.limited(Limit::Pong);
                 self.close(slot, CloseCode::NO_PONG);
                 return;
             }
@@ -187,7 +188,6 @@ impl<N: Net> Worker<N> {
     }
 
     fn deadline_passed(&mut self, slot: u32) {
-        self.count_one(Counter::TimedOut);
         self.table.cold_mut(slot).deadline = NEVER;
         let hot = self.table.hot(slot);
         let begun = hot.flags.has(Flags::BEGUN);
@@ -197,11 +197,15 @@ impl<N: Net> Worker<N> {
             Phase::Exchange => self.give_up(slot),
             // A kept connection without a request just ends.
             Phase::Head => self.linger(slot),
-            _ => self.mark_dead(slot),
+            _ => {
+                self.limited(Limit::Close);
+                self.mark_dead(slot, End::TimedOut);
+            }
         }
     }
 
     fn time_out(&mut self, slot: u32) {
+        self.limited(Limit::Handshake);
         let refusal = Refusal::closing(408, "bad_request", "the request did not arrive in time");
         self.reply(slot, &Reply::refusal(&refusal), Circumstances::default());
     }

@@ -108,7 +108,6 @@ impl<N: Net> Worker<N> {
             return;
         }
         if !self.policy.may_hear(&raw.channel) {
-            self.count_one(Counter::RuleForbids);
             self.close(slot, CloseCode::FORBIDDEN);
             return;
         }
@@ -128,6 +127,9 @@ impl<N: Net> Worker<N> {
     /// The place to begin with has come.
     pub(super) fn opened(&mut self, slot: u32, position: Position) {
         self.table.hot_mut(slot).phase = Phase::Open;
+        if self.probe.is_reader(slot) {
+            return self.publish_probe(slot);
+        }
         self.begin_rounds(slot);
         if self.table.hot(slot).endpoint() == Endpoint::Envelope {
             self.say_welcome(slot, position);

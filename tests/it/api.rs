@@ -208,25 +208,3 @@ fn health_and_status() {
     let quiet = Server::start(&["--public-counts=false"]);
     assert_eq!(quiet.read_json("/status").get("connections"), None);
 }
-
-/// Prometheus text format 0.0.4: HELP, TYPE, sample, for each metric once.
-#[test]
-fn metrics_are_well_formed() {
-    let server = Server::start(&[]);
-    let response = server.read("/metrics");
-    let content = response.field("content-type").unwrap_or_default();
-    assert!(content.starts_with("text/plain; version=0.0.4"), "{content}");
-    let text = response.text();
-    let lines: Vec<_> = text.lines().collect();
-    assert!(text.ends_with('\n') && lines.len() > 60);
-    for metric in lines.chunks(3) {
-        let name = metric[2].split(' ').next().expect("a name");
-        assert!(name.starts_with("fanwire_"), "{name}");
-        assert!(metric[0].starts_with(&format!("# HELP {name} ")), "{metric:?}");
-        let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
-        assert_eq!(metric[1], format!("# TYPE {name} {kind}"));
-        assert!(metric[2].split(' ').nth(1).is_some_and(|value| value.parse::<f64>().is_ok()));
-        let samples = lines.iter().filter(|line| line.starts_with(&format!("{name} ")));
-        assert_eq!(samples.count(), 1, "{name}");
-    }
-}

@@ -93,14 +93,14 @@ fn last_words_arrive_though_the_peer_goes_on_sending() {
 #[test]
 fn a_peer_that_does_not_end_is_ended() {
     let server = Server::start(&["--close-timeout", "200ms"]);
-    let before = server.counter("fanwire_closed_timeout_total");
+    let before = server.counter(r#"fanwire_ends_total{how="timeout"}"#);
     let mut wires: Vec<_> = (0..5).map(|_| Wire::open(server.port, "/echo")).collect();
     for wire in &mut wires {
         wire.send(close(1000, ""));
         assert_eq!(wire.close(), Some((1000, String::new())));
         wire.end();
     }
-    server.await_counter("fanwire_closed_timeout_total", |count| count == before + 5);
+    server.await_counter(r#"fanwire_ends_total{how="timeout"}"#, |count| count == before + 5);
     server.await_counter("fanwire_websockets", |open| open == 0);
 }
 

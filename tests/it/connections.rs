@@ -18,9 +18,9 @@ fn list(server: &Server, query: &str) -> Vec<Value> {
     page["connections"].as_array().expect("a list").clone()
 }
 
-/// All pages of a list, and how many there were.
-fn pages(server: &Server, query: &str) -> (Vec<Value>, usize) {
-    let (mut all, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+/// All pages of a list behind this cursor, and how many there were.
+fn pages(server: &Server, query: &str, cursor: &str) -> (Vec<Value>, usize) {
+    let (mut all, mut cursor, mut pages) = (Vec::new(), cursor.to_owned(), 0);
     loop {
         let page = server.read_json(&format!("/connections?{query}{cursor}"));
         all.extend(page["connections"].as_array().expect("a list").iter().cloned());
@@ -79,10 +79,10 @@ fn pages_are_stable() {
     with_workers(&["--max-handshakes", "0"], |server| {
         let mut peers: Vec<_> = (0..50).map(|_| Peer::open(server.port, "/ws")).collect();
         let all: BTreeSet<String> = peers.iter().map(|peer| peer.name().into()).collect();
-        let (found, count) = pages(server, "limit=7");
+        let (found, count) = pages(server, "limit=7", "");
         assert_eq!((found.len(), count), (50, 8));
         assert_eq!(names(&found), all);
-        let (found, count) = pages(server, "limit=7&sort=queued");
+        let (found, count) = pages(server, "limit=7&sort=queued", "");
         assert_eq!((names(&found), count), (all, 8));
         let first = server.read_json("/connections?limit=20");
         let seen = names(first["connections"].as_array().expect("a list"));
@@ -91,7 +91,7 @@ fn pages_are_stable() {
         server.await_counter("fanwire_websockets", |count| count == 25);
         let new: Vec<_> = (0..10).map(|_| Peer::open(server.port, "/ws")).collect();
         let next = first["next"].as_str().expect("more");
-        let (rest, _) = pages(server, &format!("limit=20&cursor={next}"));
+        let (rest, _) = pages(server, "limit=20", &format!("&cursor={next}"));
         let rest = names(&rest);
         assert!(rest.is_disjoint(&seen) && rest.is_disjoint(&gone));
         for peer in &peers {
@@ -173,7 +173,10 @@ fn the_backend_disconnects() {
         assert_eq!(raw.closed(), (4410, "disconnected".into()));
         peers[0].ping();
         assert_eq!(names(&list(server, "")), BTreeSet::from([peers[0].name().into()]));
-        server.await_counter("fanwire_closed_disconnected_total", |count| count == 3);
+        server
+            .await_counter("fanwire_closes_total{code=\"4410\",word=\"disconnected\"}", |count| {
+                count == 3
+            });
         let bad = delete(server, "/connections/x?reconnect=yes");
         assert_eq!((bad.status, &*bad.code()), (400, "bad_request"));
         let wrong = server.read("/connections/x");

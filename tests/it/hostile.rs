@@ -12,6 +12,9 @@ use crate::wire::{
 
 const MIB: u64 = 1 << 20;
 
+/// Reading has stopped, for the peer does not take what it is answered.
+const PAUSED: &str = r#"fanwire_limits_total{limit="output_bytes"}"#;
+
 /// How much more memory the server has after `hostility` than before it.
 fn growth(server: &Server, hostility: impl FnOnce()) -> u64 {
     let before = server.resident_bytes();
@@ -55,7 +58,7 @@ fn flood(server: &Server, wire: &mut Wire, bytes: &[u8]) -> (usize, usize) {
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 // The question takes the time that the server may need to read more.
-                full += usize::from(server.counter("fanwire_paused_total") > 0);
+                full += usize::from(server.counter(PAUSED) > 0);
             }
             Err(error) => panic!("{error}"),
         }
@@ -138,7 +141,9 @@ fn who_dawdles_hits_a_deadline() {
         wire.send("x");
     }
     wire.stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
-    assert_eq!(wire.response().status, 408);
+    let response = wire.response();
+    assert_eq!(response.status, 408);
+    assert_eq!(response.json()["error"]["temporary"], true, "the same in time would do");
 }
 
 /// Design 4, `stall_timeout`: who takes nothing of what waits for it cannot hold its slot.
@@ -156,7 +161,7 @@ fn who_takes_nothing_is_ended() {
     let message = frame(FIN | BINARY, vec![1; 60_000]);
     wire.stream.set_nonblocking(true).expect("non-blocking");
     let mut sent = 0;
-    server.await_counter("fanwire_closed_stalled_total", |stalled| {
+    server.await_counter(r#"fanwire_ends_total{how="stalled"}"#, |stalled| {
         sent += wire.stream.write(&message[sent % message.len()..]).unwrap_or(0);
         stalled == 1
     });

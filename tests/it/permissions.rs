@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::peer::Peer;
-use crate::server::{Server, folder};
+use crate::server::{Server, counter_in, folder};
 use crate::wire::{Wire, text};
 
 /// The key that a test asks with, and the line that brings it.
@@ -36,9 +36,7 @@ publish = "user"
 /// A counter, asked for with the key.
 pub fn counter(server: &Server, name: &str) -> u64 {
     let request = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{BEARER}\r\n");
-    let text = Wire::connect(server.port).ask(&request).text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("a number")
+    counter_in(&Wire::connect(server.port).ask(&request).text(), name)
 }
 
 fn with_rules(name: &str, test: impl Fn(&Server)) {
@@ -79,7 +77,8 @@ fn what_a_rule_does_not_allow_is_forbidden() {
         assert_eq!(peer.refused(&request("presence", "hear.a")), "not_enabled");
         peer.ask(&request("publish", "drop.a"));
         peer.publish("open.a", &json!(1));
-        assert_eq!(counter(server, "fanwire_forbidden_total"), forbidden);
+        let refused = r#"fanwire_refusals_total{code="forbidden",over="ws"}"#;
+        assert_eq!(counter(server, refused), forbidden + 1);
     });
 }
 
@@ -135,6 +134,6 @@ fn raw_channels_are_closed() {
         let mut wire = Wire::open(server.port, "/channels/hear.a");
         wire.send([text("1"), text("2"), text("3")].concat());
         assert_eq!(wire.frame().payload[..2], 4403_u16.to_be_bytes());
-        assert_eq!(counter(server, "fanwire_forbidden_total"), 5);
+        assert_eq!(counter(server, r#"fanwire_closes_total{code="4403"}"#), 5);
     });
 }

@@ -32,7 +32,7 @@ fn who_does_not_answer_is_closed() {
         assert_eq!(wire.close(), Some((4002, "no_pong".into())));
         wire.end();
     }
-    assert_eq!(server.counter("fanwire_closed_no_pong_total"), 3);
+    assert_eq!(server.counter(r#"fanwire_closes_total{word="no_pong"}"#), 3);
     server.await_counter("fanwire_connections", |count| count <= 1);
     server.await_counter("fanwire_subscriptions", |count| count == 0);
 }
@@ -133,5 +133,5 @@ fn who_is_throttled_or_busy_is_not_silent() {
             _ => panic!("{heard:?} after {echoes} echoes"),
         }
     }
-    assert_eq!(server.counter("fanwire_closed_no_pong_total"), 0);
+    assert_eq!(server.counter(r#"fanwire_closes_total{word="no_pong"}"#), 0);
 }

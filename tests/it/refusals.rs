@@ -180,7 +180,7 @@ fn over_the_rate_without_words() {
         assert_eq!(wire.text(), "x");
     }
     assert!(start.elapsed().as_millis() >= 500, "43 messages at 50 a second");
-    assert!(server.counter("fanwire_rate_limited_total") > 0);
+    assert!(server.counter(r#"fanwire_limits_total{limit="messages_per_second"}"#) > 0);
 }
 
 /// `max_message_bytes` is 1009; exactly so many pass.

@@ -13,8 +13,8 @@ use crate::permissions::{BEARER, KEY, counter};
 use crate::server::{Server, folder};
 use crate::wire::{PATIENCE, Wire};
 
-const DONE: &str = "fanwire_reloads_total";
-const FAILED: &str = "fanwire_reloads_failed_total";
+const DONE: &str = r#"fanwire_reloads_total{outcome="ok"}"#;
+const FAILED: &str = r#"fanwire_reloads_total{outcome="failed"}"#;
 
 /// A server with a file of settings that changes.
 struct Reloading {

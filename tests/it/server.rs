@@ -84,11 +84,10 @@ impl Server {
         response.json()["id"].as_str().expect("a position").into()
     }
 
-    /// One of the server's counters.
-    pub fn counter(&self, name: &str) -> u64 {
-        let text = self.read("/metrics").text();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("a number")
+    /// One of the server's counters: the sum of the samples with this name, and with the labels
+    /// that stand behind it in braces.
+    pub fn counter(&self, wanted: &str) -> u64 {
+        counter_in(&self.read("/metrics").text(), wanted)
     }
 
     /// Asks for a counter until it is as wanted; the question itself takes the time.
@@ -111,6 +110,22 @@ impl Server {
         let kib = line.and_then(|line| line.trim().strip_suffix("kB")).expect("in kB");
         kib.trim().parse::<u64>().expect("a number") * 1024
     }
+}
+
+/// A counter in the text of `/metrics`.
+pub fn counter_in(text: &str, wanted: &str) -> u64 {
+    let (name, labels) = wanted.trim_end_matches('}').split_once('{').unwrap_or((wanted, ""));
+    let values: Vec<u64> = text
+        .lines()
+        .filter_map(|line| {
+            let (sample, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+            let bare = sample.is_empty() || sample.starts_with('{');
+            let meant = bare && labels.split(',').all(|label| sample.contains(label));
+            meant.then(|| value.parse().expect("a whole number"))
+        })
+        .collect();
+    assert!(!values.is_empty(), "no {wanted} in {text}");
+    values.iter().sum()
 }
 
 /// A folder for the files of one test.

@@ -13,6 +13,7 @@
 mod client;
 mod oracle;
 mod plan;
+mod ready;
 mod stage;
 mod world;
 

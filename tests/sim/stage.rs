@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fanwire::addresses::Addresses;
-use fanwire::metrics::{Counter, Stats};
+use fanwire::metrics::{Counter, End, Limit, Stats};
 use fanwire::policy::Policy;
 use fanwire::policy::pattern::Pattern;
 use fanwire::policy::rule::{Rule, Who};
@@ -305,6 +305,8 @@ impl Stage {
         let connected = self.clients.iter().filter(|client| client.connected()).count();
         assert_eq!(connected, 0, "clients that were not let go");
         assert_eq!(self.world.borrow().server_ends(), 0, "sockets left open");
+        let ended: u64 = End::ALL.iter().map(|&how| self.stats.ended(how)).sum();
+        assert_eq!(ended, self.stats.sum(Counter::Buried), "each end has one reason");
         for (at, worker) in self.workers.iter().enumerate() {
             let audit = worker.audit();
             let held = (audit.connections, audit.subscriptions, audit.feeds);
@@ -321,19 +323,21 @@ impl Stage {
         tally.merge(&self.oracle.tally);
         for (name, counter) in [
             ("pulls", Counter::Pulls),
-            ("paused reads", Counter::Paused),
             ("turns", Counter::Turns),
-            ("requests forbidden", Counter::RuleForbids),
-            ("subscriptions ended", Counter::Ended),
             ("letters", Counter::Letters),
-            ("buffers full", Counter::BuffersFull),
-            ("refused for mail", Counter::Crowded),
-            ("new channels refused", Counter::ChannelsLimited),
-            ("messages out of time", Counter::TimedOut),
-            ("floods", Counter::Floods),
-            ("stalled connections closed", Counter::Stalled),
+            ("subscriptions ended", Counter::SubscriptionsEnded),
         ] {
             tally.add(name, self.stats.sum(counter));
+        }
+        for (name, limit) in [
+            ("buffers full", Limit::BufferedBytes),
+            ("refused for mail", Limit::MailBytes),
+            ("new channels refused", Limit::NewChannels),
+            ("paused reads", Limit::Pending),
+            ("paused reads", Limit::Output),
+            ("stalled connections closed", Limit::Stall),
+        ] {
+            tally.add(name, self.stats.limited(limit));
         }
         Outcome { tally, digest: world.digest() }
     }

@@ -127,7 +127,7 @@ fn gates() {
 fn one_clock() {
     let once = "fn f() { self.net.now() }\n";
     assert!(broken("src/worker/mod.rs", once).is_empty());
-    assert_eq!(broken("src/worker/mod.rs", &once.repeat(2)), ["one-clock"]);
+    assert_eq!(broken("src/worker/mod.rs", &once.repeat(3)), ["one-clock"]);
     assert_eq!(broken("src/worker/serve.rs", once), ["one-clock"]);
 }
 

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::{Kind, Now, Position, Publication};
 
 fn at(mono_ms: u64) -> Now {
-    Now { mono_ms, wall_ms: 1_790_000_000_000 }
+    Now { mono_ms, mono_us: mono_ms * 1000, wall_ms: 1_790_000_000_000 }
 }
 
 fn publication(position: Position, payload: &[u8]) -> Publication {

@@ -275,14 +275,9 @@ impl EnvelopeClient {
         let code = answer.code.as_deref().expect("an error has a code");
         let temporary = answer.temporary.expect("an error says whether it is temporary");
         match (asked, code) {
-            (Asked::Publish(number, _), "forbidden") => {
+            (asked, "forbidden") => {
                 assert!(!temporary);
-                scene.oracle.refuse(*number);
-            }
-            (Asked::History, "forbidden") => {}
-            (Asked::Subscribe(_) | Asked::SubscribeAgain, "forbidden") => {
-                assert!(!self.follows.contains_key(channel), "{channel} is followed");
-                self.forget_wish(scene, channel);
+                self.forbidden(scene, channel, asked);
             }
             (Asked::Publish(number, _), "too_many_channels" | "rate_limited" | "overloaded") => {
                 assert!(temporary);
@@ -304,6 +299,20 @@ impl EnvelopeClient {
             (Asked::Subscribe(_), "already_subscribed") if self.line.closing() => {}
             (Asked::Unsubscribe, _) if !self.follows.contains_key(channel) => {}
             (asked, code) => panic!("{code} to {asked:?} of {channel}"),
+        }
+    }
+
+    /// A rule forbids it.
+    fn forbidden(&mut self, scene: &mut Scene, channel: &str, asked: &Asked) {
+        scene.oracle.tally.count("requests forbidden");
+        match asked {
+            Asked::Publish(number, _) => scene.oracle.refuse(*number),
+            Asked::History => {}
+            Asked::Subscribe(_) | Asked::SubscribeAgain => {
+                assert!(!self.follows.contains_key(channel), "{channel} is followed");
+                self.forget_wish(scene, channel);
+            }
+            asked => panic!("forbidden: {asked:?} of {channel}"),
         }
     }
 

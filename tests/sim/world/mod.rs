@@ -137,7 +137,7 @@ impl World {
             sabotage: Sabotage::None,
             tally: Tally::default(),
             admissions: Vec::new(),
-            now: Now { mono_ms: 0, wall_ms: 1_790_000_000_000 },
+            now: Now { wall_ms: 1_790_000_000_000, ..Now::default() },
             links: Vec::new(),
             open: Vec::new(),
             backlog: VecDeque::new(),
@@ -176,6 +176,7 @@ impl World {
     /// Lets time pass.
     pub fn pass(&mut self, ms: u64) {
         self.now.mono_ms += ms;
+        self.now.mono_us = self.now.mono_ms * 1000;
         self.now.wall_ms += ms;
         if self.random.chance(self.faults.jump) {
             self.tally.count("wall clock jumps");

@@ -36,9 +36,12 @@ impl Net for FakeNet {
         let mut world = self.world.borrow_mut();
         let now = world.now;
         let station = &mut world.stations[usize::from(self.worker)];
-        station.seen_ms = now.mono_ms;
+        // The second reading, before it sleeps, is for measuring only.
+        if station.readings == 0 {
+            station.seen_ms = now.mono_ms;
+        }
         station.readings += 1;
-        assert!(station.readings <= 1, "worker {} reads the clock twice a turn", self.worker);
+        assert!(station.readings <= 2, "worker {} reads the clock again and again", self.worker);
         now
     }
 

@@ -58,7 +58,7 @@ impl Pair {
         let position = Position { epoch: self.epoch(), index: self.head() };
         let feed = FeedKey { index: 0, generation: 1 };
         let frames = Arc::clone(self.now().frames.last().expect("the new one"));
-        let delivery = Delivery { feed, position, frames, skip: None };
+        let delivery = Delivery { feed, position, frames, skip: None, accepted_us: 0 };
         let skip = skip.and_then(|which| self.pick(which));
         let outcome = self.feed.append(&delivery, skip, self.window_bytes, &mut self.spare);
         assert_eq!(outcome, self.appended(position, skip));

@@ -1,0 +1,339 @@
+//! What is counted: every metric's name, kind, labels and meaning, in tables that the code, its
+//! text and docs/metrics.md share. What the numbers are is `mod.rs`; how they look is `text.rs`.
+
+/// How a number moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only rises.
+    Counter,
+    /// It rises and falls.
+    Gauge,
+    /// It counts in buckets.
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the exposition format.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// What is known about a metric beside its numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// Its name.
+    pub name: &'static str,
+    /// How its numbers move.
+    pub kind: Kind,
+    /// The names of its labels, in order.
+    pub labels: &'static [&'static str],
+    /// What it means.
+    pub help: &'static str,
+}
+
+macro_rules! kind {
+    (counter) => {
+        Kind::Counter
+    };
+    (gauge) => {
+        Kind::Gauge
+    };
+}
+
+macro_rules! labels {
+    () => {
+        &[]
+    };
+    (worker) => {
+        &["worker"]
+    };
+}
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal $kind:ident $(by $by:ident)?;)+) => {
+        /// Something that is counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Counter { $($(#[doc = $doc])+ $name),+ }
+
+        /// The metrics that are one number, or one for each worker, in the order of [`Counter`].
+        pub(super) const COUNTERS: &[Family] = &[$(Family {
+            name: $text,
+            kind: kind!($kind),
+            labels: labels!($($by)?),
+            help: concat!($($doc),+),
+        }),+];
+    };
+}
+
+counters! {
+    /// Connections accepted by the door.
+    Accepted = "fanwire_connections_accepted_total" counter;
+    /// Connections that a worker has taken over.
+    Adopted = "fanwire_connections_adopted_total" counter;
+    /// Connections that are gone.
+    Buried = "fanwire_connections_closed_total" counter;
+    /// `WebSocket` connections opened.
+    Upgrades = "fanwire_upgrades_total" counter;
+    /// Closes received from clients before the server had sent one.
+    ClosesReceived = "fanwire_closes_received_total" counter;
+    /// Messages received from clients.
+    MessagesIn = "fanwire_messages_received_total" counter;
+    /// Bytes received.
+    BytesIn = "fanwire_bytes_received_total" counter;
+    /// Bytes sent.
+    BytesOut = "fanwire_bytes_sent_total" counter;
+    /// Send calls.
+    Sends = "fanwire_sends_total" counter;
+    /// Send calls that the kernel did not take whole.
+    ShortWrites = "fanwire_short_writes_total" counter;
+    /// Publications that got a position.
+    Publications = "fanwire_publications_total" counter;
+    /// Deliveries: publications given to the kernel, times the connections that got them.
+    Deliveries = "fanwire_deliveries_total" counter;
+    /// Pages asked for by readers that lagged.
+    Pulls = "fanwire_pulls_total" counter;
+    /// Subscriptions that new rules have ended.
+    SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
+    /// Letters posted to other workers.
+    Posted = "fanwire_letters_posted_total" counter;
+    /// Letters received from other workers.
+    Letters = "fanwire_letters_total" counter;
+    /// Turns of the loop.
+    Turns = "fanwire_worker_turns_total" counter by worker;
+    /// `WebSocket` connections that are open.
+    Open = "fanwire_websockets" gauge;
+    /// Subscriptions.
+    Subscriptions = "fanwire_subscriptions" gauge;
+    /// Channels.
+    Channels = "fanwire_channels" gauge;
+    /// Bytes of histories and idempotency keys.
+    HistoryBytes = "fanwire_history_bytes" gauge;
+    /// Bytes in the windows of feeds.
+    WindowBytes = "fanwire_window_bytes" gauge;
+    /// Bytes of unfinished input and private output.
+    BufferedBytes = "fanwire_buffered_bytes" gauge;
+    /// Bytes of letters that wait for workers.
+    MailBytes = "fanwire_mail_bytes" gauge;
+    /// Feeds: channels that connections of a worker follow, by encoding.
+    Feeds = "fanwire_feeds" gauge by worker;
+    /// Feeds that had something to send when a turn ended.
+    HotFeeds = "fanwire_hot_feeds" gauge by worker;
+    /// Connections whose socket is full: they lag until the peer reads.
+    Blocked = "fanwire_blocked_connections" gauge by worker;
+    /// Connections whose first request head is awaited.
+    Handshakes = "fanwire_handshakes" gauge by worker;
+}
+
+macro_rules! reasons {
+    ($(#[doc = $doc:literal])+ $name:ident as $family:ident = $text:literal by $label:literal {
+        $($(#[doc = $what:literal])+ $reason:ident = $word:literal;)+
+    }) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum $name { $($(#[doc = $what])+ $reason),+ }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$reason),+];
+
+            /// The value of its label.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$reason => $word),+ }
+            }
+        }
+
+        pub(super) const $family: Family = Family {
+            name: $text,
+            kind: Kind::Counter,
+            labels: &[$label],
+            help: concat!($($doc),+),
+        };
+    };
+}
+
+reasons! {
+    /// Times that a limit acted, with or without words, by the name of its setting.
+    Limit as LIMITS = "fanwire_limits_total" by "limit" {
+        /// A connection was refused: the node is full.
+        Connections = "max_connections";
+        /// A connection was refused: its address has as many as it may.
+        Address = "max_connections_per_address";
+        /// A connection was refused: too many handshakes under way.
+        Handshakes = "max_handshakes";
+        /// Accepting paused: no descriptors were left.
+        OpenFiles = "open_files";
+        /// A request head was too long.
+        HeaderBytes = "max_header_bytes";
+        /// A body was too long.
+        BodyBytes = "max_body_bytes";
+        /// A batch had too many items.
+        Batch = "max_batch";
+        /// A message was too long.
+        MessageBytes = "max_message_bytes";
+        /// A subscription was refused: the connection has as many as it may.
+        Subscriptions = "max_subscriptions";
+        /// A channel was refused: the node has as many as it may.
+        Channels = "max_channels";
+        /// A request was refused: too many keys from its address did not exist.
+        BadKeys = "bad_keys";
+        /// A message was over the rate: refused, or reading paused.
+        Messages = "messages_per_second";
+        /// Reading paused: too many bytes a second.
+        Bytes = "bytes_per_second";
+        /// A request was refused: its connection has brought too many channels into being.
+        NewChannels = "new_channels_per_second";
+        /// A connection ended, or a request was refused: buffers hold as much as they may.
+        BufferedBytes = "max_buffered_bytes";
+        /// A request was refused: too much mail waits for a worker.
+        MailBytes = "max_mail_bytes";
+        /// Reading paused: too many requests wait for their answers.
+        Pending = "max_pending";
+        /// Reading paused: a history is on its way.
+        History = "history_answers";
+        /// Reading paused: too much output waits.
+        Output = "output_bytes";
+        /// A request did not arrive in time.
+        Handshake = "handshake_timeout";
+        /// A connection had nothing to say for too long.
+        Idle = "idle_timeout";
+        /// A ping was not answered in time.
+        Pong = "pong_timeout";
+        /// A peer took nothing for too long, or a message did not come to its end.
+        Stall = "stall_timeout";
+        /// A peer did not end in time after the last words.
+        Close = "close_timeout";
+        /// Workers did not answer a request in time.
+        Answer = "answer_timeout";
+    }
+}
+
+reasons! {
+    /// Connections that are gone, by how they ended.
+    End as ENDS = "fanwire_ends_total" by "how" {
+        /// Both sides had ended in order.
+        Closed = "closed";
+        /// The peer's stream ended without a Close, or in the middle of a request.
+        Lost = "lost";
+        /// The connection was reset, or failed in the network.
+        Reset = "reset";
+        /// The peer took nothing for `stall_timeout`.
+        Stalled = "stalled";
+        /// The peer did not end within `close_timeout`.
+        TimedOut = "timeout";
+        /// The server could not take it over, or cut it off without words: its address floods.
+        Refused = "refused";
+        /// What it had to be sent found no room, in the middle of a frame.
+        Overfull = "overfull";
+    }
+}
+
+/// Over what an error was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Over {
+    /// HTTP.
+    Http,
+    /// A WebSocket.
+    WebSocket,
+}
+
+impl Over {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Http, Self::WebSocket];
+
+    /// The value of the label.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::WebSocket => "ws",
+        }
+    }
+}
+
+pub(super) const CLOSES: Family = Family {
+    name: "fanwire_closes_total",
+    kind: Kind::Counter,
+    labels: &["code", "word"],
+    help: " Closes that the server sent by itself, by code and word.",
+};
+
+pub(super) const REFUSALS: Family = Family {
+    name: "fanwire_refusals_total",
+    kind: Kind::Counter,
+    labels: &["code", "over"],
+    help: " Errors answered, by code, over HTTP or a WebSocket.",
+};
+
+pub(super) const GAPS: Family = Family {
+    name: "fanwire_gaps_total",
+    kind: Kind::Counter,
+    labels: &["reason"],
+    help: " Gaps told, by reason.",
+};
+
+pub(super) const REPLIES: Family = Family {
+    name: "fanwire_http_responses_total",
+    kind: Kind::Counter,
+    labels: &["status"],
+    help: " HTTP requests answered, by class of status.",
+};
+
+/// The classes of status, in the order of their first digit, from 2.
+pub(super) const STATUS_CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+
+pub(super) const CONNECTIONS: Family = Family {
+    name: "fanwire_connections",
+    kind: Kind::Gauge,
+    labels: &["worker"],
+    help: " Connections that are open, HTTP and WebSocket.",
+};
+
+pub(super) const MAIL: Family = Family {
+    name: "fanwire_mail_pending",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: " Letters posted to workers that have not taken them yet.",
+};
+
+pub(super) const RELOADS: Family = Family {
+    name: "fanwire_reloads_total",
+    kind: Kind::Counter,
+    labels: &["outcome"],
+    help: " Times that keys and rules were read again; where that failed the old ones stay in force.",
+};
+
+pub(super) const BUSY: Family = Family {
+    name: "fanwire_worker_busy_seconds_total",
+    kind: Kind::Counter,
+    labels: &["worker"],
+    help: " Time that a worker did not wait for events.",
+};
+
+pub(super) const TURNS: Family = Family {
+    name: "fanwire_turn_seconds",
+    kind: Kind::Histogram,
+    labels: &[],
+    help: " Turns of the loops, by how long they took.",
+};
+
+pub(super) const LATENCY: Family = Family {
+    name: "fanwire_publication_seconds",
+    kind: Kind::Histogram,
+    labels: &[],
+    help: " Time from a publication's acceptance until a worker had given it to the kernel for all \
+        followers that read. Of each feed one publication is watched at a time.",
+};
+
+pub(super) const BUILD: Family = Family {
+    name: "fanwire_build_info",
+    kind: Kind::Gauge,
+    labels: &["version"],
+    help: " 1, with the version of the program.",
+};
