@@ -12,6 +12,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod conn;
+pub mod drain;
 pub mod entropy;
 pub mod feed;
 pub mod http;

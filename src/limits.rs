@@ -35,6 +35,22 @@ pub const LIVE_MS: u64 = 30_000;
 /// How long the letters of `/ready` may take.
 pub const READY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// Between `goaway` and the first closes of a drain.
+pub const DRAIN_GRACE_MS: u64 = 1000;
+
+/// Before the end of a drain, to let the threads end in.
+pub const DRAIN_END_MS: u64 = 200;
+
+/// Most ticks between the `goaway` of a connection that is of age and its close.
+pub const AGE_GRACE_TICKS: u32 = 300;
+
+/// When who was closed to be served elsewhere may come back: not before the first, in milliseconds,
+/// and within the second after that.
+pub const RETRY_MS: (u32, u32) = (500, 4500);
+
+/// By how much the first of them differs from one connection to the next.
+pub const RETRY_JITTER_MS: u64 = 500;
+
 /// The range in which clients are told to reconnect.
 pub const RECONNECT_MS: (u64, u64) = (500, 20_000);
 

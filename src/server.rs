@@ -4,10 +4,12 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -16,11 +18,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy;
 use crate::limits::{BACKLOG, RESERVED_DESCRIPTORS};
-use crate::metrics::Stats;
+use crate::metrics::{Counter, Stats};
 use crate::settings::{Reload, Reloaded};
 use crate::worker::mail::Mail;
 use crate::worker::mio::{MioNet, Post};
 use crate::worker::{Setup, Worker};
+
+/// The signals that ask to stop.
+const STOPPING: [i32; 2] = [SIGTERM, SIGINT];
 
 /// A server whose workers turn.
 #[derive(Debug)]
@@ -32,13 +37,14 @@ pub struct Server {
     workers: Vec<JoinHandle<()>>,
     post: Post,
     stats: Arc<Stats>,
+    clock: Clock,
     signals: Signals,
 }
 
 impl Server {
     /// Binds the listeners and starts the workers.
     pub fn start(mut config: Config) -> io::Result<Self> {
-        // Before anybody can know that it runs: an early SIGHUP must not end it.
+        // First of all: whoever sees that it serves may ask it to stop, or to read settings again.
         let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         config.workers = config.workers.max(1);
         config.max_connections = config.max_connections.min(spare_descriptors(config.workers));
@@ -52,7 +58,8 @@ impl Server {
             }
         }
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
-        let worlds = MioNet::connected(config.workers, listeners, Clock::start())?;
+        let clock = Clock::start();
+        let worlds = MioNet::connected(config.workers, listeners, clock)?;
         let Some(post) = worlds.first().map(MioNet::post_office) else {
             return Err(io::Error::other("workers: there must be one"));
         };
@@ -68,26 +75,45 @@ impl Server {
             let name = format!("worker-{id}");
             let worker = thread::Builder::new().name(name).spawn(move || {
                 let mut worker = Worker::new(setup, world);
-                loop {
+                while !worker.is_over() {
                     worker.turn();
                 }
             })?;
             workers.push(worker);
         }
-        Ok(Self { addresses, max_connections, workers, post, stats, signals })
+        Ok(Self { addresses, max_connections, workers, post, stats, clock, signals })
     }
 
-    /// Waits until a signal asks to stop, and reads keys and rules again when one asks for that.
-    pub fn run_until_signal(self, mut reload: Reload) -> io::Result<()> {
-        let Self { workers, post, stats, mut signals, .. } = self;
-        for signal in signals.forever() {
+    /// Serves until a signal asks to stop, then drains; reads keys and rules again when one asks
+    /// for that. A second one to stop ends the process at once, with the status of one that a
+    /// signal has ended: 128 and its number.
+    pub fn run_until_signal(mut self, mut reload: Reload) -> io::Result<()> {
+        let at_once = Arc::new(AtomicBool::new(false));
+        for signal in STOPPING {
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&at_once))?;
+        }
+        for signal in self.signals.forever() {
             if signal != SIGHUP {
-                tracing::info!(signal, workers = workers.len(), "stopping");
+                at_once.store(true, Ordering::Relaxed);
+                tracing::info!(signal, connections = self.stats.connections(), "draining");
                 break;
             }
-            read_again(&mut reload, &post, &stats);
+            read_again(&mut reload, &self.post, &self.stats);
         }
+        self.drain();
         Ok(())
+    }
+
+    /// Lets all connections go, and waits until they are gone.
+    fn drain(self) {
+        self.stats.drain().begin(self.clock.now().mono_ms);
+        self.post.wake_all();
+        for worker in self.workers {
+            // A worker that panics ends the process: there is no other way for this to fail.
+            let _ = worker.join();
+        }
+        let cut_off = self.stats.sum(Counter::CutOff);
+        tracing::info!(drained = self.stats.sum(Counter::Drained), cut_off, "stopped");
     }
 }
 

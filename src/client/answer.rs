@@ -203,6 +203,38 @@ pub fn update(out: &mut Vec<u8>, connections: Option<u64>, timestamp: u64) {
     });
 }
 
+/// Why a client is asked to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Away {
+    /// The node is about to stop.
+    Restart,
+    /// The connection has been there for long.
+    Age,
+}
+
+/// Appends `goaway`: leave in the second half of this time, at a random moment, or be closed.
+pub fn goaway(out: &mut Vec<u8>, why: Away, closes_in_ms: u64, timestamp: u64) {
+    message(out, "goaway", &RequestId::None, None, timestamp, |data| {
+        object(data, |fields| {
+            fields.text(
+                "reason",
+                match why {
+                    Away::Restart => "restart",
+                    Away::Age => "age",
+                },
+            );
+            fields.raw("reconnect_after_ms", |out| {
+                out.push(b'[');
+                encode::number(out, closes_in_ms / 2);
+                out.push(b',');
+                encode::number(out, closes_in_ms);
+                out.push(b']');
+            });
+            fields.number("closes_in_ms", closes_in_ms);
+        });
+    });
+}
+
 fn message(
     out: &mut Vec<u8>,
     kind: &str,

@@ -76,6 +76,10 @@ impl Flags {
     pub const ENDED: u32 = 1 << 13;
     /// Its request head has begun to arrive.
     pub const BEGUN: u32 = 1 << 14;
+    /// It knows when it is closed.
+    pub const TOLD: u32 = 1 << 24;
+    /// It is closed as soon as it is served; nothing more is read.
+    pub const PARTING: u32 = 1 << 25;
 
     /// Something for it found no room: nothing more is said to it, and it will be failed.
     pub const OVERFULL: u32 = 1 << 20;
@@ -157,7 +161,8 @@ pub struct Cold {
     pub session: Option<Box<Session>>,
     /// Tick at which it was accepted; later, that of its last message.
     pub opened: u32,
-    /// Tick at which its phase must be over.
+    /// Tick at which its phase must be over. That of an open WebSocket: when it is told to go, and
+    /// then, when it is closed.
     pub deadline: u32,
     /// Tick of the next `update`.
     pub update: u32,

@@ -13,13 +13,14 @@ mod text;
 
 use histogram::{Histogram, Totals};
 use names::{
-    BUILD, BUSY, CLOSES, CONNECTIONS, COUNTERS, ENDS, GAPS, LATENCY, LIMITS, MAIL, REFUSALS,
-    RELOADS, REPLIES, STATUS_CLASSES, TURNS,
+    BUILD, BUSY, CLOSES, CONNECTIONS, COUNTERS, DRAINING, ENDS, GAPS, LATENCY, LIMITS, MAIL,
+    REFUSALS, RELOADS, REPLIES, STATUS_CLASSES, TURNS,
 };
 pub use names::{Counter, End, Family, Kind, Limit, Over};
 use text::Text;
 
 use crate::client::code::Code;
+use crate::drain::Drain;
 use crate::hub::GapReason;
 use crate::ws::close::CloseCode;
 
@@ -163,13 +164,14 @@ pub struct Stats {
     workers: Box<[WorkerStats]>,
     /// Times that keys and rules were read again, and that this failed.
     reloads: [AtomicU64; 2],
+    drain: Drain,
 }
 
 impl Stats {
     /// Counters for so many workers.
     pub fn new(workers: usize) -> Self {
-        let workers = (0..workers).map(|_| WorkerStats::default()).collect();
-        Self { workers, reloads: <[AtomicU64; 2]>::default() }
+        let per_worker = (0..workers).map(|_| WorkerStats::default()).collect();
+        Self { workers: per_worker, reloads: Default::default(), drain: Drain::new(workers) }
     }
 
     /// One worker's.
@@ -185,6 +187,11 @@ impl Stats {
     /// The sum over all workers.
     pub fn sum(&self, counter: Counter) -> u64 {
         self.total(|worker| &worker.values[counter as usize])
+    }
+
+    /// How far the node is in draining.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     /// Keys and rules were read again, or could not be. Any thread may say so.
@@ -222,6 +229,8 @@ impl Stats {
         self.one_or_each(&mut text, &CONNECTIONS, WorkerStats::connections);
         let mail = self.sum(Counter::Posted).saturating_sub(self.sum(Counter::Letters));
         text.family(&MAIL).sample(&[], mail);
+        let draining = u64::from(self.drain.began_ms().is_some());
+        text.family(&DRAINING).sample(&[], draining);
         let mut samples = text.family(&RELOADS);
         for (outcome, count) in ["ok", "failed"].iter().zip(&self.reloads) {
             samples.sample(&[outcome], count.load(Ordering::Relaxed));
@@ -292,7 +301,7 @@ impl Stats {
 
 /// Every metric that [`Stats::prometheus`] shows.
 pub fn families() -> Vec<Family> {
-    let state = [BUILD, CONNECTIONS, MAIL, RELOADS, BUSY, TURNS, LATENCY];
+    let state = [BUILD, CONNECTIONS, MAIL, DRAINING, RELOADS, BUSY, TURNS, LATENCY];
     let reasons = [CLOSES, ENDS, REFUSALS, LIMITS, GAPS, REPLIES];
     COUNTERS.iter().copied().chain(state).chain(reasons).collect()
 }

@@ -98,6 +98,14 @@ counters! {
     Deliveries = "fanwire_deliveries_total" counter;
     /// Pages asked for by readers that lagged.
     Pulls = "fanwire_pulls_total" counter;
+    /// Clients told to go, because the node drains or their connection is of age.
+    Goaways = "fanwire_goaways_total" counter;
+    /// Connections closed because the node drains.
+    Drained = "fanwire_drained_total" counter;
+    /// Connections closed because they were of age.
+    Aged = "fanwire_aged_total" counter;
+    /// Connections cut off at the end of the time to drain.
+    CutOff = "fanwire_drain_cut_off_total" counter;
     /// Subscriptions that new rules have ended.
     SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
     /// Letters posted to other workers.
@@ -231,6 +239,8 @@ reasons! {
         Refused = "refused";
         /// What it had to be sent found no room, in the middle of a frame.
         Overfull = "overfull";
+        /// The time to drain was over.
+        CutOff = "cut_off";
     }
 }
 
@@ -300,6 +310,13 @@ pub(super) const MAIL: Family = Family {
     kind: Kind::Gauge,
     labels: &[],
     help: " Letters posted to workers that have not taken them yet.",
+};
+
+pub(super) const DRAINING: Family = Family {
+    name: "fanwire_draining",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: " 1 when the node drains.",
 };
 
 pub(super) const RELOADS: Family = Family {

@@ -8,34 +8,39 @@ use super::Worker;
 use super::net::Net;
 use crate::conn::entry::{Flags, Phase};
 use crate::metrics::{Counter, End};
-use crate::ws::close::{self, CloseCode};
+use crate::ws::close::{self, CloseCode, Pace};
 
 impl<N: Net> Worker<N> {
     /// Fails a WebSocket (RFC 6455, section 7.1.7): a Close with this code, and nothing more is
     /// looked at.
     pub(super) fn fail(&mut self, slot: u32, code: CloseCode) {
         if self.table.hot(slot).phase == Phase::Open {
-            self.say_close(slot, code);
+            self.say_close(slot, code, None);
         }
         self.linger(slot);
     }
 
     /// Closes a WebSocket from our side: a Close with this code, then the peer's is awaited.
     pub(super) fn close(&mut self, slot: u32, code: CloseCode) {
+        self.close_paced(slot, code, None);
+    }
+
+    /// The same, with a pace at which to come back.
+    pub(super) fn close_paced(&mut self, slot: u32, code: CloseCode, pace: Option<Pace>) {
         if !matches!(self.table.hot(slot).phase, Phase::Opening | Phase::Open) {
             return;
         }
-        self.say_close(slot, code);
+        self.say_close(slot, code, pace);
         self.leave_all(slot);
         self.enter(slot, Phase::Closing, self.config.close_timeout);
         // What it has sent is read again, whatever stopped that: their Close stands behind it.
         self.resume(slot);
     }
 
-    fn say_close(&mut self, slot: u32, code: CloseCode) {
+    fn say_close(&mut self, slot: u32, code: CloseCode, pace: Option<Pace>) {
         self.counters().closes(code);
         let mut frame = Vec::new();
-        close::encode_word(&mut frame, code, None);
+        close::encode_word(&mut frame, code, pace);
         self.say(slot, &frame);
     }
 

@@ -22,6 +22,9 @@ use crate::metrics::{Counter, Limit, Over};
 use crate::policy::authorize::Denied;
 use crate::policy::key::Scope;
 
+/// Why a node that drains is not ready.
+const DRAINING: &str = "the server is about to stop";
+
 impl<N: Net> Worker<N> {
     /// Carries a request out. It is in phase `Exchange` until the answer is given.
     pub(super) fn carry_out(&mut self, slot: u32, mut call: Call, body: Vec<u8>) {
@@ -60,6 +63,9 @@ impl<N: Net> Worker<N> {
                 };
                 let letter = Disconnect { connection, reconnect, ticket: self.ticket(slot, 0) };
                 self.await_one(slot, call, connection.worker, Mail::Disconnect(Box::new(letter)));
+            }
+            Ask::Ready if self.stats.drain().began_ms().is_some() => {
+                self.finish(slot, &call, &reply::error("draining", 503, DRAINING, true, None));
             }
             Ask::Ready => {
                 call.gathered = Gathered::Probes;
@@ -235,7 +241,9 @@ impl<N: Net> Worker<N> {
 
     /// How the node is: a little for everybody, more for who may read.
     fn status(&self, known: bool) -> Reply<'static> {
-        let mut status = json!({ "status": "ok", "uptime_ms": self.now.mono_ms });
+        let draining = self.stats.drain().began_ms().is_some();
+        let word = if draining { "draining" } else { "ok" };
+        let mut status = json!({ "status": word, "uptime_ms": self.now.mono_ms });
         if known {
             status["version"] = env!("CARGO_PKG_VERSION").into();
             status["node"] = self.config.node_name.as_str().into();

@@ -100,6 +100,19 @@ impl<N: Net> Worker<N> {
         }
     }
 
+    /// Sends one connection all that it has of its own and lags behind, as far as it takes it. Says
+    /// whether nothing is left.
+    pub(super) fn serve_out(&mut self, slot: u32) -> bool {
+        let mut budget = Budget { sends: FEED_SENDS, bytes: FLUSH_BYTES, visits: 0 };
+        self.flush_one(slot, &mut budget);
+        let hot = self.table.hot(slot);
+        let caught_up = |reference: Reference| {
+            let run = self.feeds[reference.feed as usize].run(reference.at as usize);
+            matches!(run, Run::CaughtUp)
+        };
+        hot.outbox.is_none() && !hot.flags.has(Flags::BLOCKED) && hot.references().all(caught_up)
+    }
+
     /// Books what a send came to. Returns how many bytes were taken.
     fn sent(&mut self, slot: u32, wanted: usize, outcome: &io::Result<usize>) -> usize {
         let count = match outcome {

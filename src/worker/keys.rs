@@ -101,14 +101,14 @@ impl<N: Net> Worker<N> {
         let message = "too many API keys from this address do not exist";
         Refusal::keeping(429, "rate_limited", message).after_ms(wait_ms)
     }
+}
 
-    /// Refuses a channel that the caller's key is not for.
-    pub(super) fn check_reach(&self, caller: &Caller, channel: &str) -> Result<(), Refusal> {
-        if caller.reaches(channel) {
-            return Ok(());
-        }
-        Err(refusal(Denied::Channel, Some(channel)))
+/// Refuses a channel that the caller's key is not for.
+pub(super) fn check_reach(caller: &Caller, channel: &str) -> Result<(), Refusal> {
+    if caller.reaches(channel) {
+        return Ok(());
     }
+    Err(refusal(Denied::Channel, Some(channel)))
 }
 
 /// The refusal.

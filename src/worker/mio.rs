@@ -39,6 +39,11 @@ impl Post {
     pub fn to_all(&self, letter: impl Fn() -> Mail) {
         self.0.iter().for_each(|station| post(station, &mut vec![letter()]));
     }
+
+    /// Wakes every worker, to make it look at what the main thread has changed.
+    pub fn wake_all(&self) {
+        self.0.iter().for_each(wake);
+    }
 }
 
 /// The world of one worker.

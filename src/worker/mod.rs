@@ -1,8 +1,8 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
 //! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `deliver` (mail),
-//! `review` (new rules), `flush` (send), `sweep` (time), `bury` (end). Nothing here touches the
-//! world but through `Net`.
+//! `review` (new rules), `flush` (send), `sweep` (time, with `drain`), `bury` (end). Nothing here
+//! touches the world but through `Net`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ mod command;
 pub mod connections;
 mod deliver;
 mod door;
+mod drain;
 mod exchange;
 mod flush;
 mod identity;
@@ -58,6 +59,7 @@ mod upgrade;
 pub use audit::Audit;
 use codec::Codec;
 use door::Door;
+use drain::Departure;
 use mail::Mail;
 use net::{Event, Net, Token, WorkerId};
 use probe::Probe;
@@ -96,6 +98,7 @@ pub struct Worker<N: Net> {
     // Connections.
     table: Table<N::Socket>,
     door: Door,
+    departure: Departure,
     /// Connections to read from.
     ready: Vec<u32>,
     /// Connections with output of their own to send.
@@ -193,6 +196,7 @@ impl<N: Net> Worker<N> {
             now: Now::default(),
             table: Table::default(),
             door: Door::new(workers),
+            departure: Departure::default(),
             ready: Vec::new(),
             dirty: Vec::new(),
             due: Vec::new(),
@@ -235,6 +239,7 @@ impl<N: Net> Worker<N> {
     pub fn turn(&mut self) {
         self.wait();
         self.take_events();
+        self.drain();
         self.adopt();
         self.accept();
         self.serve();
@@ -246,6 +251,7 @@ impl<N: Net> Worker<N> {
         self.end_probe();
         self.bury();
         self.send_post();
+        self.report_empty();
         self.count();
     }
 
@@ -265,7 +271,8 @@ impl<N: Net> Worker<N> {
             || !self.local.is_empty()
             || !self.later.is_empty()
             || self.review.is_some()
-            || self.door.is_accepting();
+            || self.door.is_accepting()
+            || self.is_telling();
         let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
         let sleeps = timeout != Some(Duration::ZERO);
         if sleeps {
@@ -355,7 +362,12 @@ impl<N: Net> Worker<N> {
         let due = u64::from(self.next_due) * TICK_MS;
         let due = if self.next_due == u32::MAX { None } else { Some(due) };
         let upkeep = (!self.shard.is_empty()).then_some(self.next_upkeep_ms);
-        let due = due.into_iter().chain(self.door.retry_ms()).chain(upkeep).min()?;
+        let due = due
+            .into_iter()
+            .chain(self.door.retry_ms())
+            .chain(upkeep)
+            .chain(self.drain_due_ms())
+            .min()?;
         Some(Duration::from_millis(due.saturating_sub(self.now.mono_ms).max(1)))
     }
 

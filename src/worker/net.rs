@@ -144,4 +144,6 @@ pub enum Fault {
     LostDelivery,
     /// A cursor moves over what the kernel did not take.
     CursorPastShortWrite,
+    /// A draining worker closes a connection that has not been given everything.
+    CloseUnserved,
 }

@@ -142,23 +142,23 @@ impl<N: Net> Worker<N> {
         let not_enabled = || Refusal::keeping(403, "not_enabled", "this server does not do that");
         Ok(match route {
             Route::Broadcast => {
-                self.check_reach(caller, ALL)?;
+                keys::check_reach(caller, ALL)?;
                 self.publish_ask(head, ALL.into())?
             }
             Route::Publish { channel } => {
                 check_name(name::check_writable(&channel))?;
-                self.check_reach(caller, &channel)?;
+                keys::check_reach(caller, &channel)?;
                 self.publish_ask(head, channel.as_ref().into())?
             }
             Route::PublishBatch => Ask::Batch,
             Route::Describe { channel } => {
                 check_name(name::check_readable(&channel))?;
-                self.check_reach(caller, &channel)?;
+                keys::check_reach(caller, &channel)?;
                 Ask::Describe(channel.as_ref().into())
             }
             Route::History(wanted) => {
                 check_name(name::check_readable(&wanted.channel))?;
-                self.check_reach(caller, &wanted.channel)?;
+                keys::check_reach(caller, &wanted.channel)?;
                 let (since, before) = (boxed(wanted.since), boxed(wanted.before));
                 let span = Span { since, before, limit: wanted.limit as usize };
                 Ask::History(wanted.channel.as_ref().into(), span)
@@ -202,7 +202,7 @@ impl<N: Net> Worker<N> {
         let Connections { user, channel, queued, list } = route;
         if let Some(channel) = &channel {
             check_name(name::check_readable(channel))?;
-            self.check_reach(caller, channel)?;
+            keys::check_reach(caller, channel)?;
         } else if caller.is_held() {
             return Err(keys::refusal(Denied::Channel, None));
         }
@@ -313,7 +313,9 @@ impl<N: Net> Worker<N> {
             debug_assert!(code.is_some(), "{word} is in the table");
             self.counters().refuses(Over::Http, code.unwrap_or(Code::Internal));
         }
-        let circumstances = Circumstances { wall_ms: Some(self.now.wall_ms), ..circumstances };
+        let close = circumstances.close || self.is_leaving();
+        let wall_ms = Some(self.now.wall_ms);
+        let circumstances = Circumstances { close, wall_ms, ..circumstances };
         let mut bytes = Vec::with_capacity(512);
         let close = reply.write(circumstances, &mut bytes);
         self.say(slot, &bytes);

@@ -97,7 +97,7 @@ impl<N: Net> Worker<N> {
                     () if hot.queued() > OUTPUT_BYTES => Some(Limit::Output),
                     () => None,
                 };
-                reason.is_some() || hot.flags.has(Flags::THROTTLED)
+                reason.is_some() || hot.flags.any(Flags::THROTTLED | Flags::PARTING)
             }
             Phase::Head | Phase::Body => hot.queued() > OUTPUT_BYTES,
             Phase::Closing | Phase::Lingering => false,

@@ -56,7 +56,7 @@ impl<N: Net> Worker<N> {
         if time.is_zero() { NEVER } else { self.tick().saturating_add(ticks(time)) }
     }
 
-    /// Begins the round of pings and updates of an open WebSocket.
+    /// Begins the round of pings and updates of an open WebSocket, and its age.
     pub(super) fn begin_rounds(&mut self, slot: u32) {
         let period = ticks(self.config.update_interval);
         let update = if period == 0 || self.table.hot(slot).endpoint() != Endpoint::Envelope {
@@ -65,7 +65,9 @@ impl<N: Net> Worker<N> {
             // The first comes at a random moment, so that they spread.
             self.tick() + 1 + self.random.below(u64::from(period)) as u32
         };
-        self.table.cold_mut(slot).update = update;
+        let of_age = self.end_of_age();
+        let cold = self.table.cold_mut(slot);
+        (cold.update, cold.deadline) = (update, of_age);
         self.schedule(slot);
     }
 
@@ -112,7 +114,8 @@ impl<N: Net> Worker<N> {
 
     /// Does what is due.
     fn tend(&mut self, slot: u32, now: u32) {
-        if now >= self.table.cold(slot).deadline {
+        let over = now >= self.table.cold(slot).deadline;
+        if over && self.table.hot(slot).phase != Phase::Open {
             self.deadline_passed(slot);
             return;
         }
@@ -127,7 +130,10 @@ impl<N: Net> Worker<N> {
             self.mark_dead(slot, End::Stalled);
             return;
         }
-        if hot.phase == Phase::Open {
+        if over {
+            self.time_to_go(slot);
+        }
+        if self.table.hot(slot).phase == Phase::Open {
             self.tend_socket(slot, now);
         }
     }
@@ -145,7 +151,7 @@ impl<N: Net> Worker<N> {
             return;
         }
         // While it is not read, its pongs are not either.
-        if hot.flags.any(Flags::PAUSED | Flags::THROTTLED) {
+        if hot.flags.any(Flags::PAUSED | Flags::THROTTLED | Flags::PARTING) {
             hot.seen = now;
             if let Some(inbox) = &mut hot.inbox {
                 inbox.began = now;
@@ -221,6 +227,6 @@ fn progress(ticks: u32, came: usize) -> u32 {
 }
 
 /// A time in ticks, rounded up; 0 stays 0.
-fn ticks(time: Duration) -> u32 {
+pub(super) fn ticks(time: Duration) -> u32 {
     (time.as_millis() as u64).div_ceil(TICK_MS) as u32
 }

@@ -34,6 +34,9 @@ impl<N: Net> Worker<N> {
         head: &Head<'_>,
         route: Route<'_>,
     ) -> Result<(), Reply<'static>> {
+        if self.is_leaving() {
+            return Err(self.refuse_newcomer());
+        }
         if !matches!(head.body(), Ok(Body::None)) {
             let refusal = Refusal::malformed("an upgrade has no body");
             return Err(Reply::refusal(&refusal));
@@ -134,6 +137,7 @@ impl<N: Net> Worker<N> {
         if self.table.hot(slot).endpoint() == Endpoint::Envelope {
             self.say_welcome(slot, position);
         }
+        self.send_off_late(slot);
         self.resume(slot);
     }
 

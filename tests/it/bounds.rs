@@ -32,7 +32,7 @@ fn unfinished_input_of_all_together_is_bounded() {
     // An HTTP body has no more room, and gets words.
     let mut backend = Wire::connect(server.port);
     backend.send("POST /broadcast HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n");
-    backend.send([b'1'; 60_000]);
+    backend.send(vec![b'1'; 60_000]);
     let refused = backend.response();
     assert_eq!((refused.status, refused.code().as_str()), (503, "overloaded"));
     assert!(refused.closes() && refused.field("retry-after").is_some(), "{refused:?}");

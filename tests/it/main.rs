@@ -12,6 +12,7 @@ mod bounds; // rates, totals of the node, who dawdles
 mod close; // how connections end: codes, order, last words
 mod connections; // who is connected, and closing one of them
 mod deflate; // permessage-deflate as it is negotiated and spoken
+mod drain; // how a node stops, and how connections of age go
 mod frames; // frames and messages, valid and not
 mod handshake; // what becomes a WebSocket, and what does not
 mod hostile; // floods, bombs, and who does not read

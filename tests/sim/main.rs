@@ -23,7 +23,7 @@ use std::{env, thread};
 
 use fanwire::worker::net::Fault;
 use plan::Plan;
-use stage::{Outcome, play};
+use stage::{Outcome, drain, play};
 use world::Sabotage;
 use world::tally::Tally;
 
@@ -36,6 +36,7 @@ const INTERESTING: &[&str] = &[
     "channels with a second life",
     "closed: forbidden (raw)",
     "closed: lost (raw)",
+    "closed: moved",
     "closed: no pong",
     "closed: overloaded",
     "closed: protocol",
@@ -66,6 +67,16 @@ const INTERESTING: &[&str] = &[
     "wall clock jumps",
 ];
 
+/// The same of nodes that stop.
+const DRAINING: &[&str] = &[
+    "closed: restart",
+    "connections cut off",
+    "connections drained",
+    "goaways",
+    "nodes drained",
+    "short writes",
+];
+
 fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
@@ -75,8 +86,11 @@ fn plan(seed: u64) -> Plan {
     Plan::new(seed, 1 + (seed % 4) as u16)
 }
 
+/// Plays one plan, and tells its story or not.
+type Play = fn(&Plan, bool) -> Outcome;
+
 /// Plays one seed and names it when it fails.
-fn checked(seed: u64) -> Outcome {
+fn checked(play: Play, seed: u64) -> Outcome {
     panic::catch_unwind(AssertUnwindSafe(|| play(&plan(seed), false))).unwrap_or_else(|cause| {
         eprintln!("seed {seed} failed; FANWIRE_SEED={seed} tells its story");
         panic::resume_unwind(cause)
@@ -84,7 +98,7 @@ fn checked(seed: u64) -> Outcome {
 }
 
 /// Plays seeds on all cores: each thread takes the next one.
-fn play_seeds(count: u64) -> Tally {
+fn play_seeds(play: Play, count: u64) -> Tally {
     let next = AtomicU64::new(0);
     let work = || {
         let mut tally = Tally::default();
@@ -93,7 +107,7 @@ fn play_seeds(count: u64) -> Tally {
             if seed >= count {
                 return tally;
             }
-            tally.merge(&checked(seed).tally);
+            tally.merge(&checked(play, seed).tally);
         }
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -108,17 +122,28 @@ fn play_seeds(count: u64) -> Tally {
     })
 }
 
-#[test]
-fn whatever_happens_nothing_is_lost_in_silence() {
+/// Plays seeds, or the one that is asked for, in which all of this must have happened.
+fn play_all(play: Play, count: u64, interesting: &[&str]) {
     if let Some(seed) = number("FANWIRE_SEED") {
         println!("{}", play(&plan(seed), true).tally);
         return;
     }
-    let tally = play_seeds(number("FANWIRE_SEEDS").unwrap_or(SEEDS));
+    let tally = play_seeds(play, count);
     println!("{tally}");
-    for what in INTERESTING {
+    for what in interesting {
         assert!(tally.of(what) > 0, "it never happened: {what}");
     }
+}
+
+#[test]
+fn whatever_happens_nothing_is_lost_in_silence() {
+    play_all(play, number("FANWIRE_SEEDS").unwrap_or(SEEDS), INTERESTING);
+}
+
+#[test]
+fn a_node_that_stops_keeps_its_promises() {
+    let count = number("FANWIRE_SEEDS").unwrap_or(SEEDS).div_ceil(2);
+    play_all(drain::play, count, DRAINING);
 }
 
 #[test]
@@ -130,6 +155,10 @@ fn a_seed_plays_the_same_twice() {
 /// Plants a fault into the world, which the oracle must notice within some seeds; without it, they
 /// pass.
 fn is_noticed(sabotage: Sabotage) {
+    is_noticed_in(play, sabotage);
+}
+
+fn is_noticed_in(play: Play, sabotage: Sabotage) {
     let noticed = (0..40).any(|seed| {
         let (sound, broken) = (plan(seed), Plan { sabotage, ..plan(seed) });
         let fails = |plan| panic::catch_unwind(AssertUnwindSafe(|| play(plan, false))).is_err();
@@ -161,4 +190,9 @@ fn the_oracle_sees_an_eviction_without_a_gap() {
 #[test]
 fn the_oracle_sees_a_cursor_past_a_short_write() {
     is_noticed(Sabotage::Server(Fault::CursorPastShortWrite));
+}
+
+#[test]
+fn the_oracle_sees_a_close_before_everything_is_delivered() {
+    is_noticed_in(drain::play, Sabotage::Server(Fault::CloseUnserved));
 }

@@ -19,6 +19,8 @@ pub struct Oracle {
     exact_history: Option<u64>,
     /// Idempotency keys have so little room that they may be forgotten.
     forgetful: bool,
+    /// The heads of all channels at a moment that was marked.
+    marked: Option<BTreeMap<String, Position>>,
     /// How often something happened.
     pub tally: Tally,
 }
@@ -172,6 +174,22 @@ impl Oracle {
                 let number = number_in(&publication.payload).expect("checked when admitted");
                 self.intents[number].skip.contains(&link)
             })
+    }
+
+    /// Marks this moment: a node that stops owes everybody what was published before it.
+    pub fn mark(&mut self) {
+        let heads = self.channels.keys().filter_map(|name| Some((name.clone(), self.head(name)?)));
+        self.marked = Some(heads.collect());
+    }
+
+    /// Whether a moment is marked.
+    pub fn is_marked(&self) -> bool {
+        self.marked.is_some()
+    }
+
+    /// The head that a channel had at the marked moment.
+    pub fn marked(&self, channel: &str) -> Option<Position> {
+        self.marked.as_ref()?.get(channel).copied()
     }
 
     /// How many publications a history holds for certain.

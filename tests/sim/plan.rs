@@ -116,6 +116,7 @@ fn config(random: &mut Random, workers: u16, fat: bool) -> Config {
         burst: random.between(5, 40) as u32,
         update_interval: Duration::from_secs(if rarely(random) { 1 } else { 30 }),
         compression: random.chance(700),
+        max_connection_age: Duration::from_secs(if rarely(random) { 2 } else { 0 }),
         ..usual
     }
 }

@@ -2,6 +2,8 @@
 //! order that the seed decides. At the end the faults stop, everybody reads, and nothing may be
 //! missing; then everybody leaves, and nothing may be left.
 
+pub mod drain;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -326,6 +328,9 @@ impl Stage {
             ("turns", Counter::Turns),
             ("letters", Counter::Letters),
             ("subscriptions ended", Counter::SubscriptionsEnded),
+            ("connections drained", Counter::Drained),
+            ("connections of age closed", Counter::Aged),
+            ("connections cut off", Counter::CutOff),
         ] {
             tally.add(name, self.stats.sum(counter));
         }

@@ -124,6 +124,8 @@ class Link {
       this.positions.set(channel, data?.position ?? null);
     } else if (type === "unsubscribed") {
       this.positions.delete(channel);
+    } else if (type === "goaway") {
+      this.leaveWithin(data?.reconnect_after_ms);
     } else if (type === "ack" || type === "error") {
       this.answered(this.asked.get(id), type === "ack", data);
       this.asked.delete(id);
@@ -141,7 +143,24 @@ class Link {
     }
   }
 
+  // The server wants us elsewhere: we go at a random moment of those that it gives, so that not all
+  // come back at once. If its Close comes first, that decides.
+  leaveWithin(range) {
+    const [least, most] = Array.isArray(range) ? range : [0, 0];
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.drop(4007, "moved"), least + Math.random() * (most - least));
+  }
+
+  // Gives this connection up, as if it had been closed so.
+  drop(code, reason) {
+    const left = this.socket;
+    this.socket = null;
+    left.close(1000);
+    this.closed(code, reason);
+  }
+
   closed(code, reason) {
+    clearTimeout(this.timer);
     this.pings.clear();
     this.asked.clear();
     this.on.closed(code, reason);
@@ -174,10 +193,7 @@ class Link {
       this.ping();
       return;
     }
-    const dead = this.socket;
-    this.socket = null;
-    dead.close();
-    this.closed(1006, "no answer");
+    this.drop(1006, "no answer");
   }
 }
 

@@ -134,6 +134,24 @@ fn updates() {
 }
 
 #[test]
+fn goaways() {
+    assert_eq!(
+        written(|out| goaway(out, Away::Restart, 7_001, TIME)),
+        whole(
+            r#""type":"goaway""#,
+            r#"{"reason":"restart","reconnect_after_ms":[3500,7001],"closes_in_ms":7001}"#,
+        )
+    );
+    assert_eq!(
+        written(|out| goaway(out, Away::Age, 0, TIME)),
+        whole(
+            r#""type":"goaway""#,
+            r#"{"reason":"age","reconnect_after_ms":[0,0],"closes_in_ms":0}"#,
+        )
+    );
+}
+
+#[test]
 fn an_object_may_be_empty() {
     assert_eq!(written(|out| object(out, |_| {})), "{}");
 }

@@ -5,7 +5,7 @@ mod requests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use fanwire::hub::Position;
+use fanwire::hub::{Kind, Position};
 use serde_json::value::RawValue;
 
 use super::codec::{Item, handshake, opcode};
@@ -13,7 +13,7 @@ use super::follower::{Follower, Told};
 use super::http::check_history;
 use super::line::Line;
 use super::wire::{Answer, Envelope};
-use super::{Client, Scene};
+use super::{Client, Scene, payload};
 use crate::oracle::{Oracle, position};
 
 const ALL: &str = "$all";
@@ -24,6 +24,8 @@ pub struct EnvelopeClient {
     line: Line,
     open: bool,
     welcomed: bool,
+    /// It was told to go.
+    told: bool,
     /// Requests without an answer, in order.
     pending: VecDeque<Pending>,
     /// What it will follow when all pending requests are answered.
@@ -84,7 +86,7 @@ impl EnvelopeClient {
         ];
         let offer = *scene.world.random.pick(&offers);
         if self.line.open(scene, handshake(&path, offer).as_bytes()) {
-            (self.open, self.welcomed) = (false, false);
+            (self.open, self.welcomed, self.told) = (false, false, false);
             self.wants.insert(ALL.to_owned());
         }
     }
@@ -116,6 +118,10 @@ impl EnvelopeClient {
             "gap" => self.gap(scene, envelope),
             "unsubscribed" => self.ended(scene, envelope),
             "ack" | "error" | "echo" | "pong" => self.answer(scene, envelope),
+            "goaway" => {
+                self.told = true;
+                scene.oracle.tally.count("goaways");
+            }
             "update" => scene.oracle.tally.count("updates"),
             other => panic!("type {other}"),
         }
@@ -316,6 +322,29 @@ impl EnvelopeClient {
         }
     }
 
+    /// The server has closed it, or ended it without a word. In the end of a node, that is after
+    /// everything was answered and delivered.
+    fn check_parted(&self, scene: &Scene) {
+        let Some(code) = self.line.close_code() else {
+            let own = self.line.closing() || !self.welcomed;
+            assert!(own || !scene.oracle.is_marked(), "an end without a Close");
+            return;
+        };
+        assert!(self.told || !matches!(code, 1012 | 4007), "{code} without a goaway");
+        if scene.oracle.is_marked() && code == 1012 {
+            for pending in &self.pending {
+                // What came too late has not happened either.
+                let Asked::Publish(number, _) = pending.asked else { continue };
+                assert_eq!(
+                    scene.oracle.admitted(number),
+                    None,
+                    "closed without an ack: {pending:?}"
+                );
+            }
+            self.follows.values().for_each(|follower| follower.check_marked(scene.oracle));
+        }
+    }
+
     fn over(&mut self, scene: &mut Scene) {
         self.line.close(scene);
         for pending in self.pending.drain(..) {
@@ -343,6 +372,7 @@ impl Client for EnvelopeClient {
             self.hear(scene, item);
         }
         if !going_on {
+            self.check_parted(scene);
             self.over(scene);
         } else if !scene.calm {
             self.begin(scene);
@@ -357,6 +387,16 @@ impl Client for EnvelopeClient {
         let follows: Vec<_> = self.follows.keys().collect();
         assert_eq!(follows, self.wants.iter().collect::<Vec<_>>(), "what is followed");
         self.follows.values().for_each(|follower| follower.check_complete(oracle));
+    }
+
+    fn tell(&mut self, scene: &mut Scene, channel: &str) -> bool {
+        let can = self.welcomed && !self.line.closing();
+        if can {
+            let kinds = [Kind::Json, Kind::Text, Kind::Binary];
+            let number = payload::invent(scene, channel, &kinds, None);
+            self.send_publication(scene, number, false);
+        }
+        can
     }
 
     fn leave(&mut self, scene: &mut Scene) {

@@ -160,6 +160,19 @@ impl Follower {
         }
     }
 
+    /// Everything was sent that was published before the marked moment.
+    pub fn check_marked(&self, oracle: &Oracle) {
+        let Some(marked) = oracle.marked(&self.channel) else { return };
+        // Whoever may begin anywhere may have come later.
+        let (At::Position(at) | At::Latest(at, _)) = self.at else { return };
+        let later = at.epoch != marked.epoch || at.index > marked.index;
+        assert!(
+            later || oracle.may_pass(&self.channel, at, marked, self.link),
+            "{} ends at {at}, but {marked} was published before",
+            self.channel
+        );
+    }
+
     /// The server says that it has given everything up to and with `position`.
     pub fn check_left(&self, oracle: &Oracle, position: Position) {
         if let At::Position(at) = self.at {

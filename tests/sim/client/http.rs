@@ -37,6 +37,11 @@ enum Asked {
 impl Http {
     fn hear(&mut self, scene: &mut Scene, item: Item) {
         let Item::Response(status, body) = item else { panic!("{item:?} to a backend") };
+        if status == 503 && word(&body).as_deref() == Some("draining") {
+            let asked = self.pending.pop_front();
+            assert!(matches!(asked, Some(Asked::Get("/ready?scope=node"))), "not {asked:?}");
+            return;
+        }
         if status == 408 || (status == 503 && self.is_refused(&body)) {
             return self.refused(scene);
         }
@@ -191,6 +196,11 @@ impl Http {
 #[derive(Debug, serde::Deserialize)]
 struct Results {
     results: Vec<Answer>,
+}
+
+/// The word of an error.
+fn word(body: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Answer>(body).ok()?.error?.code
 }
 
 fn read(body: &[u8]) -> Answer {

@@ -19,6 +19,8 @@ pub struct Line {
     /// Our Close is sent, or theirs has come.
     close_sent: bool,
     close_seen: bool,
+    /// The code of theirs.
+    close_code: Option<u16>,
     /// It broke the protocol, and will be told.
     rude: bool,
 }
@@ -69,6 +71,11 @@ impl Line {
     /// Whether a Close was sent or seen: nothing new is begun.
     pub fn closing(&self) -> bool {
         self.close_sent || self.close_seen
+    }
+
+    /// The code of their Close, when it has come.
+    pub fn close_code(&self) -> Option<u16> {
+        self.close_code
     }
 
     /// Stops reading until that step.
@@ -122,7 +129,9 @@ impl Line {
                 Item::Message(opcode::CLOSE, payload) => {
                     self.close_seen = true;
                     if let Some(code) = payload.first_chunk() {
-                        let word = close_code(u16::from_be_bytes(*code), self.rude);
+                        let code = u16::from_be_bytes(*code);
+                        self.close_code = Some(code);
+                        let word = close_code(code, self.rude);
                         scene.oracle.tally.count(word);
                     }
                     self.say_message(scene, opcode::CLOSE, payload);
@@ -177,6 +186,7 @@ fn close_code(code: u16, rude: bool) -> &'static str {
         4001 => "closed: slow",
         4002 => "closed: no pong",
         4006 => "closed: lost (raw)",
+        4007 => "closed: moved",
         4403 => "closed: forbidden (raw)",
         code => panic!("closed with {code}"),
     }

@@ -46,6 +46,11 @@ pub trait Client {
     /// All is quiet: checks that nothing that should have come is missing.
     fn check_settled(&self, oracle: &Oracle);
 
+    /// Publishes to this channel, if it can; says whether.
+    fn tell(&mut self, _scene: &mut Scene, _channel: &str) -> bool {
+        false
+    }
+
     /// Leaves for good, politely or not.
     fn leave(&mut self, scene: &mut Scene);
 

@@ -85,6 +85,17 @@ impl Raw {
         }
     }
 
+    /// The server has closed it. In the end of a node, that is after everything was delivered.
+    fn check_parted(&self, scene: &Scene) {
+        let closed = self.line.close_code();
+        assert!(closed.is_some() || self.line.closing() || !self.open || !scene.oracle.is_marked());
+        if let Some(follower) = self.follower.as_ref().filter(|_| scene.oracle.is_marked())
+            && closed == Some(1012)
+        {
+            follower.check_marked(scene.oracle);
+        }
+    }
+
     fn over(&mut self, scene: &mut Scene) {
         self.line.close(scene);
         self.open = false;
@@ -135,6 +146,7 @@ impl Client for Raw {
             self.hear(scene, item);
         }
         if !going_on {
+            self.check_parted(scene);
             self.over(scene);
         } else if !scene.calm {
             self.begin(scene);

@@ -81,6 +81,8 @@ pub struct Admission {
 #[derive(Debug, Default)]
 struct Station {
     placed: Vec<(FakeSocket, Peer)>,
+    /// The main thread has woken it.
+    rung: bool,
     /// Slots whose connection is gone, for stale events.
     stale: Vec<u32>,
     /// Since when it sleeps, and how long it wants to.
@@ -193,6 +195,13 @@ impl World {
         self.stations.iter().filter_map(until).min()
     }
 
+    /// Wakes all workers, as the main thread can.
+    pub fn wake_all(&mut self) {
+        for station in &mut self.stations {
+            station.rung = true;
+        }
+    }
+
     /// Whether a real poll would let this worker run now.
     pub fn ready(&self, worker: WorkerId) -> bool {
         let station = &self.stations[usize::from(worker)];
@@ -200,7 +209,8 @@ impl World {
             Sleep::Awake => true,
             Sleep::Until(deadline) => deadline.is_some_and(|at| at <= self.now.mono_ms),
         };
-        due || !station.placed.is_empty()
+        due || station.rung
+            || !station.placed.is_empty()
             || (self.post.arrived(worker) && self.sabotage != Sabotage::LostWake)
             || (worker == 0 && self.listener_edge)
             || self.links_of(worker).any(|id| self.link(id).edge.any())
@@ -333,6 +343,7 @@ impl World {
             self.post.arrived(worker) || !self.stations[usize::from(worker)].placed.is_empty();
         let now = self.now.mono_ms;
         let station = &mut self.stations[usize::from(worker)];
+        let arrived = mem::take(&mut station.rung) || arrived;
         station.readings = 0;
         let deadline = timeout.map(|ms| station.seen_ms.saturating_add(ms));
         let timed_out = deadline.is_some_and(|at| at <= now);

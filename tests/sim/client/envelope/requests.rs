@@ -136,7 +136,7 @@ impl EnvelopeClient {
         self.send_publication(scene, number, true);
     }
 
-    fn send_publication(&mut self, scene: &mut Scene, number: usize, keyed: bool) {
+    pub(super) fn send_publication(&mut self, scene: &mut Scene, number: usize, keyed: bool) {
         let intent = scene.oracle.intent(number);
         let channel = intent.channel.clone();
         let mut fields = format!(",{}", wire::data_fields(intent));
