@@ -137,9 +137,8 @@ impl Stage {
     /// Other rules: each channel may be for hearing, for publishing, for both or for nobody.
     fn reload(&mut self) {
         let mut world = self.world.borrow_mut();
-        let mut who = |likely| match world.random.chance(likely) {
-            true => Who::Anyone,
-            false => Who::Backend,
+        let mut who = |likely| {
+            if world.random.chance(likely) { Who::Anyone } else { Who::Backend }
         };
         let rule = |channel: &String| {
             let pattern = Pattern::parse(channel).expect("a channel");
