@@ -18,11 +18,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy;
 use crate::limits::{BACKLOG, RESERVED_DESCRIPTORS};
-use crate::metrics::{Counter, Stats};
+use crate::metrics::{End, Stats};
 use crate::settings::{Reload, Reloaded};
 use crate::worker::mail::Mail;
 use crate::worker::mio::{MioNet, Post};
 use crate::worker::{Setup, Worker};
+use crate::ws::close::CloseCode;
 
 /// The signals that ask to stop.
 const STOPPING: [i32; 2] = [SIGTERM, SIGINT];
@@ -57,7 +58,8 @@ impl Server {
                 listeners.push(listener.map_err(|e| named(address, &e))?);
             }
         }
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let addresses: Vec<SocketAddr> =
+            listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let clock = Clock::start();
         let worlds = MioNet::connected(config.workers, listeners, clock)?;
         let Some(post) = worlds.first().map(MioNet::post_office) else {
@@ -80,6 +82,11 @@ impl Server {
                 }
             })?;
             workers.push(worker);
+        }
+        let (version, count) = (env!("CARGO_PKG_VERSION"), workers.len());
+        tracing::info!(version, workers = count, max_connections, "started");
+        for address in &addresses {
+            tracing::info!(%address, "listening");
         }
         Ok(Self { addresses, max_connections, workers, post, stats, clock, signals })
     }
@@ -112,8 +119,8 @@ impl Server {
             // A worker that panics ends the process: there is no other way for this to fail.
             let _ = worker.join();
         }
-        let cut_off = self.stats.sum(Counter::CutOff);
-        tracing::info!(drained = self.stats.sum(Counter::Drained), cut_off, "stopped");
+        let drained = self.stats.closed(CloseCode::RESTART);
+        tracing::info!(drained, cut_off = self.stats.ended(End::CutOff), "stopped");
     }
 }
 

@@ -327,9 +327,6 @@ impl Stage {
             ("turns", Counter::Turns),
             ("letters", Counter::Letters),
             ("subscriptions ended", Counter::SubscriptionsEnded),
-            ("connections drained", Counter::Drained),
-            ("connections of age closed", Counter::Aged),
-            ("connections cut off", Counter::CutOff),
         ] {
             tally.add(name, self.stats.sum(counter));
         }
@@ -343,6 +340,7 @@ impl Stage {
         ] {
             tally.add(name, self.stats.limited(limit));
         }
+        tally.add("connections cut off", self.stats.ended(End::CutOff));
         Outcome { tally, digest: world.digest() }
     }
 }

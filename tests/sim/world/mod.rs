@@ -232,6 +232,11 @@ impl World {
         }
     }
 
+    /// A letter that no worker has written.
+    pub fn post(&mut self, from: WorkerId, to: WorkerId, mail: Mail) {
+        self.post.send(from, to, [mail].into_iter());
+    }
+
     /// Moves bytes of one connection, each way. False when nothing can move.
     pub fn carry(&mut self, id: LinkId, all: bool) -> bool {
         let mut limit = || match self.random.below(4) {
