@@ -55,7 +55,8 @@ fn values() {
     wrong("node_name = \"\"", &["1: node_name: must not be empty"]);
     wrong(
         "# a comment\n\nlisten = [\"localhost\"]",
-        &["3: listen: \"localhost\" must be an address and a port, as 127.0.0.1:3003"],
+        &["3: listen: \"localhost\" must be an address and a port, as 127.0.0.1:3003, or \
+           unix:/run/fanwire.sock"],
     );
 }
 
