@@ -21,8 +21,8 @@ use crate::metrics::{Counter, Limit};
 use crate::ws::close::CloseCode;
 
 impl<N: Net> Worker<N> {
-    /// Takes all mail that has arrived, takes one look for one of the lists that are being made, then
-    /// takes what this worker has posted to itself.
+    /// Takes all mail that has arrived, then one look for one of the lists that are being made, then
+    /// what this worker has posted to itself.
     pub(super) fn deliver(&mut self) {
         let mut arrived = std::mem::take(&mut self.arrived);
         self.counters().add(Counter::Letters, arrived.len() as u64);
