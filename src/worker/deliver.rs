@@ -21,7 +21,7 @@ use crate::metrics::{Counter, Limit};
 use crate::ws::close::CloseCode;
 
 impl<N: Net> Worker<N> {
-    /// Takes all mail that has arrived, then one look for one of the lists that are being made, then
+    /// Takes all mail that has arrived, one look for one of the lists that are being made, and then
     /// what this worker has posted to itself.
     pub(super) fn deliver(&mut self) {
         let mut arrived = std::mem::take(&mut self.arrived);
