@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let trusted =
-        ["unix", "10.0.0.0/8", "2001:db8:f::/48"].map(|text| TrustedProxy::parse(text).expect("one"));
+        ["unix", "10.0.0.0/8", "2001:db8:f::/48"].map(|t| TrustedProxy::parse(t).expect("one"));
     let lines: Vec<&[u8]> = data.split(|&byte| byte == b'\n').collect();
     let none = || std::iter::empty::<&[u8]>();
     for found in [

@@ -65,7 +65,7 @@ impl<N: Net> Worker<N> {
                 self.await_one(slot, call, connection.worker, Mail::Disconnect(Box::new(letter)));
             }
             Ask::Ready if self.stats.drain().began_ms().is_some() => {
-                self.finish(slot, &call, &reply::error("draining", 503, DRAINING, true, None));
+                self.finish(slot, &call, &unready("draining", Code::Draining, DRAINING));
             }
             Ask::Ready => {
                 call.gathered = Gathered::Probes;
