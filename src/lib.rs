@@ -19,6 +19,7 @@ pub mod http;
 pub mod hub;
 pub mod limits;
 pub mod listen;
+pub mod log;
 pub mod metrics;
 pub mod policy;
 pub mod server;

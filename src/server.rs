@@ -17,12 +17,13 @@ use crate::config::{Config, ListenAddress};
 use crate::entropy;
 use crate::limits::RESERVED_DESCRIPTORS;
 use crate::listen::{self, SocketFile};
-use crate::metrics::{Counter, Stats};
+use crate::metrics::{End, Stats};
 use crate::settings::{Reload, Reloaded};
 use crate::worker::mail::Mail;
 use crate::worker::mio::{MioNet, Post};
 use crate::worker::net::Serves;
 use crate::worker::{Setup, Worker};
+use crate::ws::close::CloseCode;
 
 /// The signals that ask to stop.
 const STOPPING: [i32; 2] = [SIGTERM, SIGINT];
@@ -53,7 +54,7 @@ impl Server {
         let max_connections = config.max_connections;
         let (listeners, files) = listen::open(&config)?;
         let address = |listener: &listen::Listener| (listener.address.clone(), listener.serves);
-        let addresses = listeners.iter().map(address).collect();
+        let addresses: Vec<_> = listeners.iter().map(address).collect();
         let clock = Clock::start();
         let worlds = MioNet::connected(config.workers, listeners, config.unsent_bytes, clock)?;
         let Some(post) = worlds.first().map(MioNet::post_office) else {
@@ -76,6 +77,11 @@ impl Server {
                 }
             })?;
             workers.push(worker);
+        }
+        let (version, count) = (env!("CARGO_PKG_VERSION"), workers.len());
+        tracing::info!(version, workers = count, max_connections, "started");
+        for (address, serves) in &addresses {
+            tracing::info!(%address, ?serves, "listening");
         }
         Ok(Self { addresses, max_connections, workers, post, stats, clock, signals, _files: files })
     }
@@ -108,8 +114,8 @@ impl Server {
             // A worker that panics ends the process: there is no other way for this to fail.
             let _ = worker.join();
         }
-        let cut_off = self.stats.sum(Counter::CutOff);
-        tracing::info!(drained = self.stats.sum(Counter::Drained), cut_off, "stopped");
+        let drained = self.stats.closed(CloseCode::RESTART);
+        tracing::info!(drained, cut_off = self.stats.ended(End::CutOff), "stopped");
     }
 }
 

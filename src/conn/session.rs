@@ -106,11 +106,16 @@ pub struct PublishAsk {
 pub struct Asset {
     /// Its path below `/`.
     pub path: &'static str,
+    /// With which status it is given.
+    pub status: u16,
     /// What it is.
     pub content: Content,
     /// Its bytes.
     pub bytes: &'static [u8],
 }
+
+/// What became of a publication; a refusal with its pace in milliseconds, where there is one.
+pub type Outcome = Result<Published, (Fault, Option<u64>)>;
 
 /// Answers that a request gathers.
 #[derive(Debug)]
@@ -118,7 +123,7 @@ pub enum Gathered {
     /// One, which is the answer.
     One,
     /// One per item and channel of a batch.
-    Results(Vec<Option<Result<Published, Fault>>>),
+    Results(Vec<Option<Outcome>>),
     /// Channels from every worker.
     Channels {
         /// What has come.

@@ -214,6 +214,12 @@ impl Stats {
         self.total(|worker| &worker.ends[how as usize])
     }
 
+    /// Closes sent with this code, over all workers.
+    pub fn closed(&self, code: CloseCode) -> u64 {
+        let at = CloseCode::ALL.iter().position(|known| *known == code);
+        at.map_or(0, |at| self.total(|worker| &worker.closes[at]))
+    }
+
     fn total(&self, number: impl Fn(&WorkerStats) -> &Number) -> u64 {
         self.workers.iter().map(|worker| number(worker).value()).fold(0, u64::wrapping_add)
     }

@@ -100,12 +100,6 @@ counters! {
     Pulls = "fanwire_pulls_total" counter;
     /// Clients told to go, because the node drains or their connection is of age.
     Goaways = "fanwire_goaways_total" counter;
-    /// Connections closed because the node drains.
-    Drained = "fanwire_drained_total" counter;
-    /// Connections closed because they were of age.
-    Aged = "fanwire_aged_total" counter;
-    /// Connections cut off at the end of the time to drain.
-    CutOff = "fanwire_drain_cut_off_total" counter;
     /// Subscriptions that new rules have ended.
     SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
     /// Letters posted to other workers.
@@ -221,6 +215,10 @@ reasons! {
         Stall = "stall_timeout";
         /// A peer did not end in time after the last words.
         Close = "close_timeout";
+        /// A WebSocket was of age, and was told to go.
+        Age = "max_connection_age";
+        /// A connection was cut off: the node had no more time to drain.
+        DrainTime = "drain_time";
         /// Workers did not answer a request in time.
         Answer = "answer_timeout";
     }
@@ -243,8 +241,29 @@ reasons! {
         Refused = "refused";
         /// What it had to be sent found no room, in the middle of a frame.
         Overfull = "overfull";
-        /// The time to drain was over.
+        /// It was still there when the time to drain was over.
         CutOff = "cut_off";
+    }
+}
+
+impl Limit {
+    /// Whether it is a limit of the node, which its operator wants to hear of, and not one of some
+    /// connection.
+    pub const fn is_of_node(self) -> bool {
+        use Limit::{Address, Answer, BadKeys, BufferedBytes, Channels, Connections};
+        use Limit::{Handshakes, MailBytes, OpenFiles};
+        matches!(
+            self,
+            Connections
+                | Address
+                | Handshakes
+                | OpenFiles
+                | Channels
+                | BadKeys
+                | BufferedBytes
+                | MailBytes
+                | Answer
+        )
     }
 }
 

@@ -1,8 +1,8 @@
 //! The policy: who may do what on which channel, and what a channel keeps. Pure, and immutable:
 //! a reload hands every worker a new one. Reading it from a file is the business of `settings`.
 //!
-//! `pattern` says which names a rule is about, `rule` what it decides, `permissions` what rules come
-//! to for a client, `key` who the backends are, `authorize` who of them asks and may what.
+//! `pattern` says which names a rule is about, `rule` what it decides, `permissions` what rules
+//! come to for a client, `key` who the backends are, `authorize` who of them asks and may what.
 
 use std::sync::Arc;
 

@@ -27,6 +27,11 @@ pub(super) fn refusals(config: &Config) -> Vec<String> {
     if c.close_timeout.is_zero() {
         refusals.push("close_timeout: must not be 0, who never ends would stay for ever".into());
     }
+    if !c.drain_notice.is_zero() && c.drain_notice >= c.drain_time {
+        let (notice, time) = (c.drain_notice, c.drain_time);
+        let why = format!("{notice:?} must be shorter than drain_time ({time:?}), a part of it");
+        refusals.push(format!("drain_notice: {why}"));
+    }
     if c.open && !c.policy.is_open() {
         refusals.push("open: contradicts api_keys, with which nobody else may use the API".into());
     }

@@ -287,6 +287,8 @@ fn what_cannot_work_together_is_named() {
     assert_eq!(config(&["--burst=1", "--messages-per-second=0"]).burst, 1);
     refused(&["--max-window-bytes=255KiB"], "max_window_bytes: 261120 must be at least 262144");
     refused(&["--close-timeout=0"], "close_timeout: must not be 0");
+    refused(&["--drain-notice=20s"], "drain_notice: 20s must be shorter than drain_time (20s)");
+    refused(&["--drain-notice=1s", "--drain-time=0"], "drain_notice: 1s must be shorter");
     let key = "--api-keys=a:0123456789abcdef:read";
     refused(&["--open", key], "open: contradicts api_keys");
     let text = read(&["--burst=1", "--close-timeout=0"], &[]).unwrap_err();

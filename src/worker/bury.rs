@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::Worker;
 use super::net::Net;
+use super::{Worker, identity};
 use crate::conn::entry::{Flags, Phase};
 use crate::metrics::{Counter, End};
 use crate::ws::close::{self, CloseCode, Pace};
@@ -39,6 +39,8 @@ impl<N: Net> Worker<N> {
 
     fn say_close(&mut self, slot: u32, code: CloseCode, pace: Option<Pace>) {
         self.counters().closes(code);
+        let connection = || identity::name(self.seed, self.key(slot));
+        tracing::debug!(connection = connection(), code = code.0, word = code.word(), "closing");
         let mut frame = Vec::new();
         close::encode_word(&mut frame, code, pace);
         self.say(slot, &frame);

@@ -301,7 +301,7 @@ impl<N: Net> Worker<N> {
         fault: &Fault,
         pace_ms: Option<u64>,
     ) {
-        self.counters().refuses(Over::WebSocket, fault.code);
+        self.refused(Over::WebSocket, fault.code);
         let wall_ms = self.now.wall_ms;
         self.say_text(slot, |out| answer::error(out, id, channel, fault, pace_ms, wall_ms));
     }

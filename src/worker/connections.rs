@@ -37,8 +37,9 @@ pub struct Sight {
     endpoint: Endpoint,
     /// The channel of a raw connection.
     channel: Option<Arc<str>>,
-    since_ms: u64,
-    age_ms: u64,
+    /// Its age; unknown where `idle_timeout` makes the entry remember the last message instead.
+    age_ms: Option<u64>,
+    since_ms: Option<u64>,
     subscriptions: usize,
     queued_bytes: u64,
     behind: u64,
@@ -138,8 +139,9 @@ impl<N: Net> Worker<N> {
         let key = self.key(slot);
         let passed = |rank: Rank| wanted.after.is_some_and(|after| rank <= after);
         let elsewhere = |channel| !self.follows(slot, channel, self.encoding(slot));
-        // No connection has a user yet.
+        // No connection has a user yet; and what has no socket is a probe.
         if !matches!(hot.phase, Phase::Opening | Phase::Open)
+            || hot.socket.is_none()
             || wanted.user.is_some()
             || !wanted.queued && passed(Rank::new(key, (0, 0)))
             || wanted.channel.as_deref().is_some_and(elsewhere)
@@ -163,11 +165,12 @@ impl<N: Net> Worker<N> {
             return None;
         }
         let age_ms = self.now.mono_ms.saturating_sub(u64::from(cold.opened) * TICK_MS);
+        let age_ms = self.config.idle_timeout.is_zero().then_some(age_ms);
         let sight = Sight {
             address: self.client_address(slot),
             endpoint: hot.endpoint(),
             channel,
-            since_ms: self.now.wall_ms.saturating_sub(age_ms),
+            since_ms: age_ms.map(|age_ms| self.now.wall_ms.saturating_sub(age_ms)),
             age_ms,
             subscriptions: hot.subscriptions(),
             queued_bytes,
@@ -181,7 +184,8 @@ impl<N: Net> Worker<N> {
         let Disconnect { connection, reconnect, ticket } = letter;
         let ConnectionKey { slot, generation, .. } = connection;
         let is_socket = |phase| matches!(phase, Phase::Opening | Phase::Open);
-        let found = self.table.same(slot, generation).is_some_and(|hot| is_socket(hot.phase));
+        let found = self.table.same(slot, generation);
+        let found = found.is_some_and(|hot| is_socket(hot.phase) && hot.socket.is_some());
         if found {
             self.close(slot, if reconnect { CloseCode::MOVED } else { CloseCode::DISCONNECTED });
         }

@@ -11,7 +11,7 @@ use crate::conn::table::NEVER;
 use crate::drain::Timetable;
 use crate::http::reply::{self, Reply};
 use crate::limits::{AGE_GRACE_TICKS, DUE_PER_TURN, RETRY_JITTER_MS, RETRY_MS, TICK_MS};
-use crate::metrics::{Counter, End};
+use crate::metrics::{Counter, End, Limit};
 use crate::ws::close::{CloseCode, Pace};
 
 /// How far this worker is in leaving.
@@ -196,6 +196,7 @@ impl<N: Net> Worker<N> {
     /// asked, and in a drain, after which there is nothing to resume, its publications too.
     pub(super) fn time_to_go(&mut self, slot: u32) {
         if !self.table.hot(slot).flags.has(Flags::TOLD) {
+            self.counters().limits(Limit::Age);
             let age = super::sweep::ticks(self.config.max_connection_age);
             let closes = self.tick() + (age / 10).clamp(1, AGE_GRACE_TICKS);
             return self.tell(slot, Away::Age, closes);
@@ -206,9 +207,10 @@ impl<N: Net> Worker<N> {
         if hot.flags.has(Flags::DEAD) {
             return;
         }
+        let asks = hot.pending > 0 || hot.inbox.as_ref().is_some_and(|i| !i.held.is_empty());
         let waits = match self.departure.timetable() {
-            Some(timetable) => (hot.pending > 0 || !served) && self.now.mono_ms < timetable.last_ms,
-            None => hot.pending > 0,
+            Some(timetable) => (asks || !served) && self.now.mono_ms < timetable.last_ms,
+            None => asks,
         };
         if waits && !self.net.plants(Fault::CloseUnserved) {
             self.table.cold_mut(slot).deadline = self.tick() + 1;
@@ -216,7 +218,6 @@ impl<N: Net> Worker<N> {
         }
         let leaving = self.is_leaving();
         let code = if leaving { CloseCode::RESTART } else { CloseCode::MOVED };
-        self.count_one(if leaving { Counter::Drained } else { Counter::Aged });
         let pace = self.pace();
         self.close_paced(slot, code, Some(pace));
     }
@@ -236,9 +237,10 @@ impl<N: Net> Worker<N> {
     /// The time of the drain is over: whoever is still there is cut off.
     fn cut_off(&mut self) {
         for slot in 0..self.table.slots() as u32 {
-            let alive = self.table.occupied(slot).is_some_and(|hot| !hot.flags.has(Flags::DEAD));
-            if alive {
-                self.count_one(Counter::CutOff);
+            let Some(hot) = self.table.occupied(slot) else { continue };
+            // The reader of a probe has no socket, and ends by itself.
+            if hot.socket.is_some() && !hot.flags.has(Flags::DEAD) {
+                self.counters().limits(Limit::DrainTime);
                 self.mark_dead(slot, End::CutOff);
             }
         }

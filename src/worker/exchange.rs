@@ -12,10 +12,10 @@ use super::net::{Net, WorkerId};
 use super::{Worker, keys};
 use crate::client::batch;
 use crate::client::code::{Code, Fault};
-use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
+use crate::conn::session::{Ask, Call, Gathered, Outcome, PublishAsk};
 use crate::http::reply::{self, Circumstances, Reply};
 use crate::hub::channel::Draft;
-use crate::hub::shard::{Description, Published};
+use crate::hub::shard::Description;
 use crate::hub::{ConnectionKey, Kind, Position};
 use crate::limits::{LIVE_MS, OVERLOAD_PACE_MS, READY_TIMEOUT};
 use crate::metrics::{Counter, Limit, Over};
@@ -82,7 +82,7 @@ impl<N: Net> Worker<N> {
             }
             Ask::Live => self.finish(slot, &call, &self.live()),
             Ask::Asset(asset) => {
-                self.finish(slot, &call, &Reply::new(200, asset.content, asset.bytes));
+                self.finish(slot, &call, &Reply::new(asset.status, asset.content, asset.bytes));
             }
             Ask::Refuse(refusal) => self.finish(slot, &call, &Reply::refusal(&refusal)),
         }
@@ -129,20 +129,19 @@ impl<N: Net> Worker<N> {
                 let channel: Arc<str> = match channel {
                     Ok(channel) => channel.as_ref().into(),
                     Err(fault) => {
-                        results.push(Some(Err(fault)));
+                        results.push(Some(Err((fault, None))));
                         continue;
                     }
                 };
                 if !call.caller.reaches(&channel) {
-                    self.counters().refuses(Over::Http, Code::Forbidden);
                     let message = keys::wording(Denied::Channel, Some(&channel));
-                    results.push(Some(Err(Fault::new(Code::Forbidden, message))));
+                    let fault = Fault::new(Code::Forbidden, message);
+                    results.push(Some(Err((fault, None))));
                     continue;
                 }
                 let owner = self.owner(&channel);
                 if self.is_crowded(owner) {
-                    self.counters().refuses(Over::Http, Code::Overloaded);
-                    results.push(Some(Err(self.crowded())));
+                    results.push(Some(Err((self.crowded(), Some(OVERLOAD_PACE_MS)))));
                     continue;
                 }
                 results.push(None);
@@ -199,8 +198,11 @@ impl<N: Net> Worker<N> {
                 if let Some(result) = results.get_mut(number as usize) {
                     *result = Some(match content {
                         Content::Published(published) => Ok(published),
-                        Content::Refused(fault, _) => Err(fault),
-                        _ => Err(Fault::new(Code::Internal, "an answer to something else")),
+                        Content::Refused(fault, pace_ms) => Err((fault, pace_ms)),
+                        _ => {
+                            let fault = Fault::new(Code::Internal, "an answer to something else");
+                            Err((fault, None))
+                        }
                     });
                 }
             }
@@ -222,8 +224,9 @@ impl<N: Net> Worker<N> {
         }
         let reply = match std::mem::replace(&mut call.gathered, Gathered::One) {
             Gathered::Results(results) => {
-                for fault in results.iter().flatten().filter_map(|result| result.as_ref().err()) {
-                    self.counters().refuses(Over::Http, fault.code);
+                let refused = results.iter().flatten().filter_map(|result| result.as_ref().err());
+                for (fault, _) in refused {
+                    self.refused(Over::Http, fault.code);
                 }
                 let results: Vec<_> = results.into_iter().map(batch_result).collect();
                 Reply::json(200, json!({ "results": results }).to_string().into_bytes())
@@ -350,15 +353,21 @@ fn describe(description: &Description) -> serde_json::Value {
     })
 }
 
-fn batch_result(result: Option<Result<Published, Fault>>) -> serde_json::Value {
+fn batch_result(result: Option<Outcome>) -> serde_json::Value {
     match result {
         Some(Ok(published)) if published.duplicate => {
             json!({ "id": published.position.to_string(), "duplicate": true })
         }
         Some(Ok(published)) => json!({ "id": published.position.to_string() }),
-        Some(Err(Fault { code, message })) => json!({ "error": {
-            "code": code.as_str(), "message": message, "temporary": code.temporary(),
-        } }),
+        Some(Err((Fault { code, message }, pace_ms))) => {
+            let mut error = json!({
+                "code": code.as_str(), "message": message, "temporary": code.temporary(),
+            });
+            if let Some(pace_ms) = pace_ms {
+                error["retry_after_ms"] = pace_ms.into();
+            }
+            json!({ "error": error })
+        }
         None => json!(null),
     }
 }

@@ -193,7 +193,7 @@ impl Net for MioNet {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Accept::Empty,
                 Err(error) if is_exhaustion(&error) => {
-                    tracing::warn!(%error, "cannot accept");
+                    tracing::debug!(%error, "cannot accept");
                     return Accept::Exhausted;
                 }
                 // That connection failed before it was accepted; the next one is waiting.

@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::addresses::Addresses;
+use crate::client::code::Code;
 use crate::config::Config;
 use crate::conn::entry::Flags;
 use crate::conn::ledger::Ledger;
@@ -24,7 +25,8 @@ use crate::hub::history::Bounds;
 use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
-use crate::metrics::{Counter, End, Limit, Stats, WorkerStats};
+use crate::log::Pace;
+use crate::metrics::{Counter, End, Limit, Over, Stats, WorkerStats};
 use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
@@ -89,6 +91,8 @@ pub struct Worker<N: Net> {
     /// The feed from which on the subscriptions have yet to be looked at under this policy.
     review: Option<usize>,
     stats: Arc<Stats>,
+    /// Of lines in the log.
+    pace: Pace,
     addresses: Arc<Addresses>,
     seed: u64,
     net: N,
@@ -192,6 +196,7 @@ impl<N: Net> Worker<N> {
             random,
             id,
             stats,
+            pace: Pace::new(Limit::ALL.len() + Code::ALL.len()),
             addresses,
             seed,
             net,
@@ -385,6 +390,29 @@ impl<N: Net> Worker<N> {
     /// A limit acts.
     fn limited(&self, limit: Limit) {
         self.counters().limits(limit);
+        if let Some(times) = self.pace.due(limit as usize, self.now.mono_ms) {
+            let limit_name = limit.word();
+            if limit.is_of_node() {
+                tracing::warn!(limit = limit_name, times, "limit reached");
+            } else {
+                tracing::debug!(limit = limit_name, times, "limit reached");
+            }
+        }
+    }
+
+    /// An error is answered.
+    fn refused(&self, over: Over, code: Code) {
+        self.counters().refuses(over, code);
+        // Behind the limits, so that each has its own pace.
+        let kind = Limit::ALL.len() + code as usize;
+        if let Some(times) = self.pace.due(kind, self.now.mono_ms) {
+            let (code_word, over) = (code.as_str(), over.word());
+            if code == Code::Internal {
+                tracing::error!(code = code_word, over, times, "refused");
+            } else {
+                tracing::debug!(code = code_word, over, times, "refused");
+            }
+        }
     }
 
     /// Notes what a turn came to.
@@ -419,6 +447,8 @@ impl<N: Net> Worker<N> {
     fn mark_dead(&mut self, slot: u32, how: End) {
         if self.table.hot_mut(slot).flags.set(Flags::DEAD) {
             self.counters().ends(how);
+            let connection = || identity::name(self.seed, self.key(slot));
+            tracing::debug!(connection = connection(), how = how.word(), "connection ended");
             self.dead.push(slot);
         }
     }

@@ -17,7 +17,8 @@ use crate::http::body::BodyReader;
 use crate::http::guard::AllowedOrigin;
 use crate::http::head::{Body, Head, Method, Scanner};
 use crate::http::reply::{self, Circumstances, Reply};
-use crate::http::routes::{self, Connections, Route};
+use crate::http::routes::{self, Connections, Route, RouteError};
+use crate::http::target::{Query, Target};
 use crate::hub::encode::ALL;
 use crate::hub::shard::Span;
 use crate::limits::{MAX_KEY, MAX_POSITION};
@@ -89,32 +90,41 @@ impl<N: Net> Worker<N> {
         if self.answer_preflight(slot, head) {
             return;
         }
-        let upgrade = head.wants_upgrade();
-        let route = match routes::route(head.method, &head.target, upgrade) {
-            Ok(route) => route,
-            Err(error) => {
-                let close = !head.keep_alive() || !matches!(head.body(), Ok(Body::None));
-                let circumstances = Circumstances { head_only, close, ..Default::default() };
-                self.reply(slot, &error.reply(), circumstances);
-                return;
-            }
-        };
-        if let Err(refusal) = self.check_listener(slot, &route) {
+        let found = routes::route(head.method, &head.target, head.wants_upgrade());
+        if let Ok(route) = &found
+            && let Err(refusal) = self.check_listener(slot, route)
+        {
             self.refuse(slot, &refusal, head_only);
             return;
         }
-        match route {
-            Route::Socket { .. } | Route::Echo | Route::Raw(_) => self.upgrade(slot, head, route),
-            route => match self.call(slot, head, route) {
-                Ok(call) => self.begin_call(slot, call, head),
-                Err(refusal) => {
-                    // A body that nobody reads must not be taken for the next request.
-                    let close = !head.keep_alive() || !matches!(head.body(), Ok(Body::None));
-                    let circumstances = Circumstances { head_only, close, ..Default::default() };
-                    self.reply(slot, &Reply::refusal(&refusal), circumstances);
-                }
-            },
+        let outcome = match found {
+            Ok(route @ (Route::Socket { .. } | Route::Echo | Route::Raw(_))) => {
+                return self.upgrade(slot, head, route);
+            }
+            Ok(route) => self.call(slot, head, route).map_err(|refusal| Reply::refusal(&refusal)),
+            Err(error) => Err(self.led_nowhere(slot, head, &error)),
+        };
+        match outcome {
+            Ok(call) => self.begin_call(slot, call, head),
+            Err(reply) => {
+                // A body that nobody reads must not be taken for the next request.
+                let close = !head.keep_alive() || !matches!(head.body(), Ok(Body::None));
+                self.reply(slot, &reply, Circumstances { head_only, close, ..Default::default() });
+            }
         }
+    }
+
+    /// What is answered where there is no such route. Who may not ask for a path is told that, and
+    /// nothing about its parameters.
+    fn led_nowhere(&self, slot: u32, head: &Head<'_>, error: &RouteError) -> Reply<'static> {
+        let plain = Target { query: Query::default(), ..head.target };
+        if matches!(error, RouteError::BadRequest { .. })
+            && let Ok(route) = routes::route(head.method, &plain, head.wants_upgrade())
+            && let Err(refusal) = self.caller(slot, head, &route)
+        {
+            return Reply::refusal(&refusal);
+        }
+        error.reply()
     }
 
     /// Translates a route to what is asked for, owned, since the head is about to go.
@@ -182,6 +192,7 @@ impl<N: Net> Worker<N> {
             Route::Metrics => Ask::Metrics,
             Route::Live => Ask::Live,
             Route::Ready { .. } => Ask::Ready,
+            Route::Home if !self.config.pages => Ask::Asset(&pages::NO_PAGES),
             Route::Home => self.asset("")?,
             Route::Demo { file } => self.asset(file)?,
             Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
@@ -314,7 +325,7 @@ impl<N: Net> Worker<N> {
         if let Some(word) = reply.code {
             let code = Code::of(word);
             debug_assert!(code.is_some(), "{word} is in the table");
-            self.counters().refuses(Over::Http, code.unwrap_or(Code::Internal));
+            self.refused(Over::Http, code.unwrap_or(Code::Internal));
         }
         let config = Arc::clone(&self.config);
         let session = self.table.cold(slot).session.as_ref();
@@ -347,8 +358,9 @@ fn boxed(text: Option<Cow<'_, str>>) -> Option<Box<str>> {
 /// A field of at most `max` bytes of visible text.
 fn short(head: &Head<'_>, field: &'static str, max: usize) -> Result<Option<Box<str>>, Refusal> {
     let Some(text) = head.text(field)? else { return Ok(None) };
-    if text.is_empty() || text.len() > max {
-        let message = format!("{field} must have 1 to {max} bytes");
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if text.is_empty() || text.len() > max || !visible {
+        let message = format!("{field} must have 1 to {max} visible bytes");
         return Err(Refusal::keeping(400, "bad_request", message));
     }
     Ok(Some(text.into()))

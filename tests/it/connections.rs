@@ -128,6 +128,16 @@ fn the_slowest_come_first() {
     });
 }
 
+/// Where the time of the last message is kept, nobody knows when a connection was opened.
+#[test]
+fn the_age_is_unknown_where_the_last_message_counts() {
+    let server = Server::start(&["--idle-timeout", "1h"]);
+    let peer = Peer::open(server.port, "/ws");
+    let one = &list(&server, "")[0];
+    assert_eq!(one["connection"], peer.name());
+    assert_eq!((&one["since_ms"], &one["age_ms"]), (&Value::Null, &Value::Null));
+}
+
 #[test]
 fn bad_questions_about_connections() {
     let server = Server::start(&[]);
@@ -173,10 +183,12 @@ fn the_backend_disconnects() {
         assert_eq!(raw.closed(), (4410, "disconnected".into()));
         peers[0].ping();
         assert_eq!(names(&list(server, "")), BTreeSet::from([peers[0].name().into()]));
-        server
-            .await_counter("fanwire_closes_total{code=\"4410\",word=\"disconnected\"}", |count| {
-                count == 3
-            });
+        for (labels, times) in
+            [(r#"code="4410",word="disconnected""#, 2), (r#"code="4007",word="moved""#, 1)]
+        {
+            let name = format!("fanwire_closes_total{{{labels}}}");
+            server.await_counter(&name, |count| count == times);
+        }
         let bad = delete(server, "/connections/x?reconnect=yes");
         assert_eq!((bad.status, &*bad.code()), (400, "bad_request"));
         let wrong = server.read("/connections/x");

@@ -111,6 +111,7 @@ fn without_a_key() {
     with_keys(|server| {
         for (method, path) in [
             ("GET", "/channels"),
+            ("GET", "/channels/a/history?limit=nonsense"),
             ("GET", "/metrics"),
             ("GET", "/connections"),
             ("POST", "/publish"),
@@ -123,7 +124,8 @@ fn without_a_key() {
             assert_eq!(response.field("www-authenticate"), Some("Bearer realm=\"fanwire\""));
             assert!(!response.closes(), "nothing was to follow");
             // Never in a URL.
-            let path = format!("{path}?key={ROOT}&token={ROOT}&access_token={ROOT}");
+            let query = format!("key={ROOT}&token={ROOT}&access_token={ROOT}");
+            let path = format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' });
             assert_eq!(wire.request(method, &path, "").status, 401, "{path}");
         }
         for path in ["/live", "/ready", "/openapi.json"] {
@@ -136,7 +138,7 @@ fn without_a_key() {
         }
         assert_eq!(
             counter(server, "fanwire_refusals_total{code=\"unauthorized\",over=\"http\"}"),
-            12
+            14
         );
     });
 }
@@ -215,6 +217,9 @@ fn keys_are_held_to_their_channels() {
         let results = results["results"].as_array().expect("a list").clone();
         let codes: Vec<_> = results.iter().map(|one| one["error"]["code"].clone()).collect();
         assert_eq!(codes, [Value::Null, json!("forbidden"), Value::Null, json!("forbidden")]);
+        // Two channels in three ways each, before; two items now.
+        let name = "fanwire_refusals_total{code=\"forbidden\",over=\"http\"}";
+        assert_eq!(counter(server, name), 6 + 2, "each item is counted once");
         for (secret, path, status) in [
             (SHOP, "/connections", 403),
             (SHOP, "/connections?channel=other", 403),

@@ -153,6 +153,9 @@ fn echo_is_there_with_the_pages() {
     assert_eq!(peer.message(), Message::binary(vec![1, 2]));
     assert_eq!(server.read("/").status, 200);
     let server = Server::start(&["--pages", "false"]);
+    let home = server.read("/");
+    assert_eq!((home.status, home.field("content-type")), (404, Some("text/plain; charset=utf-8")));
+    assert_eq!(home.text().lines().count(), 1);
     let mut wire = Wire::connect(server.port);
     wire.send(crate::wire::handshake("/echo", ""));
     assert_eq!(wire.response().status, 404);

@@ -71,6 +71,12 @@ impl Server {
         self.child.id()
     }
 
+    /// Ends it, and returns what it has logged.
+    pub fn into_log(mut self) -> String {
+        let _ = self.child.kill();
+        self.log.take().and_then(|log| log.join().ok()).unwrap_or_default()
+    }
+
     /// `GET path`, on a connection of its own.
     pub fn read(&self, path: &str) -> Response {
         Wire::connect(self.port).ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))

@@ -61,17 +61,14 @@ const INTERESTING: &[&str] = &[
     "unsubscribed",
     "updates",
     "wall clock jumps",
+    "connections listed",
+    "disconnects answered",
+    "closed: disconnected",
 ];
 
 /// The same of nodes that stop.
-const DRAINING: &[&str] = &[
-    "closed: restart",
-    "connections cut off",
-    "connections drained",
-    "goaways",
-    "nodes drained",
-    "short writes",
-];
+const DRAINING: &[&str] =
+    &["closed: restart", "connections cut off", "goaways", "nodes drained", "short writes"];
 
 fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().expect("a number"))

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::metrics::{Limit, Stats};
+use fanwire::policy::Policy;
+use fanwire::policy::rule::{Rule, Who};
+use fanwire::worker::mail::Mail;
 use fanwire::worker::net::{Fault, WorkerId};
 use fanwire::worker::{Setup, Worker};
 
@@ -140,4 +143,17 @@ fn a_worker_that_does_not_deliver_is_red() {
     node.assert_ready("/ready");
     node.world.borrow_mut().sabotage = Sabotage::Server(Fault::LostDelivery);
     node.assert_stuck(None);
+    // The probes are still under way; they are no connections.
+    let (status, body) = node.ask("/connections", None);
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains(r#""connections":[]"#), "{body}");
+    // Nor are they subscriptions that new rules could end.
+    let nobody = Rule { subscribe: Who::Token, ..Rule::default() };
+    let policy = Arc::new(Policy { fallback: Arc::new(nobody), ..Policy::default() });
+    for worker in 0..2 {
+        node.world.borrow_mut().post(1 - worker, worker, Mail::Policy(Arc::clone(&policy)));
+    }
+    node.run(None);
+    let text = node.stats.prometheus();
+    assert!(text.contains("{code=\"4403\",word=\"forbidden\"} 0\n"), "{text}");
 }

@@ -304,14 +304,9 @@ impl Stage {
         let mut world = self.world.borrow_mut();
         let mut tally = std::mem::take(&mut world.tally);
         tally.merge(&self.oracle.tally);
-        for (name, counter) in [
-            ("pulls", Counter::Pulls),
-            ("turns", Counter::Turns),
-            ("letters", Counter::Letters),
-            ("connections drained", Counter::Drained),
-            ("connections of age closed", Counter::Aged),
-            ("connections cut off", Counter::CutOff),
-        ] {
+        for (name, counter) in
+            [("pulls", Counter::Pulls), ("turns", Counter::Turns), ("letters", Counter::Letters)]
+        {
             tally.add(name, self.stats.sum(counter));
         }
         for (name, limit) in [
@@ -324,6 +319,7 @@ impl Stage {
         ] {
             tally.add(name, self.stats.limited(limit));
         }
+        tally.add("connections cut off", self.stats.ended(End::CutOff));
         Outcome { tally, digest: world.digest() }
     }
 }

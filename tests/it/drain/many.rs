@@ -208,7 +208,7 @@ fn publication(number: u64) -> Vec<u8> {
 
 #[test]
 fn under_load_nobody_sees_anything_but_1012() {
-    let flags = ["--drain-time", "10s", "--ping-interval", "0", "--messages-per-second", "0"];
+    let flags = ["--drain-time", "15s", "--ping-interval", "0", "--messages-per-second", "0"];
     let server = Server::start(&[&["--workers", "2"], &flags[..]].concat());
     let (permit, permits) = mpsc::channel();
     let mut crowd = Crowd::gather(server.port, permit);

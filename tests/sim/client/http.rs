@@ -19,6 +19,8 @@ pub struct Http {
     /// Publications whose answer was lost: repeated with the same key.
     doubtful: Vec<usize>,
     rest_until: u64,
+    /// A connection that was listed and is to be closed.
+    victim: Option<String>,
 }
 
 /// What an answer is awaited to.
@@ -32,6 +34,10 @@ enum Asked {
     History(String),
     /// Anything that must be 200.
     Get(&'static str),
+    /// Who is connected, at most so many.
+    Connections(usize),
+    /// To close a connection.
+    Disconnect,
 }
 
 impl Http {
@@ -62,7 +68,46 @@ impl Http {
                 check_history(scene, &channel, std::str::from_utf8(&body).expect("UTF-8"));
             }
             Asked::Get(path) => assert_eq!(status, 200, "GET {path}"),
+            Asked::Connections(limit) => {
+                assert_eq!(status, 200, "connections");
+                self.take_connections(scene, limit, &body);
+            }
+            Asked::Disconnect => {
+                assert_eq!(status, 200, "a disconnect");
+                let count = serde_json::from_slice::<Disconnected>(&body).expect("a count");
+                assert!(count.disconnected <= 1);
+                scene.oracle.tally.count("disconnects answered");
+            }
         }
+    }
+
+    /// Nobody is listed twice, nor more than a page; one of them is marked.
+    fn take_connections(&mut self, scene: &mut Scene, limit: usize, body: &[u8]) {
+        let page: Connections = serde_json::from_slice(body).expect("a list");
+        let mut names: Vec<_> = page.connections.into_iter().map(|one| one.connection).collect();
+        assert!(names.len() <= limit && (page.next.is_none() || names.len() == limit));
+        scene.oracle.tally.count("connections listed");
+        if !names.is_empty() && scene.world.random.chance(400) {
+            let at = scene.world.random.below(names.len());
+            self.victim = Some(names[at].clone());
+        }
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count, "nobody is listed twice");
+    }
+
+    fn list_connections(&mut self, scene: &mut Scene) {
+        let limit = scene.world.random.between(1, 8);
+        let sort = *scene.world.random.pick(&["id", "queued"]);
+        let path = format!("/connections?sort={sort}&limit={limit}");
+        self.line.say(&request("GET", &path, "", b""));
+        self.pending.push_back(Asked::Connections(limit));
+    }
+
+    fn disconnect(&mut self, victim: &str) {
+        self.line.say(&request("DELETE", &format!("/connections/{victim}"), "", b""));
+        self.pending.push_back(Asked::Disconnect);
     }
 
     /// Whether this 503 concerns the connection, and not what was asked.
@@ -86,7 +131,7 @@ impl Http {
             match asked {
                 Asked::Publish(number, _) => scene.oracle.refuse(number),
                 Asked::Batch(numbers) => numbers.into_iter().for_each(|n| scene.oracle.refuse(n)),
-                Asked::History(_) | Asked::Get(_) => {}
+                Asked::History(_) | Asked::Get(_) | Asked::Connections(_) | Asked::Disconnect => {}
             }
         }
     }
@@ -165,6 +210,9 @@ impl Http {
             }
             return self.post(scene, number, true);
         }
+        if let Some(victim) = self.victim.take() {
+            return self.disconnect(&victim);
+        }
         match scene.world.random.below(200) {
             0 => {
                 self.line.reset(scene);
@@ -188,9 +236,26 @@ impl Http {
                 let channel = scene.channel();
                 self.publish(scene, &channel);
             }
+            100..102 => self.list_connections(scene),
             _ => {}
         }
     }
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Connections {
+    connections: Vec<Listed>,
+    next: Option<String>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Listed {
+    connection: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Disconnected {
+    disconnected: u64,
 }
 
 #[derive(Debug, serde::Deserialize)]

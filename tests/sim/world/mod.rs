@@ -15,6 +15,7 @@ use std::mem;
 use std::time::Duration;
 
 use fanwire::hub::Publication;
+use fanwire::worker::mail::Mail;
 use fanwire::worker::net::{Event, Fault, Now, Peer, Token, WorkerId};
 
 use self::link::{Link, Read};
@@ -222,6 +223,11 @@ impl World {
             self.stations[usize::from(to)].placed.push((socket, peer));
         }
         moved
+    }
+
+    /// A letter that no worker has written.
+    pub fn post(&mut self, from: WorkerId, to: WorkerId, mail: Mail) {
+        self.post.send(from, to, [mail].into_iter());
     }
 
     /// Moves bytes of one connection, each way. False when nothing can move.

@@ -1,0 +1,72 @@
+"""The HTTP API against its own description, by schemathesis: in open mode, and with API keys.
+
+The description is the one that the server serves. What is tried is the same each time; what
+schemathesis looks for, and the exceptions, stand in schemathesis.toml."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+HERE = pathlib.Path(__file__).parent
+SCHEMATHESIS = pathlib.Path(sys.executable).with_name("schemathesis")
+LIMIT_S = 150
+SECRET = "a-secret-for-tests-only"
+
+
+def start(flags):
+    """The server on a port of its own, and its address."""
+    command = [os.environ["FANWIRE"], "--listen", "127.0.0.1:0", "--log-level", "warn", *flags]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={})
+    for line in server.stdout:
+        if "listening  http://" in line:
+            return server, "http://" + line.split("listening  http://")[1].split()[0]
+    raise SystemExit(f"it did not start: {server.wait()}")
+
+
+def description(url):
+    with urllib.request.urlopen(url + "/openapi.json", timeout=10) as response:
+        assert response.headers["Content-Type"] == "application/json"
+        return json.load(response)
+
+
+def without_security(api):
+    """The description as it is true for an open server, which asks nobody for a key."""
+    for operations in api["paths"].values():
+        for operation in operations.values():
+            operation.pop("security")
+    return api
+
+
+def run(mode, flags, auth, change):
+    server, url = start(flags)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            (folder / "openapi.json").write_text(json.dumps(change(description(url))))
+            (folder / "config.toml").write_text((HERE / "schemathesis.toml").read_text() + auth)
+            command = [SCHEMATHESIS, "--config-file", "config.toml", "run", "openapi.json"]
+            command += ["--url", url, "--no-color", "--continue-on-failure"]
+            print(f"== {mode}", flush=True)
+            code = subprocess.run(command, cwd=folder, timeout=LIMIT_S).returncode
+        assert server.poll() is None, f"the server ended: {server.returncode}"
+        return code
+    finally:
+        server.kill()
+        server.wait()
+
+
+def main():
+    key = f"test:{SECRET}:admin"
+    with_key = f'\n[auth.openapi.key]\nbearer = "{SECRET}"\n'
+    codes = [
+        run("open mode", [], "", without_security),
+        run("with API keys", ["--api-keys", key], with_key, lambda api: api),
+    ]
+    sys.exit(max(codes))
+
+
+main()
