@@ -77,12 +77,6 @@ pub struct Config {
     pub max_subscriptions: usize,
     /// Channels of the node.
     pub max_channels: usize,
-    /// Publications that a channel keeps; 0: none.
-    pub history_count: usize,
-    /// Bytes that a channel's history may have.
-    pub history_bytes: usize,
-    /// Age at which history is forgotten.
-    pub history_age: Duration,
     /// How long a quiet channel's position is known.
     pub position_age: Duration,
     /// How long an idempotency key is remembered.
@@ -189,9 +183,6 @@ impl Default for Config {
             new_channels_per_second: 10,
             max_subscriptions: 128,
             max_channels: 1_000_000,
-            history_count: 100,
-            history_bytes: 1 << 20,
-            history_age: seconds(300),
             position_age: seconds(24 * 3600),
             idempotency_age: seconds(300),
             max_history_bytes: 256 << 20,

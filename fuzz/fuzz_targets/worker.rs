@@ -18,6 +18,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
+use fanwire::policy::Policy;
+use fanwire::policy::rule::Rule;
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
 use libfuzzer_sys::fuzz_target;
@@ -102,10 +104,11 @@ impl Stage {
             jump: permille,
             lazy_edges: input.arbitrary()?,
         };
+        let fallback = Arc::new(Rule { history_count: small[0], ..Rule::default() });
         let config = Config {
             workers,
             open: true,
-            history_count: small[0],
+            policy: Arc::new(Policy { fallback, ..Policy::default() }),
             window_bytes: 64 + 8 * small[1],
             max_pending: 1 + small[2] as u16,
             max_channels: 1 + small[3],

@@ -91,6 +91,8 @@ impl Flags {
     pub const NO_SOCKETS: u32 = 1 << 18;
     /// Something for it found no room: nothing more is said to it, and it will be failed.
     pub const OVERFULL: u32 = 1 << 20;
+    /// Its socket was full, and it has not caught up since.
+    pub const LAGGED: u32 = 1 << 21;
 
     /// Whether all of these marks are set.
     pub fn has(self, marks: u32) -> bool {

@@ -160,9 +160,6 @@ fn every_setting_is_read_into_its_own_field() {
         burst: 118,
         max_subscriptions: 19,
         max_channels: 20,
-        history_count: 21,
-        history_bytes: 22,
-        history_age: seconds(23),
         position_age: seconds(24),
         idempotency_age: seconds(25),
         max_history_bytes: 2600,
@@ -206,9 +203,9 @@ fn zero_turns_limits_off() {
     assert_eq!(off.max_connections, UNLIMITED);
     assert_eq!(off.max_batch, UNLIMITED);
     assert_eq!(off.max_subscriptions, UNLIMITED);
-    assert_eq!((off.window_bytes, off.history_bytes), (UNLIMITED, UNLIMITED));
+    assert_eq!((off.window_bytes, off.policy.fallback.history_bytes), (UNLIMITED, UNLIMITED));
     assert_eq!(off.unsent_bytes, u32::MAX);
-    assert_eq!(off.history_count, 0, "0 publications are none, not all");
+    assert_eq!(off.policy.fallback.history_count, 0, "0 publications are none, not all");
     assert_eq!(off.ping_interval, Duration::ZERO);
     for setting in ["max-message-bytes", "max-body-bytes", "max-header-bytes"] {
         refused(&[&format!("--{setting}=0")], "must be a size from 1KiB to 1GiB");

@@ -8,7 +8,7 @@ use super::mail::{Answer, Birth, Content, History, Mail, Publish, Requester, Tic
 use super::net::Net;
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
-use crate::client::command::{self, Command, Mode, Request, RequestId, Start, Wish};
+use crate::client::command::{self, Command, Request, RequestId, Start, Wish};
 use crate::conn::entry::Flags;
 use crate::hub::Kind;
 use crate::hub::channel::Draft;
@@ -145,32 +145,31 @@ impl<N: Net> Worker<N> {
         }
         let missing = match &wish {
             _ if channel == "$user" => Some("users are not enabled"),
-            wish if wish.mode == Mode::Latest => Some("mode latest is not enabled"),
-            wish if wish.max_rate.is_some() => Some("max_rate is not enabled"),
             wish if wish.presence => Some("presence is not enabled"),
             _ => None,
         };
         if let Some(missing) = missing {
             return self.not_enabled(slot, id, Some(channel), missing);
         }
-        let encoding = self.encoding(slot);
-        if self.follows(slot, channel, encoding) {
+        if self.follows(slot, channel) {
             let fault = Fault::new(Code::AlreadySubscribed, "this connection follows it already");
             return self.refuse_in_order(slot, id, Some(channel), fault, None);
         }
-        let others =
-            self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL, encoding));
+        let others = self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL));
         if others >= self.config.max_subscriptions && channel != ALL {
             self.limited(Limit::Subscriptions);
             let message = "this connection has all the subscriptions that it may have";
             let fault = Fault::new(Code::TooManySubscriptions, message);
             return self.refuse_in_order(slot, id, Some(channel), fault, None);
         }
-        let since = Since { position: wish.since.map(Into::into), last: wish.last.map(u64::from) };
         let channel: Arc<str> = channel.into();
-        if since == Since::default()
+        let mode = wish.mode;
+        let pace = self.pace_of(&channel, mode, wish.max_rate);
+        let (position, last) = (wish.since.map(Into::into), wish.last.map(u64::from));
+        if position.is_none()
+            && last.is_none()
             && self.table.hot(slot).pending == 0
-            && let Some(position) = self.join_live(slot, &channel, encoding)
+            && let Some(position) = self.join_live(slot, &channel, pace, mode)
         {
             let wall_ms = self.now.wall_ms;
             let data = |out: &mut Vec<u8>| answer::subscribed(out, position, true, Some(0));
@@ -178,7 +177,7 @@ impl<N: Net> Worker<N> {
             return;
         }
         self.table.hot_mut(slot).pending += 1;
-        self.join(slot, channel, encoding, since, id);
+        self.join(slot, channel, pace, Since { position, last, mode }, id);
     }
 
     /// A message on a raw channel is a publication.

@@ -9,8 +9,11 @@ use super::Worker;
 use super::net::{Fault, Net};
 use crate::conn::entry::{Flags, Phase, Reference};
 use crate::feed::window::{Rest, Run};
-use crate::limits::{FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, VISITS_PER_SEND};
+use crate::limits::{
+    FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, UNLIMITED, VISITS_PER_SEND,
+};
 use crate::metrics::{Counter, End};
+use crate::ws::close::CloseCode;
 use crate::ws::frame::Opcode;
 
 /// What a turn may still send.
@@ -53,7 +56,10 @@ impl<N: Net> Worker<N> {
         self.fail_overfull();
         // Half for either, so that neither answers nor publications starve; what answers leave over
         // is for publications.
-        let (sends, bytes) = (FLUSH_SENDS / 2, FLUSH_BYTES / 2);
+        let (mut sends, mut bytes) = (FLUSH_SENDS / 2, FLUSH_BYTES / 2);
+        if self.net.plants(Fault::GreedyFlush) {
+            (sends, bytes) = (UNLIMITED / 2, UNLIMITED / 2);
+        }
         let mut budget = Budget { sends, bytes, visits: 0 };
         let mut dirty = std::mem::take(&mut self.dirty);
         let mut done = 0;
@@ -70,6 +76,9 @@ impl<N: Net> Worker<N> {
         budget.sends += sends;
         budget.bytes += bytes;
         self.flush_hot(&mut budget);
+        while let Some(slot) = self.slow.pop() {
+            self.close(slot, CloseCode::SLOW);
+        }
     }
 
     /// Sends what a connection has of its own, then what it lags behind in feeds.
@@ -86,6 +95,9 @@ impl<N: Net> Worker<N> {
             if wanted == 0 {
                 hot.outbox = None;
                 break;
+            }
+            if budget.is_spent() {
+                return self.mark_dirty(slot);
             }
             let outcome = self.net.send(socket, outbox.front());
             if let Ok(count) = outcome {
@@ -135,6 +147,7 @@ impl<N: Net> Worker<N> {
             let tick = self.tick();
             let (hot, cold) = self.table.parts(slot);
             self.blocked += usize::from(hot.flags.set(Flags::BLOCKED));
+            hot.flags.set(Flags::LAGGED);
             cold.blocked = tick;
             self.schedule(slot);
         }
@@ -200,6 +213,10 @@ impl<N: Net> Worker<N> {
             if short {
                 return;
             }
+            // Of large frames each is a send: they may outlast the budget.
+            if budget.is_spent() {
+                return self.mark_dirty(slot);
+            }
         }
     }
 
@@ -250,7 +267,10 @@ impl<N: Net> Worker<N> {
                 Some(_) if several => self.push_gathered(slot, budget),
                 Some(one) => self.push(slot, one.feed, one.at as usize, budget),
                 None if fallen => return self.pull_next(slot),
-                None => return,
+                None => {
+                    self.table.hot_mut(slot).flags.clear(Flags::LAGGED);
+                    return;
+                }
             }
         }
     }

@@ -112,8 +112,8 @@ pub trait Net {
     /// in order. The receiver is woken if it sleeps.
     fn post(&mut self, to: WorkerId, batch: &mut Vec<Mail>);
 
-    /// Bytes of letters (`Mail::weight`) that were posted to a worker and not taken yet. An estimate
-    /// is enough, which one's own posts make larger at once.
+    /// Bytes of letters (`Mail::weight`) that were posted to a worker and not taken yet. An
+    /// estimate is enough, which one's own posts make larger at once.
     fn backlog(&self, of: WorkerId) -> usize;
 
     /// Takes all mail that has arrived.
@@ -144,6 +144,8 @@ pub enum Fault {
     LostDelivery,
     /// A cursor moves over what the kernel did not take.
     CursorPastShortWrite,
+    /// A flush sends as long as there is something to send.
+    GreedyFlush,
     /// A draining worker closes a connection that has not been given everything.
     CloseUnserved,
 }

@@ -18,6 +18,9 @@ const UNITS_PER_SECOND: u32 = 125_000;
 /// Further ahead than this is the past: the clock has wrapped.
 const FAR: u32 = u32::MAX / 2;
 
+/// Longest pause of one connection for the rate of its channel.
+const MAX_PAUSE_MS: u64 = 60_000;
+
 fn units(mono_ms: u64) -> u32 {
     (mono_ms * u64::from(UNITS_PER_SECOND) / 1000) as u32
 }
@@ -142,6 +145,17 @@ impl<N: Net> Worker<N> {
         }
     }
 
+    /// Reads nothing from a connection for so long: its channel takes no more. It is as if the
+    /// connection itself had said so much at once.
+    pub(super) fn pause_for_channel(&mut self, slot: u32, pause_ms: u64) {
+        self.limited(Limit::PublishRate);
+        let most = self.messages(slot).map_or(0, |allowance| allowance.rate.most);
+        let ahead = most.saturating_add(units(pause_ms.min(MAX_PAUSE_MS)));
+        let now = units(self.now.mono_ms);
+        self.table.hot_mut(slot).rate = now.wrapping_add(ahead.min(FAR));
+        self.pause_for_rate(slot);
+    }
+
     fn pause_for_rate(&mut self, slot: u32) {
         self.table.hot_mut(slot).flags.set(Flags::THROTTLED);
         self.schedule(slot);
@@ -152,12 +166,21 @@ impl<N: Net> Worker<N> {
         if !self.table.hot(slot).flags.has(Flags::THROTTLED) {
             return;
         }
-        let messages = self.messages(slot).is_some_and(|allowance| allowance.wait(1).is_some());
+        let messages = match self.messages(slot) {
+            Some(allowance) => allowance.wait(1).is_some(),
+            None => self.is_paused(slot),
+        };
         let bytes = self.bytes(slot).is_some_and(|allowance| allowance.wait(0).is_some());
         if !messages && !bytes {
             self.table.hot_mut(slot).flags.clear(Flags::THROTTLED);
             self.resume(slot);
         }
+    }
+
+    /// Whether its channel has told a connection to pause, where messages have no rate.
+    fn is_paused(&self, slot: u32) -> bool {
+        let ahead = self.table.hot(slot).rate.wrapping_sub(units(self.now.mono_ms));
+        (1..=units(MAX_PAUSE_MS)).contains(&ahead)
     }
 
     /// Whether a connection may bring one more channel into being now.

@@ -90,18 +90,15 @@ impl<N: Net> Worker<N> {
         if self.answer_preflight(slot, head) {
             return;
         }
-        let found = routes::route(head.method, &head.target, head.wants_upgrade());
-        if let Ok(route) = &found
-            && let Err(refusal) = self.check_listener(slot, route)
-        {
-            self.refuse(slot, &refusal, head_only);
-            return;
-        }
-        let outcome = match found {
-            Ok(route @ (Route::Socket { .. } | Route::Echo | Route::Raw(_))) => {
-                return self.upgrade(slot, head, route);
+        let outcome = match routes::route(head.method, &head.target, head.wants_upgrade()) {
+            Ok(route) => match (self.check_listener(slot, &route), route) {
+                (Ok(()), route @ (Route::Socket { .. } | Route::Echo | Route::Raw(_))) => {
+                    return self.upgrade(slot, head, route);
+                }
+                (Ok(()), route) => self.call(slot, head, route),
+                (Err(refusal), _) => Err(refusal),
             }
-            Ok(route) => self.call(slot, head, route).map_err(|refusal| Reply::refusal(&refusal)),
+            .map_err(|refusal| Reply::refusal(&refusal)),
             Err(error) => Err(self.led_nowhere(slot, head, &error)),
         };
         match outcome {

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fanwire::addresses::Addresses;
+use fanwire::limits::PAGE_BYTES;
 use fanwire::metrics::{Counter, End, Limit, Stats};
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
@@ -81,14 +82,15 @@ impl Stage {
             Worker::new(setup, FakeNet::new(&world, id))
         });
         let workers = workers.collect();
-        let oracle = Oracle::new(plan.exact_history(), plan.forgets_keys());
+        let mut oracle = Oracle::new(plan.exact_history(), plan.forgets_keys());
+        oracle.policy = Arc::clone(&plan.config.policy);
         let mut clients: Vec<Box<dyn Client>> = Vec::new();
         for _ in 0..plan.envelopes {
             clients.push(Box::new(EnvelopeClient::default()));
         }
         for number in 0..plan.raws {
             let channel = plan.channels[number % plan.channels.len()].clone();
-            clients.push(Box::new(Raw::new(channel, number % 2 == 0)));
+            clients.push(Box::new(Raw::new(channel, number % 2 == 0, number % 3 == 1)));
         }
         for _ in 0..plan.backends {
             clients.push(Box::new(Http::default()));
@@ -153,7 +155,7 @@ impl Stage {
         }
         let audit = self.workers[at].audit();
         assert!(audit.faults.is_empty(), "worker {at}: {:?}", audit.faults);
-        let bound = audit.feeds * (self.window_bytes + LONGEST_FRAME);
+        let bound = audit.feeds * (self.window_bytes + LONGEST_FRAME) + audit.paced * PAGE_BYTES;
         let held = audit.window_bytes;
         assert!(held <= bound, "worker {at}: {held} bytes in {} windows", audit.feeds);
     }
@@ -264,15 +266,14 @@ impl Stage {
     /// What the owners believe is what the workers have.
     fn check_counts(&self) {
         let (mut joined, mut counted) = (Vec::new(), Vec::new());
-        for (at, worker) in self.workers.iter().enumerate() {
+        for worker in &self.workers {
             let audit = worker.audit();
-            let here = at as WorkerId;
-            joined.extend(audit.joined.into_iter().map(|(name, e, n)| (here, name, e, n)));
+            joined.extend(audit.joined);
             counted.extend(audit.counted);
         }
         joined.sort();
         counted.sort();
-        assert_eq!(joined, counted, "subscribers by worker, channel and encoding");
+        assert_eq!(joined, counted, "subscribers by channel and audience");
     }
 
     fn leave(&mut self) {
@@ -304,9 +305,15 @@ impl Stage {
         let mut world = self.world.borrow_mut();
         let mut tally = std::mem::take(&mut world.tally);
         tally.merge(&self.oracle.tally);
-        for (name, counter) in
-            [("pulls", Counter::Pulls), ("turns", Counter::Turns), ("letters", Counter::Letters)]
-        {
+        let senders = self.oracle.tally.of("closed: slow sender");
+        assert!(senders <= self.stats.limited(Limit::Stall), "{senders} closed for no reason");
+        tally.add("superseded on the way", self.oracle.superseded.get());
+        for (name, counter) in [
+            ("pulls", Counter::Pulls),
+            ("rounds", Counter::Rounds),
+            ("turns", Counter::Turns),
+            ("letters", Counter::Letters),
+        ] {
             tally.add(name, self.stats.sum(counter));
         }
         for (name, limit) in [

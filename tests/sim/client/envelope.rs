@@ -68,6 +68,9 @@ enum Asked {
 struct Resume {
     since: Option<Position>,
     last: Option<u64>,
+    /// The newest of every key; at most so many rounds a second.
+    newest: bool,
+    max_rate: Option<f64>,
 }
 
 impl EnvelopeClient {
@@ -232,16 +235,20 @@ impl EnvelopeClient {
         let head = position(answer.position.as_deref().expect("the ack says where the head is"));
         let recovered = answer.recovered.expect("the ack says whether all comes");
         let follower = match resume {
-            Resume { since: Some(since), last } => {
+            Resume { since: Some(since), last, .. } => {
                 scene.oracle.tally.count(if recovered { "recovered" } else { "not recovered" });
                 Follower::at(channel, link, since).promise(recovered, last)
             }
-            Resume { since: None, last: Some(last) } => {
+            Resume { since: None, last: Some(last), .. } => {
                 scene.oracle.tally.count("subscribed to the latest");
                 Follower::latest(channel, link, head, last)
             }
-            Resume { since: None, last: None } => Follower::at(channel, link, head),
+            Resume { since: None, last: None, .. } => Follower::at(channel, link, head),
         };
+        let follower = follower.conflated(resume.newest || scene.oracle.conflates(channel));
+        if resume.newest {
+            scene.oracle.tally.count("subscribed in mode latest");
+        }
         if resume.since.is_none() {
             assert!(recovered, "nothing was asked for that could not be had");
             self.memory.insert(channel.to_owned(), head);
@@ -302,6 +309,10 @@ impl EnvelopeClient {
     }
 
     fn over(&mut self, scene: &mut Scene) {
+        if self.line.was_slow() {
+            let reads = self.follows.values().any(|follower| follower.is_slow(scene.oracle));
+            scene.oracle.was_slow(reads);
+        }
         self.line.close(scene);
         for pending in self.pending.drain(..) {
             if let Asked::Publish(number, true) = pending.asked {
