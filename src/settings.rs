@@ -327,9 +327,9 @@ impl Flags {
             drain_time: self.drain_time,
             open: self.open,
             pages: match self.pages {
-                Pages::Auto => policy.is_open(),
-                Pages::True => true,
-                Pages::False => false,
+                Pages::Auto => None,
+                Pages::True => Some(true),
+                Pages::False => Some(false),
             },
             public_counts: self.public_counts,
             compression: matches!(self.compression, Compression::Shared),
