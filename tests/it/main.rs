@@ -18,6 +18,7 @@ mod handshake; // what becomes a WebSocket, and what does not
 mod hostile; // floods, bombs, and who does not read
 mod http; // requests, bodies, limits, and what is no second request
 mod keys; // API keys: scopes, channels, guesses
+mod latest; // the newest of every key, and rules for slow readers
 mod logs; // what is logged, and how often
 mod metrics; // what is counted, and how it is shown
 mod pings; // who is silent, and what comes by the clock
