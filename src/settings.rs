@@ -21,7 +21,6 @@ mod units;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -260,12 +259,8 @@ impl Flags {
         values: Values,
         file: Option<&File>,
     ) -> Result<Settings, Vec<String>> {
-        let one = |reason| vec![reason];
-        let listen = self.listen.iter().map(|text| listener(text));
-        let listeners = listen.collect::<Result<Vec<_>, _>>().map_err(one)?;
         let memory = source.machine.memory_bytes;
         let (policy, warnings) = self.policy(file, share(self.max_history_bytes, memory))?;
-        check_open(&listeners, self.open || !policy.is_open()).map_err(one)?;
         let (task, file) = (self.task, self.config.clone());
         let (log_level, log_format) = (self.log_level, self.log_format);
         let config = self.into_config(&source.machine, policy);
@@ -337,28 +332,6 @@ impl Flags {
 /// A total of the node: an eighth of memory, unless given.
 fn share(given: Option<usize>, memory_bytes: usize) -> usize {
     given.unwrap_or(memory_bytes / 8)
-}
-
-/// Reads an address to listen on.
-fn listener(text: &str) -> Result<SocketAddr, String> {
-    if text.starts_with("unix:") {
-        return Err("listen: unix sockets are not served yet".into());
-    }
-    let wrong = || format!("listen: {text:?} must be an address and a port, as 127.0.0.1:3003");
-    text.parse().map_err(|_| wrong())
-}
-
-/// Without keys everybody may do everything: that must not happen to the public by accident.
-fn check_open(listeners: &[SocketAddr], allowed: bool) -> Result<(), String> {
-    let public = listeners.iter().find(|address| !address.ip().to_canonical().is_loopback());
-    match public.filter(|_| !allowed) {
-        None => Ok(()),
-        Some(address) => Err(format!(
-            "listen: {address} is not loopback, for which keys are needed; give \
-             --api-keys NAME:@/path/of/a/file:publish,read, or give --open to let everybody who \
-             reaches this server subscribe, publish and use the API"
-        )),
-    }
 }
 
 #[cfg(test)]

@@ -169,6 +169,10 @@ reasons! {
         Connections = "max_connections";
         /// A connection was refused: its address has as many as it may.
         Address = "max_connections_per_address";
+        /// A trusted proxy's connection was refused: it did not begin with a PROXY header.
+        ProxyHeader = "proxy_protocol";
+        /// A request was refused: it came from a page of another site.
+        Origin = "origins";
         /// A connection was refused: too many handshakes under way.
         Handshakes = "max_handshakes";
         /// Accepting paused: no descriptors were left.
@@ -346,7 +350,8 @@ pub(super) const RELOADS: Family = Family {
     name: "fanwire_reloads_total",
     kind: Kind::Counter,
     labels: &["outcome"],
-    help: " Times that keys and rules were read again; where that failed the old ones stay in force.",
+    help: " Times that keys and rules were read again; where that failed the old ones stay \
+        in force.",
 };
 
 pub(super) const BUSY: Family = Family {

@@ -21,8 +21,8 @@ use crate::limits::{HISTORY_ANSWER_BYTES, OVERLOAD_PACE_MS};
 use crate::metrics::{Counter, Limit};
 
 impl<N: Net> Worker<N> {
-    /// Takes all mail that has arrived, then what this worker has posted to itself, and goes on with
-    /// one of the lists that take several turns.
+    /// Takes all mail that has arrived, then what this worker has posted to itself, and goes on
+    /// with one of the lists that take several turns.
     pub(super) fn deliver(&mut self) {
         let mut arrived = std::mem::take(&mut self.arrived);
         self.counters().add(Counter::Letters, arrived.len() as u64);

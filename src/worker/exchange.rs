@@ -65,7 +65,7 @@ impl<N: Net> Worker<N> {
                 self.await_one(slot, call, connection.worker, Mail::Disconnect(Box::new(letter)));
             }
             Ask::Ready if self.stats.drain().began_ms().is_some() => {
-                self.finish(slot, &call, &reply::error("draining", 503, DRAINING, true, None));
+                self.finish(slot, &call, &unready("draining", Code::Draining, DRAINING));
             }
             Ask::Ready => {
                 call.gathered = Gathered::Probes;
@@ -239,7 +239,7 @@ impl<N: Net> Worker<N> {
 
     fn finish(&mut self, slot: u32, call: &Call, reply: &Reply<'_>) {
         let (head_only, close) = (call.head_only, call.close);
-        self.reply(slot, reply, Circumstances { head_only, close, wall_ms: None });
+        self.reply(slot, reply, Circumstances { head_only, close, ..Default::default() });
     }
 
     /// How the node is: a little for everybody, more for who may read.

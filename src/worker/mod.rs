@@ -118,6 +118,8 @@ pub struct Worker<N: Net> {
     blocked: usize,
     /// Connections whose request head is awaited.
     handshakes: usize,
+    /// When the log may speak of a foreign page again.
+    next_complaint_ms: u64,
 
     // Feeds.
     feeds: Slab<Feed>,
@@ -210,6 +212,7 @@ impl<N: Net> Worker<N> {
             dead: Vec::new(),
             next_due: u32::MAX,
             handshakes: 0,
+            next_complaint_ms: 0,
             feeds: Slab::new(),
             feed_generation: 0,
             hot: VecDeque::new(),

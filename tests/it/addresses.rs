@@ -7,7 +7,7 @@ use socket2::{Domain, Socket, Type};
 use crate::server::Server;
 use crate::wire::{Wire, handshake};
 
-const REFUSED: &str = "fanwire_limits_total{limit=\"max_connections_per_address\"}";
+pub const REFUSED: &str = "fanwire_limits_total{limit=\"max_connections_per_address\"}";
 
 /// A connection from this address of the loopback network.
 pub fn connect_from(last: u8, port: u16) -> Wire {

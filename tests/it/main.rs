@@ -19,10 +19,13 @@ mod hostile; // floods, bombs, and who does not read
 mod http; // requests, bodies, limits, and what is no second request
 mod keys; // API keys: scopes, channels, guesses
 mod latest; // the newest of every key, and rules for slow readers
+mod listeners; // unix sockets, sockets that are handed over, `api_listen`
 mod logs; // what is logged, and how often
 mod metrics; // what is counted, and how it is shown
+mod origins; // pages of other sites
 mod pings; // who is silent, and what comes by the clock
 mod protocol; // requests and their answers
+mod proxies; // who the client is behind proxies
 mod raw; // bare payloads, and `/echo`
 mod recovery; // resuming, and gaps
 mod refusals; // every error

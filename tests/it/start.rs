@@ -11,7 +11,7 @@ use crate::server::Server;
 use crate::wire::PATIENCE;
 
 /// Starts the program with flags that must end it.
-fn ends(flags: &[&str]) -> Output {
+pub fn ends(flags: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fanwire"));
     let output = command.args(flags).env_clear().output().expect("the program starts");
     assert!(!output.status.success(), "{flags:?}");

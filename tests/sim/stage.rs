@@ -60,6 +60,7 @@ struct Stage {
     oracle: Oracle,
     channels: Vec<String>,
     stats: Arc<Stats>,
+    addresses: Arc<Addresses>,
     window_bytes: usize,
     fat: bool,
     step: u64,
@@ -73,9 +74,10 @@ impl Stage {
         let world = Rc::new(RefCell::new(world));
         let stats = Arc::new(Stats::new(usize::from(count)));
         let addresses = Arc::new(Addresses::new(plan.seed));
+        let shared = Arc::clone(&addresses);
         let workers = (0..count).map(|id| {
             let (config, stats) = (Arc::clone(&plan.config), Arc::clone(&stats));
-            let addresses = Arc::clone(&addresses);
+            let addresses = Arc::clone(&shared);
             let setup = Setup { id, config, stats, addresses, seed: plan.seed };
             Worker::new(setup, FakeNet::new(&world, id))
         });
@@ -95,7 +97,18 @@ impl Stage {
         }
         let channels = plan.channels.clone();
         let (window_bytes, fat) = (plan.config.window_bytes, plan.fat);
-        Self { world, workers, clients, oracle, channels, stats, window_bytes, fat, step: 0 }
+        Self {
+            world,
+            workers,
+            clients,
+            oracle,
+            channels,
+            stats,
+            addresses,
+            window_bytes,
+            fat,
+            step: 0,
+        }
     }
 
     /// Everything at once, until the steps are over.
@@ -277,6 +290,7 @@ impl Stage {
         assert_eq!(self.world.borrow().server_ends(), 0, "sockets left open");
         let ended: u64 = End::ALL.iter().map(|&how| self.stats.ended(how)).sum();
         assert_eq!(ended, self.stats.sum(Counter::Buried), "each end has one reason");
+        assert!(self.addresses.is_empty(), "nobody is there, and nobody's address");
         for (at, worker) in self.workers.iter().enumerate() {
             let audit = worker.audit();
             let held = (audit.connections, audit.subscriptions, audit.feeds);
