@@ -72,9 +72,10 @@ impl Follower {
     /// Whether it may go from `after` straight on to `to`.
     fn may_pass(&self, oracle: &Oracle, after: Position, to: Position) -> bool {
         let (channel, link) = (&*self.channel, self.link);
-        match self.conflates {
-            false => oracle.may_pass(channel, after, to, link),
-            true => oracle.may_conflate(channel, after, to, link),
+        if self.conflates {
+            oracle.may_conflate(channel, after, to, link)
+        } else {
+            oracle.may_pass(channel, after, to, link)
         }
     }
 
@@ -196,7 +197,8 @@ impl Follower {
         let Some(marked) = oracle.marked(&self.channel) else { return };
         // Whoever may begin anywhere may have come later.
         let (At::Position(at) | At::Latest(at, _)) = self.at else { return };
-        let later = at.epoch != marked.epoch || at.index > marked.index;
+        // A round that has not begun yet is not waited for.
+        let later = self.conflates || at.epoch != marked.epoch || at.index > marked.index;
         assert!(
             later || oracle.may_pass(&self.channel, at, marked, self.link),
             "{} ends at {at}, but {marked} was published before",
