@@ -11,18 +11,19 @@ CARGO        ?= cargo
 NIGHTLY      ?= nightly
 CONFORMANCE  ?= part
 FUZZ_SECONDS ?= 600
+MINUTES      ?=
 # Tests are optimised but keep their assertions, and share one build: see Cargo.toml.
 TEST         := $(CARGO) test --profile checked --locked
 export NIGHTLY CARGO
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
 # In the order in which a mistake is found soonest. STEPS="fmt clippy" runs just those.
-STEPS ?= fmt tidy clippy unit costs sim it loom benches-build deny interop api front \
+STEPS ?= fmt tidy clippy unit costs sim it abuse loom benches-build deny interop api front \
          browser conformance-$(CONFORMANCE) fuzz-smoke
 
 BINARY := target/release/fanwire
 
-.PHONY: help test build fmt tidy clippy unit costs it sim loom benches-build deny interop api front \
+.PHONY: help test build fmt tidy clippy unit costs it abuse sim loom benches-build deny interop api front \
         browser conformance conformance-all conformance-part conformance-off fuzz fuzz-smoke bench screenshots clean
 
 help: ## This list.
@@ -54,6 +55,10 @@ unit: ## Tests beside the code, tables, properties.
 it: ## Integration: the real binary over real sockets.
 	@scripts/need rust
 	$(TEST) --test it
+
+abuse: ## Load and attack, thousands of clients; MINUTES=30: full sizes, and so long a soak.
+	@scripts/need rust
+	MINUTES=$(MINUTES) $(TEST) --test abuse -- --nocapture
 
 costs: ## Exact costs: heap bytes, allocations and sends, by a counting allocator.
 	@scripts/need rust

@@ -121,6 +121,8 @@ pub const KEY_ADDRESSES: usize = 4096;
 pub const MAX_WISHES: usize = 1000;
 /// Names, or connections, that a list looks at before others have their turn.
 pub const LIST_VISITS: usize = 1024;
+/// Lists that a worker is making at once, over several turns; then 503.
+pub const LISTS: usize = 128;
 /// Messages or members of one answer, when the request does not say.
 pub const LIST_LIMIT: u32 = 100;
 /// Messages or members of one answer that a request may ask for.

@@ -191,6 +191,8 @@ reasons! {
         Channels = "max_channels";
         /// A request was refused: too many keys from its address did not exist.
         BadKeys = "bad_keys";
+        /// A list was refused: too many were being made.
+        Lists = "lists";
         /// A message was over the rate: refused, or reading paused.
         Messages = "messages_per_second";
         /// A publication was over the rate of its channel: refused, or its publisher is not read.

@@ -17,7 +17,7 @@ use crate::feed::Appended;
 use crate::hub::channel::Publisher;
 use crate::hub::shard::{Joined, PROBE, Refused};
 use crate::hub::{ConnectionKey, Delivery, encode};
-use crate::limits::{HISTORY_ANSWER_BYTES, OVERLOAD_PACE_MS};
+use crate::limits::{HISTORY_ANSWER_BYTES, LISTS, OVERLOAD_PACE_MS};
 use crate::metrics::{Counter, Limit};
 
 impl<N: Net> Worker<N> {
@@ -52,8 +52,10 @@ impl<N: Net> Worker<N> {
                 self.answer(ticket, Some(channel), Content::Described(description));
             }
             Mail::List(list) => self.owner_list(list),
-            // However many lists are asked for at once, one look is taken a turn.
-            Mail::Census(census) if !is_due => self.later.push_back(Mail::Census(census)),
+            Mail::Census(census) if !is_due => {
+                let ticket = census.ticket.clone();
+                self.begin_list(ticket, Mail::Census(census));
+            }
             Mail::Census(census) => self.visit(census),
             Mail::Disconnect(letter) => self.disconnect(*letter),
             Mail::Probe(ticket) => self.begin_probe(ticket),
@@ -244,6 +246,18 @@ impl<N: Net> Worker<N> {
         self.answer(ticket, Some(channel), Content::History(json));
     }
 
+    /// Has a list made in the turns to come. However many are asked for at once, one look is taken
+    /// a turn; so that those whose askers have gone do not pile up, they are only so many.
+    fn begin_list(&mut self, ticket: Ticket, list: Mail) {
+        if self.later.len() < LISTS {
+            self.later.push_back(list);
+            return;
+        }
+        self.limited(Limit::Lists);
+        let fault = Fault::new(Code::Overloaded, "too many lists are being made");
+        self.answer(ticket, None, Content::Refused(fault, Some(OVERLOAD_PACE_MS)));
+    }
+
     /// Lists channels, as many as may be looked at in one turn; then it goes on in another.
     fn owner_list(&mut self, mut list: Box<List>) {
         let List { prefix, after, limit, caller, found, .. } = &mut *list;
@@ -253,8 +267,8 @@ impl<N: Net> Worker<N> {
         found.extend(channels);
         if rest.is_some() && found.len() < *limit {
             *after = rest;
-            self.later.push_back(Mail::List(list));
-            return;
+            let ticket = list.ticket.clone();
+            return self.begin_list(ticket, Mail::List(list));
         }
         let List { found, ticket, .. } = *list;
         self.answer(ticket, None, Content::Listed(found));

@@ -139,6 +139,10 @@ impl<N: Net> Worker<N> {
     fn send_off(&mut self, slot: u32, timetable: Timetable) {
         let Some(hot) = self.table.occupied(slot) else { return };
         let flags = hot.flags;
+        // The reader of a probe has no socket, and ends by itself.
+        if hot.socket.is_none() {
+            return;
+        }
         match hot.phase {
             Phase::Open if !flags.has(Flags::PARTING) => {
                 let closes_ms = timetable.closes_ms(self.departure.told, self.departure.count);

@@ -207,6 +207,10 @@ impl<N: Net> Worker<N> {
                 }
             }
             (Gathered::Channels { found, .. }, Content::Listed(listed)) => found.extend(listed),
+            (Gathered::Channels { .. }, Content::Refused(fault, pace_ms)) => {
+                // Closing, for other workers' answers are still to come.
+                return self.finish(slot, &call, &refused(&fault, pace_ms).closing());
+            }
             (Gathered::Probes, Content::Refused(fault, _)) => {
                 let reply = unready(fault.code.as_str(), fault.code, &fault.message).closing();
                 return self.finish(slot, &call, &reply);

@@ -9,7 +9,9 @@ use super::Worker;
 use super::net::{Fault, Net};
 use crate::conn::entry::{Flags, Phase, Reference};
 use crate::feed::window::{Rest, Run};
-use crate::limits::{FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, VISITS_PER_SEND};
+use crate::limits::{
+    FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, UNLIMITED, VISITS_PER_SEND,
+};
 use crate::metrics::{Counter, End};
 use crate::ws::close::CloseCode;
 use crate::ws::frame::Opcode;
@@ -54,7 +56,10 @@ impl<N: Net> Worker<N> {
         self.fail_overfull();
         // Half for either, so that neither answers nor publications starve; what answers leave over
         // is for publications.
-        let (sends, bytes) = (FLUSH_SENDS / 2, FLUSH_BYTES / 2);
+        let (mut sends, mut bytes) = (FLUSH_SENDS / 2, FLUSH_BYTES / 2);
+        if self.net.plants(Fault::GreedyFlush) {
+            (sends, bytes) = (UNLIMITED / 2, UNLIMITED / 2);
+        }
         let mut budget = Budget { sends, bytes, visits: 0 };
         let mut dirty = std::mem::take(&mut self.dirty);
         let mut done = 0;
@@ -90,6 +95,9 @@ impl<N: Net> Worker<N> {
             if wanted == 0 {
                 hot.outbox = None;
                 break;
+            }
+            if budget.is_spent() {
+                return self.mark_dirty(slot);
             }
             let outcome = self.net.send(socket, outbox.front());
             if let Ok(count) = outcome {
@@ -204,6 +212,10 @@ impl<N: Net> Worker<N> {
             self.advance(slot, index, at, if lost { wanted } else { taken });
             if short {
                 return;
+            }
+            // Of large frames each is a send: they may outlast the budget.
+            if budget.is_spent() {
+                return self.mark_dirty(slot);
             }
         }
     }

@@ -144,6 +144,8 @@ pub enum Fault {
     LostDelivery,
     /// A cursor moves over what the kernel did not take.
     CursorPastShortWrite,
+    /// A flush sends as long as there is something to send.
+    GreedyFlush,
     /// A draining worker closes a connection that has not been given everything.
     CloseUnserved,
 }

@@ -104,8 +104,9 @@ fn a_peer_that_does_not_end_is_ended() {
     server.await_counter("fanwire_websockets", |open| open == 0);
 }
 
-/// Checklist 4, close races: hundreds come and go at once, by Close, by FIN and by reset, while
-/// everybody is sent to; the counts return to nothing and those that stay hear everything.
+/// Checklist 4, close races (CVE-2022-25762): hundreds come and go at once, by Close, by FIN and by
+/// reset, while everybody is sent to; the counts return to nothing and those that stay hear
+/// everything.
 #[test]
 fn a_coming_and_going() {
     for workers in ["1", "4"] {

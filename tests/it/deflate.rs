@@ -223,7 +223,8 @@ fn bad_streams_fail() {
     assert_eq!(wire.close().map(|(code, _)| code), Some(1007), "before the message ends");
 }
 
-/// Checklist 2.4: exactly the limit passes, one byte more is 1009, and a bomb costs no memory.
+/// Checklist 2.4, CVE-2018-1000518: exactly the limit passes, one byte more is 1009, and a bomb
+/// costs no memory.
 #[test]
 fn bombs_are_stopped_while_they_are_inflated() {
     let server = Server::start(&["--messages-per-second", "0", "--max-message-bytes", "1MiB"]);

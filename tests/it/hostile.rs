@@ -22,7 +22,8 @@ fn growth(server: &Server, hostility: impl FnOnce()) -> u64 {
     server.resident_bytes().saturating_sub(before)
 }
 
-/// Checklist 1.2: fragments are joined in one buffer; their number alone costs nothing.
+/// Checklist 1.2, CVE-2026-48779: fragments are joined in one buffer; their number alone costs
+/// nothing.
 #[test]
 fn fragments_cost_their_bytes_and_no_more() {
     let server = Server::start(&["--messages-per-second", "0"]);
@@ -67,7 +68,8 @@ fn flood(server: &Server, wire: &mut Wire, bytes: &[u8]) -> (usize, usize) {
     (total / bytes.len(), total % bytes.len())
 }
 
-/// Section 5.5.3 and checklist 1.2: pongs that nobody reads are bounded, and none is lost.
+/// Section 5.5.3, checklist 1.2 and CVE-2020-35896: pongs that nobody reads are bounded, and none
+/// is lost.
 #[test]
 fn a_flood_of_pings_without_reading_stops_reading() {
     let server = Server::start(&[]);
@@ -90,7 +92,7 @@ fn a_flood_of_pings_without_reading_stops_reading() {
     writer.join().expect("no panic").expect("all was read in the end");
 }
 
-/// The same for answers: echoes on `/ws` and publications with their acks.
+/// The same for answers (CVE-2020-35875): echoes on `/ws` and publications with their acks.
 #[test]
 fn requests_without_reading_the_answers_stop_reading() {
     for request in [

@@ -9,6 +9,7 @@ mod wire; // a client of bytes
 mod addresses; // how many connections one address may have
 mod api; // what a backend does over HTTP
 mod bounds; // rates, totals of the node, who dawdles
+mod classes; // bugs that others had, by their names
 mod close; // how connections end: codes, order, last words
 mod connections; // who is connected, and closing one of them
 mod deflate; // permessage-deflate as it is negotiated and spoken

@@ -6,11 +6,13 @@
 //! its story.
 //!
 //! `world` is sockets, clock, mail and faults; `client` the clients; `oracle` what must be true;
-//! `plan` what a seed decides; `stage` the play.
+//! `plan` what a seed decides; `stage` the play; `fair` another, with a crowd.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, missing_docs)]
 
 mod client;
+mod fair;
+mod lists;
 mod oracle;
 mod plan;
 mod ready;
@@ -187,6 +189,14 @@ fn the_oracle_sees_an_eviction_without_a_gap() {
 #[test]
 fn the_oracle_sees_a_cursor_past_a_short_write() {
     is_noticed(Sabotage::Server(Fault::CursorPastShortWrite));
+}
+
+#[test]
+fn the_oracle_sees_a_flush_without_an_end() {
+    let greedy = Sabotage::Server(Fault::GreedyFlush);
+    let fails = |sabotage| panic::catch_unwind(|| fair::play(1, sabotage)).is_err();
+    assert!(fails(greedy), "nobody noticed {greedy:?}");
+    assert!(!fails(Sabotage::None));
 }
 
 #[test]

@@ -52,6 +52,7 @@ impl Plan {
             partial: *random.pick(&[0, 100, 500]),
             exhausted: *random.pick(&[0, 50, 300]),
             jump: *random.pick(&[0, 50]),
+            meanwhile: *random.pick(&[0, 50, 300]),
             lazy_edges: random.chance(500),
         };
         let leaps = if random.chance(300) { 6 } else { 1 };

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 
 use fanwire::worker::net::{Peer, WorkerId};
 
+use super::fairness::Flushed;
 use super::pipe::Pipe;
 use super::random::Random;
 
@@ -40,6 +41,8 @@ pub struct Link {
     pub registered: Option<(WorkerId, u32)>,
     /// What the next poll has to tell.
     pub edge: Edge,
+    /// Since when the server could read: what its worker had sent by then.
+    pub waits_since: Option<Flushed>,
     /// The last `recv` left nothing (as far as the server knows): the next byte is an edge.
     dry: bool,
     /// The last `send` fell short: the next room is an edge.
@@ -81,6 +84,7 @@ impl Link {
             peer,
             registered: None,
             edge: Edge::default(),
+            waits_since: None,
             dry: true,
             wants_room: false,
             failed: false,

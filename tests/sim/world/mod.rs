@@ -2,6 +2,7 @@
 //! seed. It knows bytes and letters only: what they mean, clients and oracle know. `net` is the
 //! border to the workers; nothing happens between their turns but what the caller asks for.
 
+pub mod fairness;
 pub mod link;
 pub mod net;
 pub mod pipe;
@@ -18,8 +19,10 @@ use fanwire::hub::Publication;
 use fanwire::worker::mail::Mail;
 use fanwire::worker::net::{Event, Fault, Now, Peer, Token, WorkerId};
 
+use self::fairness::Account;
 use self::link::{Link, Read};
 use self::net::FakeSocket;
+use self::pipe::Pipe;
 use self::post::Post;
 use self::random::Random;
 use self::tally::Tally;
@@ -39,6 +42,8 @@ pub struct Faults {
     pub exhausted: u32,
     /// The wall clock jumps, when the clock moves.
     pub jump: u32,
+    /// Bytes arrive while a worker sends.
+    pub meanwhile: u32,
     /// Readable edges come only after the reader was dry (not at each arrival).
     pub lazy_edges: bool,
 }
@@ -93,6 +98,8 @@ struct Station {
     readings: u32,
     /// It found nothing to do in the last poll, so it must do nothing before the next.
     idle: bool,
+    /// Who waits for what it sends.
+    account: Account,
 }
 
 /// Whether a worker may be left alone.
@@ -241,7 +248,14 @@ impl World {
         let (up, down) = (limit(), limit());
         let keep = self.random.below(200);
         let lazy = self.faults.lazy_edges;
-        self.links[id as usize].carry(up, down, keep, lazy)
+        let moved = self.links[id as usize].carry(up, down, keep, lazy);
+        self.begins_to_wait(id);
+        moved
+    }
+
+    /// The most sends to others for which anybody has waited until the server heard it.
+    pub fn longest_wait(&self) -> usize {
+        self.stations.iter().map(|station| station.account.most).max().unwrap_or(0)
     }
 
     /// Connections of which at least one end is open.
@@ -273,6 +287,12 @@ impl World {
         self.backlog.push_back(id);
         self.listener_edge = true;
         Some(id)
+    }
+
+    /// Gives a new connection the roomy buffers of a usual kernel.
+    pub fn widen(&mut self, id: LinkId) {
+        let link = &mut self.links[id as usize];
+        (link.up, link.down) = (Pipe::new(64_000, 64_000), Pipe::new(64_000, 64_000));
     }
 
     /// The client writes; `None` when the connection has failed.
@@ -354,6 +374,7 @@ impl World {
     fn poll_sockets(&mut self, worker: WorkerId, partial: bool, events: &mut Vec<Event>) {
         let ready: Vec<_> =
             self.links_of(worker).filter(|id| self.link(*id).edge.any()).take(200).collect();
+        let mut told = Vec::new();
         for (count, id) in ready.into_iter().enumerate() {
             if partial && count > 0 && self.random.chance(500) {
                 continue;
@@ -369,8 +390,12 @@ impl World {
             edge.hang_up |= edge.readable && state.hang_up;
             let token = Token::Connection(slot);
             let (readable, writable) = (edge.readable, edge.writable);
+            if readable {
+                told.push(id);
+            }
             events.push(Event { token, readable, writable, hang_up: edge.hang_up });
         }
+        self.polled(usize::from(worker), &told);
     }
 
     fn invent_events(&mut self, worker: WorkerId, events: &mut Vec<Event>) {

@@ -89,6 +89,7 @@ impl Net for FakeNet {
 
     fn recv(&mut self, socket: &FakeSocket, buffer: &mut [u8]) -> io::Result<usize> {
         let mut world = self.world.borrow_mut();
+        world.heard(usize::from(self.worker), socket.0);
         let short = world.faults.short_read;
         let limit = world.shorten(buffer.len(), short, "short reads");
         let outcome = world.links[socket.0 as usize].recv(buffer, limit);
@@ -119,6 +120,9 @@ impl Net for FakeNet {
             }
             Err(_) => world.fold(u64::MAX),
         }
+        let count = outcome.as_ref().map_or(0, |count| *count);
+        world.flushes(usize::from(self.worker), socket.0, count);
+        world.meanwhile();
         let shown = outcome.as_ref().map_err(io::Error::kind);
         let length = bytes.len();
         world.tell(format_args!("w{} send #{} of {length}: {shown:?}", self.worker, socket.0));
