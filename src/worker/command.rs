@@ -36,7 +36,10 @@ impl<N: Net> Worker<N> {
             return self.say_error(slot, &RequestId::None, None, &fault, None);
         }
         match command::parse(payload) {
-            Ok(request) => self.carry_out_command(slot, request.id, request.command),
+            Ok(Request { id, command }) => match self.forbidden(&command) {
+                Some((channel, deed)) => self.forbid(slot, id, channel, deed),
+                None => self.carry_out_command(slot, id, command),
+            },
             Err(refusal) => {
                 let fault = refusal.fault;
                 self.refuse_in_order(slot, refusal.id, refusal.channel.as_deref(), fault, None);
@@ -65,9 +68,6 @@ impl<N: Net> Worker<N> {
     }
 
     fn carry_out_command(&mut self, slot: u32, id: RequestId, command: Command<'_>) {
-        if let Some((channel, deed)) = self.forbidden(&command) {
-            return self.forbid(slot, id, channel, deed);
-        }
         let wall_ms = self.now.wall_ms;
         match command {
             Command::Echo { data } => {

@@ -34,6 +34,8 @@ pub struct Plan {
     pub backends: usize,
     /// How often time leaps, in permille of steps.
     pub leaps: u32,
+    /// How often the rules change, in permille of steps.
+    pub reloads: u32,
     /// Payloads are so long that a history does not fit into one page.
     pub fat: bool,
 }
@@ -67,6 +69,7 @@ impl Plan {
             raws: random.between(1, 4),
             backends: random.between(1, 3),
             leaps,
+            reloads: if random.chance(300) { 4 } else { 0 },
             fat,
         }
     }
