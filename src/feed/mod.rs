@@ -2,8 +2,8 @@
 //! every subscription is a cursor into it, and a publication is appended once, whoever reads. Pure:
 //! no sockets, clock or threads; the worker sends what `run` gives out and tells what was taken.
 //!
-//! `window` holds the bytes, `subscription` is a cursor, this file keeps them together. Members with
-//! a `max_rate` have a feed of their own, whose window is filled in rounds (`paced`).
+//! `window` holds the bytes, `subscription` is a cursor, this file keeps them together. Members
+//! with a `max_rate` have a feed of their own, whose window is filled in rounds (`paced`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

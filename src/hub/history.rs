@@ -48,8 +48,8 @@ impl History {
         self.hold(now_ms, bounds);
     }
 
-    /// Holds the bounds, which may have changed: the oldest go. Where a count is allowed, the newest
-    /// stays; last values go only for bounds of their own.
+    /// Holds the bounds, which may have changed: the oldest go. Where a count is allowed, the
+    /// newest stays; last values go only for bounds of their own.
     pub fn hold(&mut self, now_ms: u64, bounds: &Bounds) {
         let least = bounds.count.min(1);
         while self.entries.len() > least && self.is_too_much(now_ms, bounds) {

@@ -1,6 +1,7 @@
-//! What the rule of a channel means for who publishes to it: its terms for the owner, what a payload
-//! may be, and what a publisher without words hears of a refusal. The rule in force is looked up for
-//! each publication, so that a new policy holds at once and nobody has to walk over the channels.
+//! What the rule of a channel means for who publishes to it: its terms for the owner, what a
+//! payload may be, and what a publisher without words hears of a refusal. The rule in force is
+//! looked up for each publication, so that a new policy holds at once and nobody has to walk over
+//! the channels.
 
 use super::Worker;
 use super::mail::{Content, Requester, Ticket};

@@ -19,6 +19,7 @@ mod handshake; // what becomes a WebSocket, and what does not
 mod hostile; // floods, bombs, and who does not read
 mod http; // requests, bodies, limits, and what is no second request
 mod keys; // API keys: scopes, channels, guesses
+mod latest; // the newest of every key, and rules for slow readers
 mod listeners; // unix sockets, sockets that are handed over, `api_listen`
 mod logs; // what is logged, and how often
 mod metrics; // what is counted, and how it is shown

@@ -86,9 +86,6 @@ fn what_is_not_enabled() {
             json!({"type": "auth", "id": 1, "data": {"token": "x"}}),
             json!({"type": "presence", "id": 1, "channel": "a"}),
             json!({"type": "subscribe", "id": 1, "channel": "$user"}),
-            json!({"type": "subscribe", "id": 1, "channel": "a", "data": {"mode": "latest"}}),
-            json!({"type": "subscribe", "id": 1, "channel": "a",
-                "data": {"mode": "latest", "max_rate": 1}}),
             json!({"type": "subscribe", "id": 1, "channel": "a", "data": {"presence": true}}),
         ] {
             assert_eq!(peer.refused(&request), "not_enabled", "{request}");

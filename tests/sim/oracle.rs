@@ -219,8 +219,8 @@ impl Oracle {
         self.policy.rule(channel).on_slow == OnSlow::Close
     }
 
-    /// Somebody was closed with 4001: because it read too slowly, which its place must show, or else
-    /// because it did not end a message; how many those are is known at the end.
+    /// Somebody was closed with 4001: because it read too slowly, which its place must show, or
+    /// else because it did not end a message; how many those are is known at the end.
     pub fn was_slow(&mut self, reads: bool) {
         self.tally.count(if reads { "closed: slow" } else { "closed: slow sender" });
     }

@@ -1,6 +1,7 @@
 //! The hub: each rule by a story or a table of its own, then random operations beside the model.
 
 mod history;
+mod latest;
 mod model;
 mod page;
 mod shard;

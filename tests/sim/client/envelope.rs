@@ -348,7 +348,9 @@ impl EnvelopeClient {
                     "closed without an ack: {pending:?}"
                 );
             }
-            self.follows.values().for_each(|follower| follower.check_marked(scene.oracle));
+            // Who is closed for being slow was not waited for.
+            let waited = self.follows.values().filter(|_| !self.line.was_slow());
+            waited.for_each(|follower| follower.check_marked(scene.oracle));
         }
     }
 

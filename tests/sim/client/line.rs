@@ -190,6 +190,7 @@ fn close_code(code: u16, rude: bool) -> &'static str {
         1013 => "closed: overloaded",
         4001 => "closed with 4001",
         4002 => "closed: no pong",
+        4004 => "closed: flood",
         4006 => "closed: lost (raw)",
         4007 => "closed: moved",
         4403 => "closed: forbidden (raw)",
