@@ -198,7 +198,7 @@ impl Follower {
         let (At::Position(at) | At::Latest(at, _)) = self.at else { return };
         let later = at.epoch != marked.epoch || at.index > marked.index;
         assert!(
-            later || oracle.may_pass(&self.channel, at, marked, self.link),
+            later || self.may_pass(oracle, at, marked),
             "{} ends at {at}, but {marked} was published before",
             self.channel
         );
