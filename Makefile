@@ -87,6 +87,7 @@ interop: build ## Node ws, Python websockets and curl against the real binary.
 api: build ## The HTTP API against its description: schemathesis, in open mode and with API keys.
 	@scripts/need venv
 	tests/api/run $(BINARY)
+
 front: build ## 5,000 WebSockets through nginx, with deploy/nginx.conf, by TCP and by unix socket.
 	@scripts/need node npm nginx openssl
 	tests/front/run $(BINARY)

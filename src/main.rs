@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
     let reload = Reload::of(&settings);
     let mode = mode(&settings.config);
-    let pages = settings.config.pages;
+    let pages = settings.config.pages.unwrap_or(settings.config.policy.is_open());
     let workers = settings.config.workers;
     let server = match Server::start(settings.config) {
         Ok(server) => server,

@@ -80,8 +80,8 @@ impl Server {
         }
         let (version, count) = (env!("CARGO_PKG_VERSION"), workers.len());
         tracing::info!(version, workers = count, max_connections, "started");
-        for (address, _) in &addresses {
-            tracing::info!(%address, "listening");
+        for (address, serves) in &addresses {
+            tracing::info!(%address, ?serves, "listening");
         }
         Ok(Self { addresses, max_connections, workers, post, stats, clock, signals, _files: files })
     }

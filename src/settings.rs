@@ -179,7 +179,9 @@ fn arguments(
     for (name, value) in environment {
         let name = name.to_string_lossy();
         let Some(arg) = known.get(&*name) else {
-            unknown.push(name.into_owned());
+            if !is_kubernetes(&name) {
+                unknown.push(name.into_owned());
+            }
             continue;
         };
         if given.value_source(arg.get_id().as_str()) != Some(ValueSource::CommandLine) {
@@ -202,6 +204,12 @@ const PREFIX: &str = "FANWIRE_";
 /// The variable that stands for a flag: `FANWIRE_MAX_CONNECTIONS` for `max-connections`.
 fn variable(flag: &str) -> String {
     format!("{PREFIX}{}", flag.replace('-', "_").to_uppercase())
+}
+
+/// Kubernetes gives every container such variables for a service that is called `fanwire`.
+fn is_kubernetes(name: &str) -> bool {
+    let starts = ["FANWIRE_SERVICE_", "FANWIRE_PORT_"];
+    name == "FANWIRE_PORT" || starts.iter().any(|start| name.starts_with(start))
 }
 
 fn from_environment(error: &clap::Error) -> clap::Error {
@@ -261,7 +269,8 @@ impl Flags {
     ) -> Result<Settings, Vec<String>> {
         let memory = source.machine.memory_bytes;
         let (policy, warnings) = self.policy(file, share(self.max_history_bytes, memory))?;
-        let (task, file) = (self.task, self.config.clone());
+        let task = Task::of(&self.words).map_err(|reason| vec![reason])?;
+        let file = self.config.clone();
         let (log_level, log_format) = (self.log_level, self.log_format);
         let config = self.into_config(&source.machine, policy);
         let refusals = relations::refusals(&config);
@@ -318,9 +327,9 @@ impl Flags {
             drain_time: self.drain_time,
             open: self.open,
             pages: match self.pages {
-                Pages::Auto => policy.is_open(),
-                Pages::True => true,
-                Pages::False => false,
+                Pages::Auto => None,
+                Pages::True => Some(true),
+                Pages::False => Some(false),
             },
             public_counts: self.public_counts,
             compression: matches!(self.compression, Compression::Shared),

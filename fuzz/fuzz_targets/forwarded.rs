@@ -4,21 +4,16 @@
 
 use std::net::IpAddr;
 
-use fanwire::http::forwarded::{TrustedProxy, client, trusts};
+use fanwire::http::forwarded::{TrustedProxy, client};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let trusted =
-        ["unix", "10.0.0.0/8", "2001:db8:f::/48"].map(|t| TrustedProxy::parse(t).expect("one"));
+    let trusted = ["unix", "10.0.0.0/8", "2001:db8:f::/48"];
+    let trusted = trusted.map(|text| TrustedProxy::parse(text).expect("a proxy"));
     let lines: Vec<&[u8]> = data.split(|&byte| byte == b'\n').collect();
     let none = || std::iter::empty::<&[u8]>();
-    for found in [
-        client(lines.iter().copied(), none(), &trusted),
-        client(none(), lines.iter().copied(), &trusted),
-    ] {
-        // Who is found is not trusted, unless nobody stands behind.
-        let _ = trusts(&trusted, found);
-    }
+    let _ = client(lines.iter().copied(), none(), &trusted);
+    let _ = client(none(), lines.iter().copied(), &trusted);
     let wanted: Option<IpAddr> = "203.0.113.7".parse().ok();
     let appended = |hop: &str| -> Vec<Vec<u8>> {
         let (last, others) = lines.split_last().expect("split gives one at least");

@@ -27,9 +27,10 @@ file only, as [[rule]]. SIGHUP reads keys and rules anew.";
 #[derive(Debug, Parser)]
 #[command(name = "fanwire", version, after_help = AFTER_HELP, args_override_self = true)]
 pub(super) struct Flags {
-    /// What to do
-    #[arg(default_value = "serve", value_name = "COMMAND")]
-    pub task: Task,
+    /// `serve`, which is also what happens without a word, or `check`: say whether the settings
+    /// are right, and end
+    #[arg(value_name = "COMMAND")]
+    pub words: Vec<Secret>,
 
     /// File of settings and rules, in TOML [default: none]
     #[arg(long, help_heading = LISTENING, value_name = "FILE")]
@@ -251,12 +252,25 @@ const TIMES: &str = "Times";
 const WORDS: &str = "Pages, counts, compression, log";
 
 /// What to do with the settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Go by them
+    /// Go by them.
     Serve,
-    /// Say whether they are right, and end
+    /// Say whether they are right, and end.
     Check,
+}
+
+impl Task {
+    /// Reads the words that stand beside the flags. A wrong one is not repeated: it may be the
+    /// second of two keys.
+    pub(super) fn of(words: &[Secret]) -> Result<Self, String> {
+        match words {
+            [] => Ok(Self::Serve),
+            [word] if word.0 == "serve" => Ok(Self::Serve),
+            [word] if word.0 == "check" => Ok(Self::Check),
+            _ => Err("COMMAND: must be serve or check, and one word".into()),
+        }
+    }
 }
 
 /// When there are pages.

@@ -166,7 +166,7 @@ fn every_setting_is_read_into_its_own_field() {
         max_window_bytes: 27_000,
         origins: ["https://a", "https://b", "https://c"].map(origin).into(),
         open: true,
-        pages: false,
+        pages: Some(false),
         public_counts: false,
         compression: false,
         api_listen: vec![listen("127.0.0.1:28")],
@@ -250,12 +250,66 @@ fn every_flag_has_its_variable() {
 #[test]
 fn what_is_unknown_is_named() {
     refused(&["--max-conections=5"], "--max-conections");
-    refused(&["stray"], "invalid value 'stray' for '[COMMAND]'");
+    refused(&["stray"], "COMMAND: must be serve or check, and one word");
+    refused(&["check", "serve"], "COMMAND: must be serve or check, and one word");
+    assert_eq!(read(&["serve", "--burst=300"], &[]).unwrap().task, Task::Serve);
+    assert_eq!(read(&["--burst=300", "check"], &[]).unwrap().task, Task::Check);
     let environment = [("FANWIRE_X", "1"), ("FANWIRE_BURST", "300"), ("FANWIRE_A", "1")];
     let text = read(&[], &environment).unwrap_err();
     let expected = "error: FANWIRE_A: no such setting in the environment\n\
                     error: FANWIRE_X: no such setting in the environment\n";
     assert_eq!(text, expected);
+}
+
+/// Whichever way a key goes wrong among the arguments, it is not repeated.
+#[test]
+fn an_argument_that_may_be_a_key_is_not_repeated() {
+    let secret = "a:0123456789abcdef:read";
+    for args in [
+        &["--api-keys", "b:fedcba9876543210:read", secret][..],
+        &["--api-keys", "b:fedcba9876543210:read", secret, secret],
+        &[&format!("--api-keyz={secret}")],
+        &[&format!("--api-key={secret}")],
+        &[&format!("--open={secret}"), "--api-keys"],
+        &[secret],
+        &["--api-keys=a:0123456789abcdef:read,a:fedcba9876543210:read"],
+        &["--api-keys=a:0123456789abcdef:read,0123456789abcdef"],
+    ] {
+        let text = read(args, &[]).expect_err("it is wrong");
+        let open = args.iter().any(|arg| arg.starts_with("--open"));
+        assert!(open || !text.contains("0123456789"), "{args:?}: {text}");
+        assert!(!text.contains("fedcba"), "{args:?}: {text}");
+    }
+    for name in ["FANWIRE_API_KEYS", "FANWIRE_API_KEY"] {
+        let text = read(&[], &[(name, "a:0123456789abcdef")]).unwrap_err();
+        assert!(text.contains("pi_keys:") || text.contains("FANWIRE_API_KEY:"), "{text}");
+        assert!(!text.contains("0123456789"), "{text}");
+    }
+}
+
+/// Keys in one text: scopes and patterns have commas too.
+#[test]
+fn several_keys_in_one_variable() {
+    let keys = "a:0123456789abcdef:publish,read:orders.>,$all,b:fedcba9876543210:admin";
+    let policy = read(&[], &[("FANWIRE_API_KEYS", keys)]).unwrap().config.policy;
+    let names: Vec<_> = policy.keys.iter().map(|key| &*key.name).collect();
+    assert_eq!(names, ["a", "b"]);
+    let [a, b] = &policy.keys[..] else { panic!("two keys") };
+    assert!(a.reaches("orders.7") && a.reaches("$all") && !a.reaches("x") && b.reaches("x"));
+    let digest = "sha256=9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f";
+    let same = read(&["--api-keys", &format!("a:{digest}:read")], &[]).unwrap();
+    assert_eq!(same.config.policy.keys[0].digest, a.digest);
+}
+
+/// A service that is called `fanwire` must not keep itself from starting.
+#[test]
+fn variables_of_kubernetes_are_none_of_ours() {
+    let environment = [
+        ("FANWIRE_SERVICE_HOST", "10.0.0.1"),
+        ("FANWIRE_PORT", "tcp://10.0.0.1:80"),
+        ("FANWIRE_PORT_80_TCP_ADDR", "10.0.0.1"),
+    ];
+    assert!(read(&[], &environment).is_ok());
 }
 
 #[test]
@@ -318,13 +372,10 @@ fn what_stands_in_front_is_checked() {
 }
 
 #[test]
-fn pages_are_there_in_open_mode() {
-    assert!(config(&[]).pages);
-    assert!(config(&["--pages=true"]).pages);
-    assert!(!config(&["--pages=false"]).pages);
-    let key = "--api-keys=a:0123456789abcdef:read";
-    assert!(!config(&[key]).pages);
-    assert!(config(&[key, "--pages=true"]).pages);
+fn pages_go_with_open_mode_or_as_they_are_told() {
+    assert_eq!(config(&[]).pages, None, "that depends on the keys in force");
+    assert_eq!(config(&["--pages=true"]).pages, Some(true));
+    assert_eq!(config(&["--pages=false"]).pages, Some(false));
 }
 
 #[test]

@@ -84,13 +84,7 @@ pub struct Post(Arc<[Station]>);
 impl Post {
     /// Posts a letter to every worker.
     pub fn to_all(&self, letter: impl Fn() -> Mail) {
-        for station in self.0.iter() {
-            let letter = letter();
-            station.backlog.fetch_add(letter.weight(), Ordering::Relaxed);
-            if station.mail.post(&mut vec![letter]) {
-                wake(station);
-            }
-        }
+        self.0.iter().for_each(|station| post(station, &mut vec![letter()]));
     }
 
     /// Wakes every worker, to make it look at what the main thread has changed.
@@ -242,12 +236,7 @@ impl Net for MioNet {
     }
 
     fn post(&mut self, to: WorkerId, batch: &mut Vec<Mail>) {
-        let station = &self.stations[usize::from(to)];
-        // Before the letters can be taken, so that the sum never falls below nothing.
-        station.backlog.fetch_add(batch.iter().map(Mail::weight).sum(), Ordering::Relaxed);
-        if station.mail.post(batch) {
-            wake(station);
-        }
+        post(&self.stations[usize::from(to)], batch);
     }
 
     fn backlog(&self, of: WorkerId) -> usize {
@@ -266,6 +255,15 @@ impl Net for MioNet {
 fn is_exhaustion(error: &io::Error) -> bool {
     use libc::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
+}
+
+/// Puts letters into a worker's box. What they take is counted first: they may be taken at once,
+/// and the sum must never fall below nothing.
+fn post(station: &Station, batch: &mut Vec<Mail>) {
+    station.backlog.fetch_add(batch.iter().map(Mail::weight).sum(), Ordering::Relaxed);
+    if station.mail.post(batch) {
+        wake(station);
+    }
 }
 
 fn wake(station: &Station) {

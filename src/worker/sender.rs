@@ -165,7 +165,7 @@ impl<N: Net> Worker<N> {
         self.limited(Limit::Origin);
         if self.now.mono_ms >= self.next_complaint_ms {
             self.next_complaint_ms = self.now.mono_ms + COMPLAINT_MS;
-            tracing::info!("{}", refusal.message);
+            tracing::info!(why = %refusal.message, "foreign page");
         }
     }
 

@@ -49,7 +49,7 @@ impl<N: Net> Worker<N> {
             upgrade.deflate = None;
         }
         let endpoint = match &route {
-            Route::Echo if self.config.pages => Endpoint::Echo,
+            Route::Echo if self.has_pages() => Endpoint::Echo,
             Route::Echo => {
                 let message = "there is nothing here";
                 return Err(reply::error("not_found", 404, message, false, None));

@@ -29,7 +29,9 @@ fn upgrade(from: u8, port: u16, lines: &str) -> (Wire, Response) {
 /// Design 4, `trusted_proxies`: the right-most hop that is not trusted is the client.
 #[test]
 fn what_a_trusted_proxy_says_is_believed() {
-    let flags = ["--trusted-proxies", "127.0.0.2,10.0.0.0/8", "--max-connections-per-address", "2"];
+    // 127.0.0.1 asks for counts, and names nobody.
+    let trusted = ["--trusted-proxies", "127.0.0.1,127.0.0.2,10.0.0.0/8"];
+    let flags = [&trusted[..], &["--max-connections-per-address", "2"]].concat();
     let server = Server::start(&[&flags[..], &["--open"]].concat());
     let mut kept = Vec::new();
     let mut open = |from: u8, lines: &str| {

@@ -2,6 +2,7 @@
 //! the questions that any test may ask it over HTTP.
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -104,19 +105,7 @@ impl Server {
     /// One of the server's counters: the sum of the samples with this name, and with the labels
     /// that stand behind it in braces.
     pub fn counter(&self, wanted: &str) -> u64 {
-        let text = self.read("/metrics").text();
-        let (name, labels) = wanted.trim_end_matches('}').split_once('{').unwrap_or((wanted, ""));
-        let values: Vec<u64> = text
-            .lines()
-            .filter_map(|line| {
-                let (sample, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
-                let bare = sample.is_empty() || sample.starts_with('{');
-                let meant = bare && labels.split(',').all(|label| sample.contains(label));
-                meant.then(|| value.parse().expect("a whole number"))
-            })
-            .collect();
-        assert!(!values.is_empty(), "no {wanted} in {text}");
-        values.iter().sum()
+        counter_in(&self.read("/metrics").text(), wanted)
     }
 
     /// Asks for a counter until it is as wanted; the question itself takes the time.
@@ -139,6 +128,29 @@ impl Server {
         let kib = line.and_then(|line| line.trim().strip_suffix("kB")).expect("in kB");
         kib.trim().parse::<u64>().expect("a number") * 1024
     }
+}
+
+/// A counter in the text of `/metrics`.
+pub fn counter_in(text: &str, wanted: &str) -> u64 {
+    let (name, labels) = wanted.trim_end_matches('}').split_once('{').unwrap_or((wanted, ""));
+    let values: Vec<u64> = text
+        .lines()
+        .filter_map(|line| {
+            let (sample, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+            let bare = sample.is_empty() || sample.starts_with('{');
+            let meant = bare && labels.split(',').all(|label| sample.contains(label));
+            meant.then(|| value.parse().expect("a whole number"))
+        })
+        .collect();
+    assert!(!values.is_empty(), "no {wanted} in {text}");
+    values.iter().sum()
+}
+
+/// A folder for the files of one test.
+pub fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
 }
 
 impl Server {

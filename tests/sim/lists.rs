@@ -1,4 +1,4 @@
-//! Lists that are asked for all at once (design 3): one look a turn, and only so many in the making.
+//! Lists that are asked for all at once (design 3): one look a turn, and only so many being made.
 
 use fanwire::limits::LISTS;
 use fanwire::metrics::Limit;

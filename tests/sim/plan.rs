@@ -34,6 +34,8 @@ pub struct Plan {
     pub backends: usize,
     /// How often time leaps, in permille of steps.
     pub leaps: u32,
+    /// How often the rules change, in permille of steps.
+    pub reloads: u32,
     /// Payloads are so long that a history does not fit into one page.
     pub fat: bool,
 }
@@ -67,6 +69,7 @@ impl Plan {
             raws: random.between(1, 4),
             backends: random.between(1, 3),
             leaps,
+            reloads: if random.chance(300) { 4 } else { 0 },
             fat,
         }
     }
@@ -88,7 +91,7 @@ impl Plan {
 }
 
 /// Each channel has a way with slow readers, and some have a pace.
-fn policy(random: &mut Random, fallback: Rule) -> Policy {
+fn policy(random: &mut Random, fallback: &Rule) -> Policy {
     let mut rule = |number: usize| {
         let ways = [OnSlow::Pull, OnSlow::Pull, OnSlow::Pull, OnSlow::Latest, OnSlow::Close];
         Arc::new(Rule {
@@ -117,7 +120,7 @@ fn config(random: &mut Random, workers: u16, fat: bool) -> Config {
     Config {
         workers,
         open: true,
-        policy: Arc::new(policy(random, fallback)),
+        policy: Arc::new(policy(random, &fallback)),
         max_history_bytes: if rarely(random) { 40_000 } else { 64 << 20 },
         position_age: Duration::from_secs(if rarely(random) { 2 } else { 24 * 3600 }),
         max_channels: if rarely(random) { few_channels } else { 1_000_000 },

@@ -11,6 +11,10 @@ use std::sync::Arc;
 use fanwire::addresses::Addresses;
 use fanwire::limits::PAGE_BYTES;
 use fanwire::metrics::{Counter, End, Limit, Stats};
+use fanwire::policy::Policy;
+use fanwire::policy::pattern::Pattern;
+use fanwire::policy::rule::{Rule, Who};
+use fanwire::worker::mail::Mail;
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
 
@@ -61,6 +65,8 @@ struct Stage {
     channels: Vec<String>,
     stats: Arc<Stats>,
     addresses: Arc<Addresses>,
+    /// The rules that every worker has, or will have.
+    policy: Arc<Policy>,
     window_bytes: usize,
     fat: bool,
     step: u64,
@@ -97,6 +103,7 @@ impl Stage {
         }
         let channels = plan.channels.clone();
         let (window_bytes, fat) = (plan.config.window_bytes, plan.fat);
+        let policy = Arc::clone(&plan.config.policy);
         Self {
             world,
             workers,
@@ -105,6 +112,7 @@ impl Stage {
             channels,
             stats,
             addresses,
+            policy,
             window_bytes,
             fat,
             step: 0,
@@ -115,10 +123,14 @@ impl Stage {
     fn perform(&mut self, plan: &Plan) {
         while self.step < plan.steps {
             self.step += 1;
-            let (choice, leap) = {
+            let (choice, leap, reload) = {
                 let random = &mut self.world.borrow_mut().random;
-                (random.below(100), random.chance(plan.leaps))
+                let reload = plan.reloads > 0 && random.chance(plan.reloads);
+                (random.below(100), random.chance(plan.leaps), reload)
             };
+            if reload {
+                self.reload();
+            }
             match choice {
                 0..35 => self.turn_any(),
                 35..65 => self.carry_any(),
@@ -135,6 +147,23 @@ impl Stage {
                 world.pass(ms);
             }
         }
+    }
+
+    /// Other rules: each channel may be for hearing, for publishing, for both or for nobody.
+    fn reload(&mut self) {
+        let mut world = self.world.borrow_mut();
+        let mut who = |likely| {
+            if world.random.chance(likely) { Who::Anyone } else { Who::Backend }
+        };
+        let rule = |channel: &String| {
+            let pattern = Pattern::parse(channel).expect("a channel");
+            let (subscribe, publish) = (who(700), who(900));
+            Arc::new(Rule { pattern, subscribe, publish, ..Rule::clone(&self.policy.fallback) })
+        };
+        let rules = self.channels.iter().map(rule).collect();
+        self.policy = Arc::new(Policy { rules, ..Policy::clone(&self.policy) });
+        world.post_to_all(|| Mail::Policy(Arc::clone(&self.policy)));
+        world.tally.count("reloads");
     }
 
     fn turn_any(&mut self) {
@@ -268,6 +297,9 @@ impl Stage {
         let (mut joined, mut counted) = (Vec::new(), Vec::new());
         for worker in &self.workers {
             let audit = worker.audit();
+            for (channel, _, _) in &audit.joined {
+                assert!(self.policy.may_hear(channel), "{channel} is heard although forbidden");
+            }
             joined.extend(audit.joined);
             counted.extend(audit.counted);
         }
@@ -313,6 +345,7 @@ impl Stage {
             ("rounds", Counter::Rounds),
             ("turns", Counter::Turns),
             ("letters", Counter::Letters),
+            ("subscriptions ended", Counter::SubscriptionsEnded),
         ] {
             tally.add(name, self.stats.sum(counter));
         }

@@ -122,10 +122,6 @@ fn what_cannot_be_together() {
     wrong(&two("a", "a"), &["5: pattern: \"a\" is never reached: \"a\" in line 2 covers it"]);
     assert!(text(&two("a.b", "a.>")).is_ok());
     wrong(
-        "[[rule]]\npattern = \"a\"\nmax_rate = 5",
-        &["3: max_rate: needs on_slow = \"latest\", for only what is latest has rounds"],
-    );
-    wrong(
         "[[rule]]\npattern = \"a\"\npublish = \"backend\"\npublish_rate = 5",
         &["4: publish_rate: limits clients, but here no client may publish"],
     );

@@ -119,6 +119,7 @@ impl EnvelopeClient {
             }
             "broadcast" => self.publication(scene, ALL, envelope),
             "gap" => self.gap(scene, envelope),
+            "unsubscribed" => self.ended(scene, envelope),
             "ack" | "error" | "echo" | "pong" => self.answer(scene, envelope),
             "goaway" => {
                 self.told = true;
@@ -164,6 +165,31 @@ impl EnvelopeClient {
         });
         follower.gap(scene.oracle, after, to, &Told { reason, missed: answer.missed });
         self.memory.insert(channel.to_owned(), to);
+    }
+
+    /// A new rule has ended a subscription.
+    fn ended(&mut self, scene: &mut Scene, envelope: &Envelope) {
+        let channel = envelope.channel.as_deref().expect("it has a channel");
+        let answer = envelope.answer();
+        assert_eq!(answer.reason.as_deref(), Some("forbidden"));
+        let follower = self.follows.remove(channel);
+        let follower = follower.unwrap_or_else(|| panic!("{channel} ends: not subscribed"));
+        match answer.position {
+            Some(at) => follower.check_left(scene.oracle, position(&at)),
+            None => scene.oracle.tally.count("subscriptions ended before they began"),
+        }
+        self.forget_wish(scene, channel);
+    }
+
+    /// A channel is not followed, against its wish. Where it has asked for more of it, what it will
+    /// follow is not worth working out: it begins anew.
+    fn forget_wish(&mut self, scene: &mut Scene, channel: &str) {
+        self.wants.remove(channel);
+        let asks = |asked: &Asked| !matches!(asked, Asked::Publish(..) | Asked::History);
+        let of_it = |p: &Pending| p.channel.as_deref() == Some(channel) && asks(&p.asked);
+        if self.pending.iter().any(of_it) {
+            self.line.say_message(scene, opcode::CLOSE, &[3, 232]);
+        }
     }
 
     fn answer(&mut self, scene: &mut Scene, envelope: &Envelope) {
@@ -262,6 +288,10 @@ impl EnvelopeClient {
         let code = answer.code.as_deref().expect("an error has a code");
         let temporary = answer.temporary.expect("an error says whether it is temporary");
         match (asked, code) {
+            (asked, "forbidden") => {
+                assert!(!temporary);
+                self.forbidden(scene, channel, asked);
+            }
             (Asked::Publish(number, _), "too_many_channels" | "rate_limited" | "overloaded") => {
                 assert!(temporary);
                 scene.oracle.refuse(*number);
@@ -282,6 +312,20 @@ impl EnvelopeClient {
             (Asked::Subscribe(_), "already_subscribed") if self.line.closing() => {}
             (Asked::Unsubscribe, _) if !self.follows.contains_key(channel) => {}
             (asked, code) => panic!("{code} to {asked:?} of {channel}"),
+        }
+    }
+
+    /// A rule forbids it.
+    fn forbidden(&mut self, scene: &mut Scene, channel: &str, asked: &Asked) {
+        scene.oracle.tally.count("requests forbidden");
+        match asked {
+            Asked::Publish(number, _) => scene.oracle.refuse(*number),
+            Asked::History => {}
+            Asked::Subscribe(_) | Asked::SubscribeAgain => {
+                assert!(!self.follows.contains_key(channel), "{channel} is followed");
+                self.forget_wish(scene, channel);
+            }
+            asked => panic!("forbidden: {asked:?} of {channel}"),
         }
     }
 

@@ -72,9 +72,10 @@ impl Follower {
     /// Whether it may go from `after` straight on to `to`.
     fn may_pass(&self, oracle: &Oracle, after: Position, to: Position) -> bool {
         let (channel, link) = (&*self.channel, self.link);
-        match self.conflates {
-            false => oracle.may_pass(channel, after, to, link),
-            true => oracle.may_conflate(channel, after, to, link),
+        if self.conflates {
+            oracle.may_conflate(channel, after, to, link)
+        } else {
+            oracle.may_pass(channel, after, to, link)
         }
     }
 

@@ -24,7 +24,7 @@ pub fn invent(scene: &mut Scene, channel: &str, kinds: &[Kind], skip: Option<u32
 
 /// The conflation key of a publication, where it is published with one.
 pub fn key(number: usize) -> Option<String> {
-    (number % 4 > 0).then(|| format!("c{}", number % 4))
+    (!number.is_multiple_of(4)).then(|| format!("c{}", number % 4))
 }
 
 /// Valid, and not as a serializer would write it: what is passed on verbatim keeps its spaces.
