@@ -72,6 +72,18 @@ impl Paced {
         self.due_ms
     }
 
+    /// Whether the owner has nothing more than what the round has brought.
+    pub fn rests(&self) -> bool {
+        self.rests
+    }
+
+    /// The owner is to be asked at once. Returns the later time that was set before.
+    pub fn hurry(&mut self, now_ms: u64) -> Option<u64> {
+        let late_ms = self.due_ms.filter(|&due_ms| due_ms > now_ms)?;
+        self.due_ms = Some(now_ms);
+        Some(late_ms)
+    }
+
     /// The time has come.
     pub(super) fn begin(&mut self) {
         self.due_ms = None;

@@ -200,7 +200,7 @@ impl Follower {
         // A round that has not begun yet is not waited for.
         let later = self.conflates || at.epoch != marked.epoch || at.index > marked.index;
         assert!(
-            later || oracle.may_pass(&self.channel, at, marked, self.link),
+            later || self.may_pass(oracle, at, marked),
             "{} ends at {at}, but {marked} was published before",
             self.channel
         );
