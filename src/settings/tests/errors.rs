@@ -181,6 +181,14 @@ fn a_key_is_never_repeated() {
                                         directory (os error 2)",
     );
     bad("name:@/dev/zero:read", "the file of its secret, /dev/zero: not a file");
+    for path in ["secrets/backend.key", "./secrets/backend.key", "~/secrets/backend.key", secret, ""] {
+        let key = format!("name:@{path}:read");
+        bad(&key, "the path of a secret's file must begin with /");
+        let reason = "api_keys: number 1: the path of a secret's file must begin with /";
+        refused(&[&format!("--api-keys={key}")], reason);
+        let said = read(&[], &[("FANWIRE_API_KEYS", &key)]).unwrap_err();
+        assert!(said.contains(reason) && !said.contains("TOPSECRET"), "{said}");
+    }
     for file in [
         format!("api_keys = \"name:{secret}:read\""),
         format!("api_key = [\"name:{secret}:read\"]"),
