@@ -214,7 +214,7 @@ fn slowhttptest_does_not_hold_the_server_up() {
         let mut tool = Command::new("slowhttptest");
         tool.args(["-c", "300", "-r", "300", "-i", "1", "-l", "4", "-p", "3", "-u", &url, mode]);
         if mode == "-X" {
-            tool.args(["-w", "1", "-y", "4", "-n", "1", "-z", "1", "-k", "20"]);
+            tool.args(["-w", "512", "-y", "1024", "-n", "1", "-z", "32", "-k", "3"]);
         }
         let mut tool = tool
             .stdout(Stdio::null())
