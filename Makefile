@@ -18,13 +18,13 @@ export NIGHTLY CARGO
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
 # In the order in which a mistake is found soonest. STEPS="fmt clippy" runs just those.
-STEPS ?= fmt tidy clippy unit costs sim it abuse loom benches-build deny interop \
-         api browser conformance-$(CONFORMANCE) fuzz-smoke
+STEPS ?= fmt tidy clippy unit costs sim it abuse loom benches-build deny interop api front \
+         browser conformance-$(CONFORMANCE) fuzz-smoke
 
 BINARY := target/release/fanwire
 
-.PHONY: help test build fmt tidy clippy unit costs it abuse sim loom benches-build deny \
-        interop api browser conformance conformance-all conformance-part conformance-off fuzz fuzz-smoke bench screenshots clean
+.PHONY: help test build fmt tidy clippy unit costs it abuse sim loom benches-build deny interop api front \
+        browser conformance conformance-all conformance-part conformance-off fuzz fuzz-smoke bench screenshots clean
 
 help: ## This list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,10 @@ interop: build ## Node ws, Python websockets and curl against the real binary.
 api: build ## The HTTP API against its description: schemathesis, in open mode and with API keys.
 	@scripts/need venv
 	tests/api/run $(BINARY)
+
+front: build ## 5,000 WebSockets through nginx, with deploy/nginx.conf, by TCP and by unix socket.
+	@scripts/need node npm nginx openssl
+	tests/front/run $(BINARY)
 
 browser: build ## The live page in Chromium.
 	@scripts/need node npm chromium

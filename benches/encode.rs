@@ -9,7 +9,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use fanwire::feed::Feed;
 use fanwire::feed::window::{Run, Spare};
 use fanwire::hub::{
-    Delivery, Encoding, Epoch, FeedKey, Framer, Kind, Position, Publication, encode,
+    Audience, Delivery, Encoding, Epoch, FeedKey, Framer, Kind, Mode, Position, Publication, encode,
 };
 use fanwire::ws::frame::{self, Opcode};
 
@@ -58,12 +58,13 @@ fn encode(c: &mut Criterion) {
 
 /// A feed that so many follow.
 fn feed(readers: u32) -> (Feed, Spare) {
-    let mut feed = Feed::new("room.7".into(), 0, Encoding::JSON, 1);
+    let audience = Audience { worker: 0, encoding: Encoding::JSON, pace: None };
+    let mut feed = Feed::new("room.7".into(), 0, audience, 1);
     let mut spare = Spare::default();
-    let first = feed.join(0, 1);
+    let first = feed.join(0, 1, Mode::All);
     feed.turn_page(first, Epoch(1), 0, 0, &mut spare);
     for slot in 1..readers {
-        feed.join_live(slot);
+        feed.join_live(slot, Mode::All);
     }
     (feed, spare)
 }

@@ -1,19 +1,28 @@
 //! The settings as the server uses them: plain values, one field per name of the contract. Reading
 //! them from flags and environment is the business of `settings`. Nothing here touches the world.
 
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::http::forwarded::TrustedProxy;
+use crate::http::guard::AllowedOrigin;
 use crate::policy::Policy;
+
+/// What to do where a server without keys would be reached by others.
+pub const GIVE_KEYS: &str = "give --api-keys NAME:@/path/of/a/file:publish,read, or give --open to \
+    let everybody who reaches this server subscribe, publish and use the API";
 
 /// All settings. Durations and sizes of 0 mean "off" where the contract says so.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Config {
     /// Addresses to listen on, `127.0.0.1:3003`.
-    pub listen: Vec<String>,
+    pub listen: Vec<ListenAddress>,
     /// Where API, metrics and pages answer, and only there; none: everywhere.
-    pub api_listen: Vec<String>,
+    pub api_listen: Vec<ListenAddress>,
     /// Permissions of unix sockets that are listened on.
     pub unix_mode: u32,
     /// Number of workers.
@@ -68,12 +77,6 @@ pub struct Config {
     pub max_subscriptions: usize,
     /// Channels of the node.
     pub max_channels: usize,
-    /// Publications that a channel keeps; 0: none.
-    pub history_count: usize,
-    /// Bytes that a channel's history may have.
-    pub history_bytes: usize,
-    /// Age at which history is forgotten.
-    pub history_age: Duration,
     /// How long a quiet channel's position is known.
     pub position_age: Duration,
     /// How long an idempotency key is remembered.
@@ -87,12 +90,12 @@ pub struct Config {
     /// Bytes of letters that may wait for one worker; then requests are refused.
     pub max_mail_bytes: usize,
     /// Origins allowed besides the same host, as <scheme://host>[:port].
-    pub origins: Vec<String>,
+    pub origins: Vec<AllowedOrigin>,
     /// Origins of pages that may use the API from elsewhere.
-    pub cors_origins: Vec<String>,
+    pub cors_origins: Vec<AllowedOrigin>,
     /// Addresses or networks of proxies that are believed, or `unix`.
-    pub trusted_proxies: Vec<String>,
-    /// Whether every connection begins with a PROXY header.
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// Whether connections from trusted proxies begin with a PROXY header.
     pub proxy_protocol: bool,
     /// How long a draining node is red before it stops listening.
     pub drain_notice: Duration,
@@ -102,19 +105,56 @@ pub struct Config {
     pub policy: Arc<Policy>,
     /// `--open`: serve without keys on any address.
     pub open: bool,
-    /// Live page, demos and `/echo`.
-    pub pages: bool,
+    /// Live page, demos and `/echo`; `None`: in open mode, which a reload may end.
+    pub pages: Option<bool>,
     /// Whether `/status` and `update` tell the number of connections to everybody.
     pub public_counts: bool,
     /// Whether permessage-deflate is offered.
     pub compression: bool,
 }
 
+impl Config {
+    /// Everybody who reaches the server may do everything, and it is not said that this shall be:
+    /// then only this machine may reach it.
+    pub fn is_private(&self) -> bool {
+        self.policy.is_open() && !self.open
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// The path of a unix socket.
+    Unix(PathBuf),
+}
+
+impl ListenAddress {
+    /// Whether only this machine can reach it, and only by TCP: whoever made a unix socket has
+    /// somebody in mind who stands in front.
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
-            listen: vec!["127.0.0.1:3003".into()],
+            listen: vec![ListenAddress::Tcp(([127, 0, 0, 1], 3003).into())],
             api_listen: Vec::new(),
             unix_mode: 0o660,
             workers: 1,
@@ -143,9 +183,6 @@ impl Default for Config {
             new_channels_per_second: 10,
             max_subscriptions: 128,
             max_channels: 1_000_000,
-            history_count: 100,
-            history_bytes: 1 << 20,
-            history_age: seconds(300),
             position_age: seconds(24 * 3600),
             idempotency_age: seconds(300),
             max_history_bytes: 256 << 20,
@@ -160,7 +197,7 @@ impl Default for Config {
             drain_time: seconds(20),
             policy: Arc::default(),
             open: false,
-            pages: true,
+            pages: None,
             public_counts: true,
             compression: true,
         }

@@ -18,6 +18,7 @@ pub mod feed;
 pub mod http;
 pub mod hub;
 pub mod limits;
+pub mod listen;
 pub mod log;
 pub mod metrics;
 pub mod policy;

@@ -25,6 +25,9 @@ pub const REFUSALS: u64 = 32;
 /// Connections that are looked at in one turn because their time has come.
 pub const DUE_PER_TURN: usize = 256;
 
+/// At most one line in this time says in a worker's log whose page was refused.
+pub const COMPLAINT_MS: u64 = 1000;
+
 /// How long a kept HTTP connection may wait for its next request. Longer than the 60 s of nginx, so
 /// that the proxy closes first.
 pub const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(75);
@@ -92,6 +95,16 @@ pub const MAX_REQUEST_NUMBER: u64 = (1 << 53) - 1;
 pub const MAX_POSITION: usize = 64;
 /// Bytes of a conflation key or an idempotency key.
 pub const MAX_KEY: usize = 64;
+/// Keys of a channel whose last values are kept; then the one that was published least recently is
+/// forgotten.
+pub const LAST_VALUES: usize = 10_000;
+/// Publications that a reader in mode `latest` may lag and still get them one by one.
+pub const LATEST_LAG: u64 = 32;
+/// Periods of paced groups, in milliseconds: `max_rate` is rounded to the next slower one.
+pub const PACES_MS: [u16; 16] =
+    [20, 40, 67, 100, 134, 200, 334, 500, 667, 1000, 1334, 2000, 3334, 5000, 6667, 10_000];
+/// Rounds of paced groups that begin in one turn.
+pub const ROUNDS_PER_TURN: usize = 64;
 /// Bytes of a token, and of a cursor of a list.
 pub const MAX_TOKEN: usize = 16 << 10;
 /// Bytes of an API key's secret; nothing longer is looked at.
@@ -108,6 +121,8 @@ pub const KEY_ADDRESSES: usize = 4096;
 pub const MAX_WISHES: usize = 1000;
 /// Names, or connections, that a list looks at before others have their turn.
 pub const LIST_VISITS: usize = 1024;
+/// Lists that a worker is making at once, over several turns; then 503.
+pub const LISTS: usize = 128;
 /// Messages or members of one answer, when the request does not say.
 pub const LIST_LIMIT: u32 = 100;
 /// Messages or members of one answer that a request may ask for.

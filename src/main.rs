@@ -3,9 +3,10 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use fanwire::config::Config;
+use fanwire::config::{Config, ListenAddress};
 use fanwire::server::Server;
 use fanwire::settings::{LogFormat, LogLevel, Machine, Reload, Settings, Task};
+use fanwire::worker::net::Serves;
 use tracing::Level;
 
 /// Half of glibc's time for memory that one thread allocates and another frees.
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     }
     let reload = Reload::of(&settings);
     let mode = mode(&settings.config);
-    let pages = settings.config.pages;
+    let pages = settings.config.pages.unwrap_or(settings.config.policy.is_open());
     let workers = settings.config.workers;
     let server = match Server::start(settings.config) {
         Ok(server) => server,
@@ -113,11 +114,23 @@ fn greeting(server: &Server, workers: u16, mode: &str, pages: bool) -> String {
     let connections = server.max_connections;
     let mut lines =
         vec![format!("Fanwire {version}: {workers} workers, up to {connections} connections")];
-    for address in &server.addresses {
-        lines.push(format!("  listening  http://{address}  ws://{address}/ws"));
+    for (address, serves) in &server.addresses {
+        lines.push(match (address, serves) {
+            (ListenAddress::Unix(_), Serves::Everything | Serves::Sockets) => {
+                format!("  listening  {address}")
+            }
+            (_, Serves::Everything) => format!("  listening  http://{address}  ws://{address}/ws"),
+            (_, Serves::Sockets) => format!("  listening  ws://{address}/ws"),
+            (ListenAddress::Unix(_), Serves::Api) => format!("  API        {address}"),
+            (_, Serves::Api) => format!("  API        http://{address}"),
+        });
     }
     lines.push(format!("  mode       {mode}"));
-    if let Some(address) = server.addresses.first() {
+    let first = server.addresses.iter().find_map(|(address, serves)| match address {
+        ListenAddress::Tcp(address) if *serves != Serves::Sockets => Some(address),
+        _ => None,
+    });
+    if let Some(address) = first {
         let page = if pages {
             format!("the live page at http://{address}/, and then")
         } else {

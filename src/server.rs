@@ -2,7 +2,6 @@
 //! happens inside them.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -11,17 +10,18 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::addresses::Addresses;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ListenAddress};
 use crate::entropy;
-use crate::limits::{BACKLOG, RESERVED_DESCRIPTORS};
+use crate::limits::RESERVED_DESCRIPTORS;
+use crate::listen::{self, SocketFile};
 use crate::metrics::{End, Stats};
 use crate::settings::{Reload, Reloaded};
 use crate::worker::mail::Mail;
 use crate::worker::mio::{MioNet, Post};
+use crate::worker::net::Serves;
 use crate::worker::{Setup, Worker};
 use crate::ws::close::CloseCode;
 
@@ -31,8 +31,8 @@ const STOPPING: [i32; 2] = [SIGTERM, SIGINT];
 /// A server whose workers turn.
 #[derive(Debug)]
 pub struct Server {
-    /// Where it listens.
-    pub addresses: Vec<SocketAddr>,
+    /// Where it listens, and for what.
+    pub addresses: Vec<(ListenAddress, Serves)>,
     /// How many connections it takes.
     pub max_connections: usize,
     workers: Vec<JoinHandle<()>>,
@@ -40,6 +40,8 @@ pub struct Server {
     stats: Arc<Stats>,
     clock: Clock,
     signals: Signals,
+    /// Unlinked at the end.
+    _files: Vec<SocketFile>,
 }
 
 impl Server {
@@ -50,18 +52,11 @@ impl Server {
         config.workers = config.workers.max(1);
         config.max_connections = config.max_connections.min(spare_descriptors(config.workers));
         let max_connections = config.max_connections;
-        let mut listeners = Vec::new();
-        for address in &config.listen {
-            let socket_addresses = address.to_socket_addrs().map_err(|e| named(address, &e))?;
-            for socket_address in socket_addresses {
-                let listener = listen(socket_address, config.unsent_bytes);
-                listeners.push(listener.map_err(|e| named(address, &e))?);
-            }
-        }
-        let addresses: Vec<SocketAddr> =
-            listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let (listeners, files) = listen::open(&config)?;
+        let address = |listener: &listen::Listener| (listener.address.clone(), listener.serves);
+        let addresses: Vec<_> = listeners.iter().map(address).collect();
         let clock = Clock::start();
-        let worlds = MioNet::connected(config.workers, listeners, clock)?;
+        let worlds = MioNet::connected(config.workers, listeners, config.unsent_bytes, clock)?;
         let Some(post) = worlds.first().map(MioNet::post_office) else {
             return Err(io::Error::other("workers: there must be one"));
         };
@@ -85,10 +80,10 @@ impl Server {
         }
         let (version, count) = (env!("CARGO_PKG_VERSION"), workers.len());
         tracing::info!(version, workers = count, max_connections, "started");
-        for address in &addresses {
-            tracing::info!(%address, "listening");
+        for (address, serves) in &addresses {
+            tracing::info!(%address, ?serves, "listening");
         }
-        Ok(Self { addresses, max_connections, workers, post, stats, clock, signals })
+        Ok(Self { addresses, max_connections, workers, post, stats, clock, signals, _files: files })
     }
 
     /// Serves until a signal asks to stop, then drains; reads keys and rules again when one asks
@@ -159,26 +154,4 @@ fn spare_descriptors(workers: u16) -> usize {
     }
     let limit = current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     limit.saturating_sub(RESERVED_DESCRIPTORS + 2 * usize::from(workers))
-}
-
-/// A listener whose connections inherit: no delay of small segments, and a bound to what the kernel
-/// may hold unsent, without which one stalled peer swallows megabytes.
-fn listen(address: SocketAddr, unsent_bytes: u32) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?;
-    if unsent_bytes > 0 {
-        socket.set_tcp_notsent_lowat(unsent_bytes)?;
-    }
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-fn named(address: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("listen: {address}: {error}"))
 }

@@ -21,7 +21,6 @@ mod units;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -180,7 +179,9 @@ fn arguments(
     for (name, value) in environment {
         let name = name.to_string_lossy();
         let Some(arg) = known.get(&*name) else {
-            unknown.push(name.into_owned());
+            if !is_kubernetes(&name) {
+                unknown.push(name.into_owned());
+            }
             continue;
         };
         if given.value_source(arg.get_id().as_str()) != Some(ValueSource::CommandLine) {
@@ -203,6 +204,12 @@ const PREFIX: &str = "FANWIRE_";
 /// The variable that stands for a flag: `FANWIRE_MAX_CONNECTIONS` for `max-connections`.
 fn variable(flag: &str) -> String {
     format!("{PREFIX}{}", flag.replace('-', "_").to_uppercase())
+}
+
+/// Kubernetes gives every container such variables for a service that is called `fanwire`.
+fn is_kubernetes(name: &str) -> bool {
+    let starts = ["FANWIRE_SERVICE_", "FANWIRE_PORT_"];
+    name == "FANWIRE_PORT" || starts.iter().any(|start| name.starts_with(start))
 }
 
 fn from_environment(error: &clap::Error) -> clap::Error {
@@ -260,13 +267,10 @@ impl Flags {
         values: Values,
         file: Option<&File>,
     ) -> Result<Settings, Vec<String>> {
-        let one = |reason| vec![reason];
-        let listen = self.listen.iter().map(|text| listener(text));
-        let listeners = listen.collect::<Result<Vec<_>, _>>().map_err(one)?;
         let memory = source.machine.memory_bytes;
         let (policy, warnings) = self.policy(file, share(self.max_history_bytes, memory))?;
-        check_open(&listeners, self.open || !policy.is_open()).map_err(one)?;
-        let (task, file) = (self.task, self.config.clone());
+        let task = Task::of(&self.words).map_err(|reason| vec![reason])?;
+        let file = self.config.clone();
         let (log_level, log_format) = (self.log_level, self.log_format);
         let config = self.into_config(&source.machine, policy);
         let refusals = relations::refusals(&config);
@@ -309,9 +313,6 @@ impl Flags {
             new_channels_per_second: self.new_channels_per_second,
             max_subscriptions: self.max_subscriptions,
             max_channels: self.max_channels,
-            history_count: self.history_count,
-            history_bytes: self.history_bytes,
-            history_age: self.history_age,
             position_age: self.position_age,
             idempotency_age: self.idempotency_age,
             max_history_bytes: share(self.max_history_bytes),
@@ -326,9 +327,9 @@ impl Flags {
             drain_time: self.drain_time,
             open: self.open,
             pages: match self.pages {
-                Pages::Auto => policy.is_open(),
-                Pages::True => true,
-                Pages::False => false,
+                Pages::Auto => None,
+                Pages::True => Some(true),
+                Pages::False => Some(false),
             },
             public_counts: self.public_counts,
             compression: matches!(self.compression, Compression::Shared),
@@ -340,28 +341,6 @@ impl Flags {
 /// A total of the node: an eighth of memory, unless given.
 fn share(given: Option<usize>, memory_bytes: usize) -> usize {
     given.unwrap_or(memory_bytes / 8)
-}
-
-/// Reads an address to listen on.
-fn listener(text: &str) -> Result<SocketAddr, String> {
-    if text.starts_with("unix:") {
-        return Err("listen: unix sockets are not served yet".into());
-    }
-    let wrong = || format!("listen: {text:?} must be an address and a port, as 127.0.0.1:3003");
-    text.parse().map_err(|_| wrong())
-}
-
-/// Without keys everybody may do everything: that must not happen to the public by accident.
-fn check_open(listeners: &[SocketAddr], allowed: bool) -> Result<(), String> {
-    let public = listeners.iter().find(|address| !address.ip().to_canonical().is_loopback());
-    match public.filter(|_| !allowed) {
-        None => Ok(()),
-        Some(address) => Err(format!(
-            "listen: {address} is not loopback, for which keys are needed; give \
-             --api-keys NAME:@/path/of/a/file:publish,read, or give --open to let everybody who \
-             reaches this server subscribe, publish and use the API"
-        )),
-    }
 }
 
 #[cfg(test)]

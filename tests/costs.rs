@@ -12,6 +12,8 @@ use std::time::Duration;
 use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
+use fanwire::policy::Policy;
+use fanwire::policy::rule::Rule;
 use fanwire::worker::mail::Mail;
 use fanwire::worker::net::{Accept, Event, Net, Now, Peer, Token, WorkerId};
 use fanwire::worker::{Setup, Worker};
@@ -137,12 +139,13 @@ impl Node {
             sends: 0,
             last: Vec::with_capacity(256 << 10),
         };
+        let fallback = Arc::new(Rule { history_count: 4, ..Rule::default() });
         let config = Config {
             listen: Vec::new(),
             ping_interval: Duration::ZERO,
             update_interval: Duration::ZERO,
             messages_per_second: 0,
-            history_count: 4,
+            policy: Arc::new(Policy { fallback, ..Policy::default() }),
             ..Config::default()
         };
         let config = Arc::new(config);

@@ -4,7 +4,7 @@
 #![no_main]
 
 use fanwire::http::body::BodyReader;
-use fanwire::http::guard::{check_open_mode, check_origin};
+use fanwire::http::guard::{Hosts, check_open_mode, check_origin};
 use fanwire::http::head::{Head, Scanner};
 use fanwire::http::reply::{Circumstances, Reply};
 use fanwire::http::routes::route;
@@ -91,7 +91,8 @@ fn read_head(
     said.push(format!("{head:?}"));
     let host = head.host();
     if let (Ok(host), Ok(origin)) = (&host, head.origin()) {
-        for verdict in [check_open_mode(&head), check_origin(origin, *host, &[])] {
+        let hosts = Hosts { host: *host, forwarded: *host };
+        for verdict in [check_open_mode(&head), check_origin(origin, hosts, &[])] {
             if let Err(refusal) = &verdict {
                 well_formed(&Reply::refusal(refusal));
             }

@@ -18,6 +18,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
+use fanwire::policy::Policy;
+use fanwire::policy::rule::{OnSlow, Rule};
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
 use libfuzzer_sys::fuzz_target;
@@ -61,9 +63,9 @@ enum Greeting {
 /// A request that is understood.
 #[derive(Arbitrary, Debug)]
 enum Request {
-    Subscribe { channel: u8, since: Option<u8>, last: Option<u8> },
+    Subscribe { channel: u8, since: Option<u8>, last: Option<u8>, latest: bool, rate: u8 },
     Unsubscribe { channel: u8 },
-    Publish { channel: u8, bytes: u16, skip_self: bool, keyed: bool },
+    Publish { channel: u8, bytes: u16, skip_self: bool, keyed: bool, key: u8 },
     History { channel: u8, limit: u8 },
     Ping,
 }
@@ -100,12 +102,17 @@ impl Stage {
             partial: permille,
             exhausted: permille,
             jump: permille,
+            meanwhile: permille,
             lazy_edges: input.arbitrary()?,
         };
+        let on_slow = *input.choose(&[OnSlow::Pull, OnSlow::Latest, OnSlow::Close])?;
+        let max_rate = input.arbitrary::<bool>()?.then_some(5.0);
+        let (history_count, rule) = (small[0], Rule::default());
+        let fallback = Arc::new(Rule { history_count, on_slow, max_rate, ..rule });
         let config = Config {
             workers,
             open: true,
-            history_count: small[0],
+            policy: Arc::new(Policy { fallback, ..Policy::default() }),
             window_bytes: 64 + 8 * small[1],
             max_pending: 1 + small[2] as u16,
             max_channels: 1 + small[3],
@@ -271,20 +278,26 @@ impl Request {
     fn text(&self) -> String {
         let name = |channel: &u8| char::from(b'a' + channel % 4);
         match self {
-            Self::Subscribe { channel, since, last } => {
+            Self::Subscribe { channel, since, last, latest, rate } => {
                 let since = since.map(|index| format!("\"since\":\"1:{index}\""));
                 let last = last.map(|count| format!("\"last\":{count}"));
-                let data: Vec<_> = since.into_iter().chain(last).collect();
+                let mode = latest.then(|| r#""mode":"latest""#.to_owned());
+                let rate = (*latest && *rate > 0).then(|| format!("\"max_rate\":{rate}"));
+                let data = [since, last, mode, rate].into_iter().flatten().collect::<Vec<_>>();
                 let (channel, data) = (name(channel), data.join(","));
                 format!(r#"{{"type":"subscribe","channel":"{channel}","data":{{{data}}}}}"#)
             }
             Self::Unsubscribe { channel } => {
                 format!(r#"{{"type":"unsubscribe","channel":"{}"}}"#, name(channel))
             }
-            Self::Publish { channel, bytes, skip_self, keyed } => {
+            Self::Publish { channel, bytes, skip_self, keyed, key } => {
                 let (channel, pad) = (name(channel), "y".repeat(usize::from(*bytes)));
-                let key = if *keyed { r#","idempotency_key":"k""# } else { "" };
-                let fields = format!(r#""skip_self":{skip_self}{key},"data":"{pad}""#);
+                let once = if *keyed { r#","idempotency_key":"k""# } else { "" };
+                let key = match key % 4 {
+                    0 => String::new(),
+                    key => format!(r#","key":"{key}""#),
+                };
+                let fields = format!(r#""skip_self":{skip_self}{once}{key},"data":"{pad}""#);
                 format!(r#"{{"type":"publish","channel":"{channel}",{fields}}}"#)
             }
             Self::History { channel, limit } => {

@@ -7,7 +7,7 @@ use super::command::RequestId;
 use crate::hub::{Position, encode};
 
 /// What this server can do beyond the first words of v1, told in the welcome.
-pub const FEATURES: [&str; 4] = ["history", "raw", "idempotency", "batch"];
+pub const FEATURES: [&str; 5] = ["history", "raw", "idempotency", "batch", "latest"];
 
 /// What the welcome says.
 #[derive(Clone, Debug)]

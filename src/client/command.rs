@@ -11,6 +11,7 @@ use super::code::{Code, Fault};
 use super::json::{self, Field, Members};
 use super::name;
 use crate::hub::Kind;
+pub use crate::hub::Mode;
 use crate::limits::{
     LIST_LIMIT, MAX_CHANNEL_NAME, MAX_KEY, MAX_LIST_LIMIT, MAX_POSITION, MAX_REQUEST_ID,
     MAX_REQUEST_NUMBER, MAX_TOKEN, MAX_WISHES, RATES,
@@ -114,16 +115,6 @@ pub struct Wish<'a> {
     pub max_rate: Option<f64>,
     /// Hear who comes and goes.
     pub presence: bool,
-}
-
-/// How much of a channel a subscriber wants.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Every publication.
-    #[default]
-    All,
-    /// Only the newest of every key.
-    Latest,
 }
 
 /// From where history is read.

@@ -81,8 +81,18 @@ impl Flags {
     /// It is closed as soon as it is served; nothing more is read.
     pub const PARTING: u32 = 1 << 25;
 
+    /// It comes from a trusted proxy: what that says about the client is believed.
+    pub const TRUSTED: u32 = 1 << 15;
+    /// Its PROXY header is awaited.
+    pub const PROXY_HEADER: u32 = 1 << 16;
+    /// Its listener has no API.
+    pub const NO_API: u32 = 1 << 17;
+    /// Its listener has no `WebSockets`.
+    pub const NO_SOCKETS: u32 = 1 << 18;
     /// Something for it found no room: nothing more is said to it, and it will be failed.
     pub const OVERFULL: u32 = 1 << 20;
+    /// Its socket was full, and it has not caught up since.
+    pub const LAGGED: u32 = 1 << 21;
 
     /// Whether all of these marks are set.
     pub fn has(self, marks: u32) -> bool {

@@ -21,6 +21,8 @@ pub struct Session {
     pub scanner: Scanner,
     /// The request under way.
     pub call: Option<Call>,
+    /// Which of `cors_origins` the request comes from.
+    pub cors: Option<u16>,
 }
 
 /// An HTTP request after its head.

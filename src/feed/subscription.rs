@@ -1,6 +1,8 @@
 //! One subscription: a cursor of 16 bytes. A publication never touches it; it says how far its
 //! connection has been given the feed.
 
+use crate::hub::Mode;
+
 /// What a subscription waits for. That it is behind is not recorded: the cursor is the position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -26,14 +28,45 @@ pub struct Subscription {
     pub serial: u16,
     /// What it waits for.
     pub state: State,
+    /// What makes it differ from most.
+    pub marks: Marks,
+}
+
+/// What is true of a subscription. Most have none of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks(u8);
+
+impl Marks {
     /// There are publications ahead that it shall not get.
-    pub skips: bool,
+    pub const SKIPS: Self = Self(1);
+    /// It wants the newest of every key only.
+    pub const LATEST: Self = Self(1 << 1);
+    /// Its last page ended before what the window held: it has not been slow in the window yet.
+    pub const BEHIND: Self = Self(1 << 2);
+    /// It was too slow, and gets the newest of every key until it has caught up (`on_slow`).
+    pub const CONFLATED: Self = Self(1 << 3);
+
+    /// Whether it has none.
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether it has one of these.
+    pub fn any(self, marks: Self) -> bool {
+        self.0 & marks.0 != 0
+    }
+
+    /// Sets or clears marks.
+    pub fn set(&mut self, marks: Self, on: bool) {
+        self.0 = if on { self.0 | marks.0 } else { self.0 & !marks.0 };
+    }
 }
 
 impl Subscription {
     /// A subscription that waits for its first page.
-    pub fn joining(slot: u32, serial: u16) -> Self {
-        Self { sent: 0, slot, serial, state: State::Joining, skips: false }
+    pub fn joining(slot: u32, serial: u16, mode: Mode) -> Self {
+        let marks = if mode == Mode::Latest { Marks::LATEST } else { Marks::default() };
+        Self { sent: 0, slot, serial, state: State::Joining, marks }
     }
 }
 

@@ -92,6 +92,11 @@ impl Spare {
     pub fn bytes(&self) -> usize {
         self.bytes
     }
+
+    /// Something that held so many bytes now holds others.
+    pub(super) fn recount(&mut self, before: usize, after: usize) {
+        self.bytes = self.bytes + after - before;
+    }
 }
 
 impl Window {

@@ -45,20 +45,19 @@ pub fn trusts(trusted: &[TrustedProxy], peer: Option<IpAddr>) -> bool {
 
 /// The client behind a trusted peer. The values are those of all lines of each field, in their
 /// order. Where a hop is malformed, `unknown` or obfuscated, nothing further left can be believed:
-/// the last good hop is the client, which may be the peer itself.
+/// the last good hop is the client. `None` when there is no good hop: the proxy does not say.
 pub fn client<'a>(
     x_forwarded_for: impl DoubleEndedIterator<Item = &'a [u8]>,
     forwarded: impl DoubleEndedIterator<Item = &'a [u8]>,
     trusted: &[TrustedProxy],
-    peer: Option<IpAddr>,
 ) -> Option<IpAddr> {
     // What our proxy does not set it passes on as the client sent it. Those that set `Forwarded`
     // alone are few and must drop the other; those that set `X-Forwarded-For` seldom know of this.
     let mut lines = x_forwarded_for.rev().peekable();
     if lines.peek().is_some() {
-        last_good(lines.flat_map(|line| line.rsplit(|&byte| byte == b',')), node, trusted, peer)
+        last_good(lines.flat_map(|line| line.rsplit(|&byte| byte == b',')), node, trusted)
     } else {
-        last_good(forwarded.rev().flat_map(Elements), element, trusted, peer)
+        last_good(forwarded.rev().flat_map(Elements), element, trusted)
     }
 }
 
@@ -66,9 +65,8 @@ fn last_good<'a>(
     hops: impl Iterator<Item = &'a [u8]>,
     read: impl Fn(&[u8]) -> Option<IpAddr>,
     trusted: &[TrustedProxy],
-    peer: Option<IpAddr>,
 ) -> Option<IpAddr> {
-    let mut client = peer;
+    let mut client = None;
     for hop in hops.map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty()) {
         let Some(address) = read(hop) else { break };
         client = Some(address);

@@ -5,7 +5,7 @@
 //! Every refusal here closes: the body of a foreign page's request is still to come, unread, and
 //! must never be taken for a next request, which would have no `Origin` to be refused for.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::Refusal;
 use super::head::{Head, Host, Method};
@@ -62,27 +62,75 @@ impl PartialEq for Origin<'_> {
 
 impl Eq for Origin<'_> {}
 
+/// An origin of the settings `origins` and `cors_origins`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedOrigin {
+    scheme: Box<str>,
+    host: Box<str>,
+    port: Option<u16>,
+    text: Box<str>,
+}
+
+impl AllowedOrigin {
+    /// Reads one origin, as `https://example.org`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let Origin { scheme, host } = Origin::parse(text)?;
+        let (scheme, name) = (scheme.to_ascii_lowercase(), host.name.to_ascii_lowercase());
+        let port = host.port.filter(|&port| Some(port) != default_port(&scheme));
+        let text = match port {
+            Some(port) => format!("{scheme}://{name}:{port}"),
+            None => format!("{scheme}://{name}"),
+        };
+        Some(Self { scheme: scheme.into(), host: name.into(), port, text: text.into() })
+    }
+
+    /// As browsers write it (RFC 6454, section 6.2): they compare what they are told byte by byte.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether this is the origin that a request names.
+    pub fn is(&self, origin: Origin<'_>) -> bool {
+        let host = Host { name: &self.host, port: self.port };
+        Origin { scheme: &self.scheme, host } == origin
+    }
+}
+
+/// The names by which a request knows this server.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hosts<'a> {
+    /// The request's own.
+    pub host: Option<Host<'a>>,
+    /// What a trusted proxy was asked for: the one `X-Forwarded-Host`.
+    pub forwarded: Option<Host<'a>>,
+}
+
 /// Refuses pages of other sites: an `Origin` that is neither that of our own host nor one of
 /// `allowed` gets 403. None at all is a program, not a page, and may speak; where a cookie is the
 /// credential the caller has to insist on one. `null` is nobody's.
-pub fn check_origin(
+pub fn check_origin<'a>(
     origin: Option<&str>,
-    host: Option<Host<'_>>,
-    allowed: &[String],
+    hosts: Hosts<'_>,
+    allowed: impl IntoIterator<Item = &'a AllowedOrigin>,
 ) -> Result<(), Refusal> {
     let Some(text) = origin else { return Ok(()) };
     let ours = Origin::parse(text).is_some_and(|origin| {
-        host.is_some_and(|host| origin.is_of(host))
-            || allowed.iter().any(|other| Origin::parse(other) == Some(origin))
+        hosts.host.is_some_and(|host| origin.is_of(host))
+            || hosts.forwarded.is_some_and(|host| origin.is_of(host))
+            || allowed.into_iter().any(|other| other.is(origin))
     });
     if ours {
         return Ok(());
     }
-    let message = format!(
-        "Origin {} is not allowed: it is not that of Host {} and not among the origins set",
+    let mut message = format!(
+        "Origin {} is not allowed: it is not that of Host {}",
         Shown(text.as_bytes()),
-        ShownHost(host),
+        ShownHost(hosts.host),
     );
+    if hosts.forwarded.is_some() {
+        let _ = write!(message, " or X-Forwarded-Host {}", ShownHost(hosts.forwarded));
+    }
+    message.push_str(" and not among the origins set");
     Err(Refusal::closing(403, "forbidden", message))
 }
 

@@ -10,8 +10,8 @@ mod tests;
 
 /// Bytes of a line of version 1, its CR LF included.
 const MAX_LINE_BYTES: usize = 107;
-/// Bytes that may follow the fixed part of version 2: addresses, and what proxies add to them.
-pub const MAX_REST_BYTES: usize = 4096;
+/// Bytes of a header: of version 2 as they come, with all that proxies add to the addresses.
+pub const MAX_BYTES: usize = 4096;
 
 const LINE_START: &[u8] = b"PROXY ";
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -101,7 +101,7 @@ fn parse_binary(arrived: &[u8]) -> Result<Option<(Source, usize)>, Malformed> {
         _ if is_local => 0,
         _ => return Err(Malformed),
     };
-    if length > MAX_REST_BYTES || !is_local && length < address_bytes {
+    if length > MAX_BYTES - FIXED_BYTES || !is_local && length < address_bytes {
         return Err(Malformed);
     }
     let Some(rest) = arrived.get(FIXED_BYTES..FIXED_BYTES + length) else { return Ok(None) };

@@ -40,13 +40,15 @@ pub enum Content {
 
 /// What differs from answer to answer though the reply is the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Circumstances {
+pub struct Circumstances<'a> {
     /// The request was HEAD: same head, no body (RFC 9110, section 9.3.2).
     pub head_only: bool,
     /// The connection ends after this answer, whatever the reply itself says.
     pub close: bool,
     /// Milliseconds since the Unix epoch for `Date`, which is left out where nobody knows the time.
     pub wall_ms: Option<u64>,
+    /// The origin, not our own, whose pages may read this answer (Fetch standard, section 3.2).
+    pub cors: Option<&'a str>,
 }
 
 /// An answer.
@@ -116,6 +118,18 @@ impl<'a> Reply<'a> {
         self.field("Upgrade", "websocket").field("Sec-WebSocket-Version", "13")
     }
 
+    /// The answer to a preflight of an allowed origin: every method and field of the API, which a
+    /// browser may remember for two hours (Fetch standard, section 3.2.3).
+    pub fn preflight() -> Self {
+        Self::new(204, Content::Text, Vec::new())
+            .field("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE")
+            .field(
+                "Access-Control-Allow-Headers",
+                "Authorization, Content-Type, Idempotency-Key, Fanwire-Key, Fanwire-Skip",
+            )
+            .field("Access-Control-Max-Age", "7200")
+    }
+
     /// Any other field, in place of an earlier one of this name. What may not stand in a value
     /// becomes `?`.
     #[must_use]
@@ -126,7 +140,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Appends the answer as it goes out. True when the connection ends after it.
-    pub fn write(&self, circumstances: Circumstances, out: &mut Vec<u8>) -> bool {
+    pub fn write(&self, circumstances: Circumstances<'_>, out: &mut Vec<u8>) -> bool {
         let close = self.close || circumstances.close;
         let mut digits = itoa::Buffer::new();
         // RFC 9110, sections 8.6, 15.3.5 and 15.4.5: these answers have no body and no length.
@@ -154,6 +168,11 @@ impl<'a> Reply<'a> {
         push_field(out, "X-Content-Type-Options", "nosniff");
         if self.content == Content::Page {
             push_field(out, "Content-Security-Policy", CONTENT_SECURITY_POLICY);
+        }
+        if let Some(origin) = circumstances.cors {
+            push_field(out, "Access-Control-Allow-Origin", origin);
+            push_field(out, "Access-Control-Expose-Headers", "Retry-After");
+            push_field(out, "Vary", "Origin");
         }
         for (name, value) in &self.fields {
             push_field(out, name, value);

@@ -7,22 +7,46 @@ use std::sync::Arc;
 use super::history::{Bounds, History};
 use super::page::Source;
 use super::{
-    ConnectionKey, Delivery, Encoding, Epoch, FeedKey, Framer, Frames, Kind, Now, Position,
-    Publication, WorkerId, encode,
+    Audience, ConnectionKey, Delivery, Encoding, Epoch, FeedKey, Framer, Frames, Kind, Now,
+    Position, Publication, WorkerId, encode,
 };
 
-/// One worker's subscribers of one encoding.
+/// One worker's subscribers of one kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Interest {
-    /// Whose.
-    pub worker: WorkerId,
-    /// What they read.
-    pub encoding: Encoding,
+    /// Whose, and of which kind.
+    pub audience: Audience,
     /// The worker's feed.
     pub feed: FeedKey,
     /// Its Joins less its Leaves; never 0.
     pub count: u32,
+    /// A paced group that has everything waits to hear that there is more.
+    pub waits: bool,
 }
+
+/// What an operator decides about a channel, as far as its owner needs to know. It is read anew for
+/// everything that is asked, so that a channel follows when it changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Of its history.
+    pub history: Bounds,
+    /// Publications of clients that it takes a second; 0: no limit.
+    pub publish_rate: u32,
+}
+
+/// Who publishes, as far as `publish_rate` asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publisher {
+    /// The backend: as much as it likes.
+    Backend,
+    /// A client with words: what is too much is refused.
+    Client,
+    /// A client without words: it is read more slowly.
+    Raw,
+}
+
+/// A second, in microseconds.
+const SECOND_US: u64 = 1_000_000;
 
 /// A publication before it has a position.
 #[derive(Debug)]
@@ -54,6 +78,8 @@ pub struct Channel {
     pub interests: Vec<Interest>,
     /// When it was last used, monotonic milliseconds.
     pub touched_ms: u64,
+    /// When its allowance of clients' publications will be whole again (GCRA), in microseconds.
+    allowance_us: u64,
 }
 
 impl Channel {
@@ -66,7 +92,25 @@ impl Channel {
             history: History::default(),
             interests: Vec::new(),
             touched_ms: now.mono_ms,
+            allowance_us: 0,
         }
+    }
+
+    /// Takes a publication of a client from the channel's allowance, which is that of one second
+    /// at once. Says how long to wait, in milliseconds: 0 when there was room, else nothing is
+    /// taken, but for a publisher without words, whose publication is taken in and who waits
+    /// before the next.
+    pub fn admit(&mut self, publisher: Publisher, publish_rate: u32, now: Now) -> u64 {
+        if publish_rate == 0 || publisher == Publisher::Backend {
+            return 0;
+        }
+        let now_us = now.mono_ms * 1000;
+        let whole = self.allowance_us.max(now_us) + SECOND_US / u64::from(publish_rate);
+        let wait_ms = (whole - now_us).saturating_sub(SECOND_US).div_ceil(1000);
+        if wait_ms == 0 || publisher == Publisher::Raw {
+            self.allowance_us = whole;
+        }
+        wait_ms
     }
 
     /// Its head as a position.
@@ -101,34 +145,35 @@ impl Channel {
         let timestamp = now.wall_ms;
         let publication = Arc::new(Publication { position, kind, timestamp, from, key, payload });
         scratch.encoded.clear();
-        for interest in &self.interests {
-            let encoding = interest.encoding;
-            let frames = scratch.frames(encoding, &self.name, &publication, framer);
-            let skip = skip.filter(|connection| connection.worker == interest.worker);
-            let delivery =
-                Delivery { feed: interest.feed, position, frames, skip, accepted_us: now.mono_us };
-            deliveries.push((interest.worker, delivery));
+        for interest in &mut self.interests {
+            let Audience { worker, encoding, pace } = interest.audience;
+            let frames = match pace {
+                None => scratch.frames(encoding, &self.name, &publication, framer),
+                Some(_) if std::mem::take(&mut interest.waits) => Arc::clone(&scratch.nothing),
+                Some(_) => continue,
+            };
+            let skip = skip.filter(|connection| connection.worker == worker);
+            let (feed, accepted_us) = (interest.feed, now.mono_us);
+            deliveries.push((worker, Delivery { feed, position, frames, skip, accepted_us }));
         }
         self.history.push(Arc::clone(&publication), now.mono_ms, bounds);
         publication
     }
 
     /// Counts one more subscriber. A worker that has made a new feed is followed there.
-    pub fn joined(&mut self, worker: WorkerId, encoding: Encoding, feed: FeedKey) {
-        let same = |i: &&mut Interest| i.worker == worker && i.encoding == encoding;
-        match self.interests.iter_mut().find(same) {
+    pub fn joined(&mut self, audience: Audience, feed: FeedKey) {
+        match self.interests.iter_mut().find(|interest| interest.audience == audience) {
             Some(interest) => {
                 interest.count += 1;
                 interest.feed = feed;
             }
-            None => self.interests.push(Interest { worker, encoding, feed, count: 1 }),
+            None => self.interests.push(Interest { audience, feed, count: 1, waits: false }),
         }
     }
 
     /// Counts one less.
-    pub fn left(&mut self, worker: WorkerId, encoding: Encoding) {
-        let same = |i: &Interest| i.worker == worker && i.encoding == encoding;
-        let Some(at) = self.interests.iter().position(same) else {
+    pub fn left(&mut self, audience: Audience) {
+        let Some(at) = self.interests.iter().position(|i| i.audience == audience) else {
             debug_assert!(false, "a Leave has a Join");
             return;
         };
@@ -137,12 +182,21 @@ impl Channel {
             self.interests.swap_remove(at);
         }
     }
+
+    /// A paced group has everything up to the head: its feed is told when there is more.
+    pub fn rests(&mut self, audience: Audience, feed: FeedKey) {
+        let waits = |i: &&mut Interest| i.audience == audience && i.feed == feed;
+        if let Some(interest) = self.interests.iter_mut().find(waits) {
+            interest.waits = true;
+        }
+    }
 }
 
 /// Buffers that encoding reuses.
 #[derive(Debug, Default)]
 pub struct Scratch {
     encoded: Vec<(Encoding, Frames)>,
+    nothing: Frames,
     text: Vec<u8>,
     frame: Vec<u8>,
 }

@@ -7,10 +7,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::limits::PACES_MS;
+
 pub mod channel;
 pub mod encode;
 pub mod history;
 pub mod idempotency;
+pub mod latest;
 pub mod order;
 pub mod page;
 pub mod shard;
@@ -156,6 +159,50 @@ pub struct Encoding {
     pub window_bits: u8,
 }
 
+/// How much of a channel a subscriber wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Every publication.
+    #[default]
+    All,
+    /// Only the newest of every key.
+    Latest,
+}
+
+/// The period of a paced group: its members get the newest of every key in rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pace(u16);
+
+impl Pace {
+    /// Every pace that there is, the fastest first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        PACES_MS.into_iter().map(Self)
+    }
+
+    /// The fastest pace of at most so many rounds a second.
+    pub fn at_most(rounds_per_second: f64) -> Self {
+        let period = 1000.0 / rounds_per_second;
+        let slowest = Self(PACES_MS[PACES_MS.len() - 1]);
+        Self::all().find(|pace| f64::from(pace.0) >= period).unwrap_or(slowest)
+    }
+
+    /// From one round to the next, in milliseconds.
+    pub fn period_ms(self) -> u64 {
+        u64::from(self.0)
+    }
+}
+
+/// Subscribers that their channel's owner counts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Audience {
+    /// The worker that has them.
+    pub worker: WorkerId,
+    /// What they read.
+    pub encoding: Encoding,
+    /// Their paced group; `None` for those who get each publication as it comes.
+    pub pace: Option<Pace>,
+}
+
 /// Bytes of one or more whole WebSocket frames, ready to send, shared by everyone who needs them.
 pub type Frames = Arc<[u8]>;
 
@@ -180,7 +227,8 @@ pub struct Delivery {
     pub feed: FeedKey,
     /// Where it stands.
     pub position: Position,
-    /// Its frame, encoded for that feed.
+    /// Its frame, encoded for that feed. Empty for the feed of a paced group, which is only told
+    /// that there is something to ask for.
     pub frames: Frames,
     /// The connection that shall not get it live.
     pub skip: Option<ConnectionKey>,

@@ -3,9 +3,12 @@
 //! storm everybody asks for the same one, so the latest few are kept for a moment ([`Pages`]).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::history::History;
-use super::{Encoding, Epoch, Format, Framer, Frames, Gap, GapReason, Position, encode};
+use super::{
+    Encoding, Epoch, Format, Framer, Frames, Gap, GapReason, Mode, Position, Publication, encode,
+};
 
 /// How many pages a shard keeps for others who ask for the same.
 const KEPT_PAGES: usize = 16;
@@ -35,6 +38,29 @@ pub enum Place {
     At(u64),
     /// Its numbering is not ours; what it said, where that could be read.
     Elsewhere(Option<Position>),
+}
+
+/// What a reader wants to find on its page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// How it reads.
+    pub encoding: Encoding,
+    /// How much of it.
+    pub mode: Mode,
+    /// Up to and with this index: where its paced group stands. In mode `latest` only.
+    pub until: Option<u64>,
+}
+
+impl Want {
+    /// Everything up to the head.
+    pub fn all(encoding: Encoding) -> Self {
+        Self { encoding, mode: Mode::All, until: None }
+    }
+
+    /// The newest of every key.
+    pub fn latest(encoding: Encoding, until: Option<u64>) -> Self {
+        Self { encoding, mode: Mode::Latest, until }
+    }
 }
 
 /// A channel as far as cutting a page needs it.
@@ -80,35 +106,100 @@ impl Source<'_> {
         }
     }
 
+    /// The same in mode `latest`: what is superseded is no loss, and a subscriber whose place is
+    /// void (`reason` is `Slow`: it is one already) gets the last value of every key.
+    pub fn resume_latest(
+        &self,
+        place: Place,
+        latest: Option<u64>,
+        reason: GapReason,
+    ) -> (Option<Gap>, u64) {
+        let forgotten = self.history.forgotten();
+        let newest = |count: u64| {
+            let held = self.history.newest(0).map(|publication| publication.position.index);
+            let held: Vec<u64> = held.collect();
+            let skip = held.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
+            held.get(skip).copied().unwrap_or(self.head + 1)
+        };
+        let gap = |after, next: u64, reason| {
+            let to = Position { epoch: self.epoch, index: next - 1 };
+            Some(Gap { after, to, missed: None, reason })
+        };
+        match place {
+            Place::Head => (None, latest.map_or(self.head + 1, newest)),
+            Place::At(index) if index >= forgotten => (None, index + 1),
+            Place::At(index) => {
+                let next = latest.map_or(forgotten + 1, newest);
+                let after = Position { epoch: self.epoch, index };
+                (gap(Some(after), next, reason), next)
+            }
+            Place::Elsewhere(after) => {
+                let all = if reason == GapReason::Slow { forgotten } else { self.head } + 1;
+                let next = latest.map_or(all, newest);
+                (gap(after, next, GapReason::Epoch), next)
+            }
+        }
+    }
+
     /// Cuts the page that begins with publication `next`, after `gap`.
     pub fn cut(
         &self,
         gap: Option<Gap>,
         next: u64,
-        encoding: Encoding,
+        want: &Want,
         framer: &mut impl Framer,
         page_bytes: usize,
         wall_ms: u64,
     ) -> Page {
-        let mut out = Vec::new();
-        let mut text = Vec::new();
+        let Want { encoding, mode, until } = *want;
+        let mut sheet = Sheet { out: Vec::new(), text: Vec::new(), encoding, framer, page_bytes };
         if let Some(gap) = gap.filter(|_| encoding.format == Format::Json) {
-            encode::gap(&mut text, self.name, &gap, wall_ms);
-            framer.append(&mut out, encoding, false, &text);
+            encode::gap(&mut sheet.text, self.name, &gap, wall_ms);
+            sheet.framer.append(&mut sheet.out, encoding, false, &sheet.text);
         }
-        let mut last = next - 1;
-        for publication in self.history.from(next) {
-            debug_assert_eq!(publication.position.index, last + 1, "history is dense");
-            let before = out.len();
-            encode::frame(&mut out, &mut text, encoding, self.name, publication, framer);
-            if out.len() > page_bytes && last >= next {
-                out.truncate(before);
-                break;
-            }
-            last = publication.position.index;
-        }
-        let frames = (!out.is_empty()).then(|| out.into());
+        let end = until.map_or(self.head, |until| until.min(self.head));
+        let up_to_end = |publication: &&Arc<Publication>| {
+            debug_assert!(publication.position.index >= next, "a page begins at its place");
+            publication.position.index <= end
+        };
+        let cut_at = match mode {
+            Mode::All => sheet.fill(self.name, self.history.from(next).take_while(up_to_end)),
+            Mode::Latest => sheet.fill(self.name, self.history.newest(next).take_while(up_to_end)),
+        };
+        let last = cut_at.unwrap_or(end.max(next - 1));
+        let frames = (!sheet.out.is_empty()).then(|| sheet.out.into());
         Page { epoch: self.epoch, gap, last, head: self.head, frames }
+    }
+}
+
+/// A page that is being written.
+struct Sheet<'a, F> {
+    out: Vec<u8>,
+    text: Vec<u8>,
+    encoding: Encoding,
+    framer: &'a mut F,
+    page_bytes: usize,
+}
+
+impl<F: Framer> Sheet<'_, F> {
+    /// Appends publications. Where the page is full before they are over, says which is the last.
+    fn fill<'p>(
+        &mut self,
+        channel: &str,
+        publications: impl Iterator<Item = &'p Arc<Publication>>,
+    ) -> Option<u64> {
+        let mut last = None;
+        for publication in publications {
+            let before = self.out.len();
+            let (out, text) = (&mut self.out, &mut self.text);
+            encode::frame(out, text, self.encoding, channel, publication, self.framer);
+            if self.out.len() > self.page_bytes && last.is_some() {
+                self.out.truncate(before);
+                return last;
+            }
+            last = Some(publication.position.index);
+        }
+        None
     }
 }
 
@@ -128,7 +219,9 @@ pub struct PageKey {
     /// Where the page begins; with `since` it says which gap it tells.
     pub next: u64,
     /// For whom.
-    pub encoding: Encoding,
+    pub want: Want,
+    /// The head, in mode `latest`: what is newest changes with it. Else 0.
+    pub head: u64,
 }
 
 impl Pages {

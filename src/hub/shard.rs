@@ -9,13 +9,13 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use super::channel::{Channel, Draft, Scratch};
-use super::history::Bounds;
+use super::channel::{Channel, Draft, Publisher, Scratch, Terms};
 use super::idempotency::Keys;
 use super::order::{Look, Order};
-use super::page::{Page, PageKey, Pages, Place};
+use super::page::{Page, PageKey, Pages, Place, Want};
 use super::{
-    Delivery, Encoding, Epoch, FeedKey, Framer, GapReason, Now, Position, Publication, WorkerId,
+    Audience, Delivery, Epoch, FeedKey, Framer, GapReason, Mode, Now, Position, Publication,
+    WorkerId,
 };
 
 /// What the names of the channels begin with that probes go through. They are few and short-lived,
@@ -38,10 +38,8 @@ pub fn owner(channel: &str, seed: u64, workers: u16) -> WorkerId {
 pub struct ShardLimits {
     /// Channels.
     pub max_channels: usize,
-    /// Bytes of all histories and idempotency keys.
+    /// Bytes of all histories, last values and idempotency keys.
     pub max_history_bytes: usize,
-    /// Of each channel's history.
-    pub history: Bounds,
     /// How long a quiet channel without subscribers is known, in milliseconds; 0: for ever.
     pub position_age_ms: u64,
     /// How long an idempotency key is remembered, in milliseconds.
@@ -55,6 +53,8 @@ pub struct ShardLimits {
 pub enum Refused {
     /// The node has as many channels as it may, all with subscribers.
     TooManyChannels,
+    /// The channel takes no more of clients now; it may be tried again after so many milliseconds.
+    RateLimited(u64),
 }
 
 /// What became of a publication.
@@ -66,6 +66,9 @@ pub struct Published {
     pub receivers: u64,
     /// Whether this is the first answer again.
     pub duplicate: bool,
+    /// How long its publisher is to be quiet now, in milliseconds, where it has no words for
+    /// `rate_limited`.
+    pub pause_ms: u64,
 }
 
 /// What a new subscriber is told.
@@ -81,13 +84,15 @@ pub struct Joined {
     pub page: Page,
 }
 
-/// From where a new subscriber wants to hear.
+/// From where a new subscriber wants to hear, and how much.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Since {
     /// After this position, as the client wrote it.
     pub position: Option<Box<str>>,
     /// So many latest: alone, or when the position cannot be met.
     pub last: Option<u64>,
+    /// Of everything, or of the newest of every key.
+    pub mode: Mode,
 }
 
 /// What of a channel's history is wanted.
@@ -168,11 +173,14 @@ impl Shard {
     }
 
     /// Publishes: gives a position, keeps, and appends the deliveries.
+    #[expect(clippy::too_many_arguments, reason = "the fields of one letter")]
     pub fn publish(
         &mut self,
         channel: &str,
+        publisher: Publisher,
         idempotency: Option<(&str, &str)>,
         draft: Draft,
+        terms: &Terms,
         now: Now,
         framer: &mut impl Framer,
         deliveries: &mut Vec<(WorkerId, Delivery)>,
@@ -180,13 +188,18 @@ impl Shard {
         let key = idempotency.map(|(publisher, key)| Keys::name(channel, publisher, key));
         if let Some(position) = key.as_ref().and_then(|key| self.keys.seen(key, now.mono_ms)) {
             let receivers = self.find(channel).map_or(0, Channel::subscribers);
-            return Ok((Published { position, receivers, duplicate: true }, None));
+            let (duplicate, pause_ms) = (true, 0);
+            return Ok((Published { position, receivers, duplicate, pause_ms }, None));
         }
         let at = self.find_or_create(channel, now)?;
-        let bounds = self.limits.history;
         let entry = &mut self.channels[at];
+        let pause_ms = entry.admit(publisher, terms.publish_rate, now);
+        if pause_ms > 0 && publisher != Publisher::Raw {
+            return Err(Refused::RateLimited(pause_ms));
+        }
         let before = entry.history.bytes();
-        let publication = entry.publish(draft, now, &bounds, framer, &mut self.scratch, deliveries);
+        let (bounds, scratch) = (&terms.history, &mut self.scratch);
+        let publication = entry.publish(draft, now, bounds, framer, scratch, deliveries);
         let receivers = entry.subscribers();
         self.history_bytes = self.history_bytes - before + entry.history.bytes();
         self.scratch.rest();
@@ -196,44 +209,49 @@ impl Shard {
         self.shed_history(at);
         self.touch(at, now);
         let position = publication.position;
-        Ok((Published { position, receivers, duplicate: false }, Some(publication)))
+        let duplicate = false;
+        Ok((Published { position, receivers, duplicate, pause_ms }, Some(publication)))
     }
 
-    /// Counts a new subscriber and says where it begins.
+    /// Counts a new subscriber and says where it begins. Where there is no history, it begins with
+    /// nothing old, not even last values.
     #[expect(clippy::too_many_arguments, reason = "the fields of one letter")]
     pub fn join(
         &mut self,
         channel: &str,
-        worker: WorkerId,
-        encoding: Encoding,
+        audience: Audience,
         feed: FeedKey,
         since: &Since,
+        terms: &Terms,
         now: Now,
         framer: &mut impl Framer,
     ) -> Result<Joined, Refused> {
         let at = self.find_or_create(channel, now)?;
         self.busy(at);
         let channel = &mut self.channels[at];
-        channel.joined(worker, encoding, feed);
+        channel.joined(audience, feed);
         channel.touched_ms = now.mono_ms;
         let place = match since.position.as_deref() {
             None => Place::Head,
             Some(text) => place(channel, Position::parse(text)),
         };
         let (position, last) = (channel.position(), since.last);
-        let page = self.page(at, place, last, GapReason::Evicted, encoding, now, framer);
+        self.expire(at, terms, now);
+        let mode = if terms.history.count == 0 { Mode::All } else { since.mode };
+        let want = Want { encoding: audience.encoding, mode, until: None };
+        let page = self.page(at, place, last, GapReason::Evicted, want, now, framer);
         let gap = page.gap;
         let missed = gap.map_or(Some(0), |gap| gap.missed);
         Ok(Joined { position, recovered: gap.is_none(), missed, page })
     }
 
     /// Counts one subscriber less.
-    pub fn leave(&mut self, channel: &str, worker: WorkerId, encoding: Encoding, now: Now) {
+    pub fn leave(&mut self, channel: &str, audience: Audience, now: Now) {
         let Some(&at) = self.names.get(channel) else {
             debug_assert!(false, "a channel with subscribers is never forgotten");
             return;
         };
-        self.channels[at].left(worker, encoding);
+        self.channels[at].left(audience);
         self.touch(at, now);
     }
 
@@ -242,19 +260,49 @@ impl Shard {
         &mut self,
         channel: &str,
         since: Option<Position>,
-        encoding: Encoding,
+        want: Want,
+        terms: &Terms,
         now: Now,
         framer: &mut impl Framer,
     ) -> Option<Page> {
         let &at = self.names.get(channel)?;
+        self.expire(at, terms, now);
         let place = place(&self.channels[at], since);
-        Some(self.page(at, place, None, GapReason::Slow, encoding, now, framer))
+        Some(self.page(at, place, None, GapReason::Slow, want, now, framer))
+    }
+
+    /// The next round of a paced group. Where that has everything now, it is told when there is
+    /// more.
+    #[expect(clippy::too_many_arguments, reason = "the fields of one letter")]
+    pub fn round(
+        &mut self,
+        channel: &str,
+        audience: Audience,
+        feed: FeedKey,
+        since: Option<Position>,
+        terms: &Terms,
+        now: Now,
+        framer: &mut impl Framer,
+    ) -> Option<Page> {
+        let want = Want::latest(audience.encoding, None);
+        let page = self.pull(channel, since, want, terms, now, framer)?;
+        if page.last == page.head {
+            let &at = self.names.get(channel)?;
+            self.channels[at].rests(audience, feed);
+        }
+        Some(page)
     }
 
     /// A part of a channel's history. A channel that is not there has none.
-    pub fn history(&mut self, channel: &str, span: &Span, now: Now) -> Option<Excerpt> {
+    pub fn history(
+        &mut self,
+        channel: &str,
+        span: &Span,
+        terms: &Terms,
+        now: Now,
+    ) -> Option<Excerpt> {
         let &at = self.names.get(channel)?;
-        self.expire(at, now);
+        self.expire(at, terms, now);
         let channel = &self.channels[at];
         let after = match span.since.as_deref() {
             None => 0,
@@ -281,11 +329,11 @@ impl Shard {
     }
 
     /// What there is to say of one channel.
-    pub fn describe(&mut self, name: &str, now: Now) -> Description {
+    pub fn describe(&mut self, name: &str, terms: &Terms, now: Now) -> Description {
         let Some(&at) = self.names.get(name) else {
             return Description { name: name.into(), position: None, subscribers: 0, history: 0 };
         };
-        self.expire(at, now);
+        self.expire(at, terms, now);
         describe(&self.channels[at])
     }
 
@@ -331,7 +379,7 @@ impl Shard {
     /// The workers that have subscribers of a channel.
     pub fn interested(&self, channel: &str) -> impl Iterator<Item = WorkerId> + '_ {
         let interests = self.find(channel).map(|channel| channel.interests.iter());
-        interests.into_iter().flatten().map(|interest| interest.worker)
+        interests.into_iter().flatten().map(|interest| interest.audience.worker)
     }
 
     /// Number of channels.
@@ -344,7 +392,7 @@ impl Shard {
         self.channels.is_empty()
     }
 
-    /// Bytes of histories and idempotency keys.
+    /// Bytes of histories, last values and idempotency keys.
     pub fn history_bytes(&self) -> usize {
         self.history_bytes + self.keys.bytes()
     }
@@ -415,10 +463,10 @@ impl Shard {
         self.history_bytes -= channel.history.bytes();
     }
 
-    fn expire(&mut self, at: usize, now: Now) {
+    fn expire(&mut self, at: usize, terms: &Terms, now: Now) {
         let history = &mut self.channels[at].history;
         let before = history.bytes();
-        history.expire(now.mono_ms, &self.limits.history);
+        history.hold(now.mono_ms, &terms.history);
         self.history_bytes = self.history_bytes - before + history.bytes();
     }
 
@@ -435,12 +483,8 @@ impl Shard {
                     self.stocked.remove(&entry);
                     history.clear();
                 }
-                None if history.is_empty() => {
-                    if !self.keys.forget_oldest() {
-                        return;
-                    }
-                }
-                None => history.forget_oldest(),
+                None if !history.shed() && !self.keys.forget_oldest() => return,
+                None => {}
             }
             self.history_bytes = self.history_bytes - before + history.bytes();
         }
@@ -453,23 +497,25 @@ impl Shard {
         place: Place,
         last: Option<u64>,
         reason: GapReason,
-        encoding: Encoding,
+        want: Want,
         now: Now,
         framer: &mut impl Framer,
     ) -> Page {
-        self.expire(at, now);
         let source = self.channels[at].source();
-        let (gap, next) = source.resume(place, last, reason);
-        let Place::At(since) = place else {
-            return source.cut(gap, next, encoding, framer, self.limits.page_bytes, now.wall_ms);
+        let ((gap, next), head) = match want.mode {
+            Mode::All => (source.resume(place, last, reason), 0),
+            Mode::Latest => (source.resume_latest(place, last, reason), source.head),
         };
-        let key = PageKey { epoch: source.epoch, since, next, encoding };
+        let Place::At(since) = place else {
+            return source.cut(gap, next, &want, framer, self.limits.page_bytes, now.wall_ms);
+        };
+        let key = PageKey { epoch: source.epoch, since, next, want, head };
         if let Some(page) = self.pages.find(&key, source.head)
             && page.gap == gap
         {
             return page;
         }
-        let page = source.cut(gap, next, encoding, framer, self.limits.page_bytes, now.wall_ms);
+        let page = source.cut(gap, next, &want, framer, self.limits.page_bytes, now.wall_ms);
         if page.frames.is_some() {
             self.pages.keep(key, &page);
         }

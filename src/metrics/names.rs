@@ -98,6 +98,8 @@ counters! {
     Deliveries = "fanwire_deliveries_total" counter;
     /// Pages asked for by readers that lagged.
     Pulls = "fanwire_pulls_total" counter;
+    /// Pages of rounds that paced groups got.
+    Rounds = "fanwire_rounds_total" counter;
     /// Clients told to go, because the node drains or their connection is of age.
     Goaways = "fanwire_goaways_total" counter;
     /// Subscriptions that new rules have ended.
@@ -114,7 +116,7 @@ counters! {
     Subscriptions = "fanwire_subscriptions" gauge;
     /// Channels.
     Channels = "fanwire_channels" gauge;
-    /// Bytes of histories and idempotency keys.
+    /// Bytes of histories, last values and idempotency keys.
     HistoryBytes = "fanwire_history_bytes" gauge;
     /// Bytes in the windows of feeds.
     WindowBytes = "fanwire_window_bytes" gauge;
@@ -167,6 +169,10 @@ reasons! {
         Connections = "max_connections";
         /// A connection was refused: its address has as many as it may.
         Address = "max_connections_per_address";
+        /// A trusted proxy's connection was refused: it did not begin with a PROXY header.
+        ProxyHeader = "proxy_protocol";
+        /// A request was refused: it came from a page of another site.
+        Origin = "origins";
         /// A connection was refused: too many handshakes under way.
         Handshakes = "max_handshakes";
         /// Accepting paused: no descriptors were left.
@@ -185,8 +191,12 @@ reasons! {
         Channels = "max_channels";
         /// A request was refused: too many keys from its address did not exist.
         BadKeys = "bad_keys";
+        /// A list was refused: too many were being made.
+        Lists = "lists";
         /// A message was over the rate: refused, or reading paused.
         Messages = "messages_per_second";
+        /// A publication was over the rate of its channel: refused, or its publisher is not read.
+        PublishRate = "publish_rate";
         /// Reading paused: too many bytes a second.
         Bytes = "bytes_per_second";
         /// A request was refused: its connection has brought too many channels into being.
@@ -342,7 +352,8 @@ pub(super) const RELOADS: Family = Family {
     name: "fanwire_reloads_total",
     kind: Kind::Counter,
     labels: &["outcome"],
-    help: " Times that keys and rules were read again; where that failed the old ones stay in force.",
+    help: " Times that keys and rules were read again; where that failed the old ones stay \
+        in force.",
 };
 
 pub(super) const BUSY: Family = Family {

@@ -81,7 +81,7 @@ pub(super) fn settings(
             Err(wanted) => problems.add(line, format!("{name}: must be {wanted}")),
             Ok(values) => {
                 for (line, value) in &values {
-                    if let Some(reason) = refused(command, arg, value) {
+                    if let Some(reason) = refused(arg, value) {
                         problems.add(*line, format!("{name}: {reason}"));
                     }
                 }
@@ -171,9 +171,10 @@ fn decimal(number: &DeInteger<'_>) -> Result<String, &'static str> {
 }
 
 /// Why a flag refuses a value, in a few words that do not repeat it.
-fn refused(command: &Command, arg: &Arg, value: &str) -> Option<String> {
+fn refused(arg: &Arg, value: &str) -> Option<String> {
     let flag = format!("--{}={value}", arg.get_long()?);
-    let error = command.clone().try_get_matches_from(["", &flag]).err()?;
+    // Alone: a command of all settings takes long to build.
+    let error = Command::new("").arg(arg.clone()).try_get_matches_from(["", &flag]).err()?;
     if let Some(source) = std::error::Error::source(&error) {
         return Some(source.to_string());
     }

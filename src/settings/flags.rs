@@ -7,8 +7,12 @@ use clap::{ArgAction, Parser, ValueEnum};
 
 use super::keys::Secret;
 use super::units::{
-    byte_limit, count, count_limit, duration, kernel_bytes, message_bytes, rate_bytes, unix_mode,
+    byte_limit, count, count_limit, duration, kernel_bytes, listen_address, message_bytes, origin,
+    rate_bytes, trusted_proxy, unix_mode,
 };
+use crate::config::ListenAddress;
+use crate::http::forwarded::TrustedProxy;
+use crate::http::guard::AllowedOrigin;
 use crate::limits::MAX_WORKERS;
 
 const AFTER_HELP: &str = "\
@@ -23,27 +27,31 @@ file only, as [[rule]]. SIGHUP reads keys and rules anew.";
 #[derive(Debug, Parser)]
 #[command(name = "fanwire", version, after_help = AFTER_HELP, args_override_self = true)]
 pub(super) struct Flags {
-    /// What to do
-    #[arg(default_value = "serve", value_name = "COMMAND")]
-    pub task: Task,
+    /// `serve`, which is also what happens without a word, or `check`: say whether the settings
+    /// are right, and end
+    #[arg(value_name = "COMMAND")]
+    pub words: Vec<Secret>,
 
     /// File of settings and rules, in TOML [default: none]
     #[arg(long, help_heading = LISTENING, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Addresses to listen on
+    /// Addresses to listen on; `unix:/path` is a unix socket
     #[arg(long, help_heading = LISTENING, value_name = "ADDRESS", value_delimiter = ',')]
     #[arg(action = ArgAction::Append, default_value = "127.0.0.1:3003")]
-    pub listen: Vec<String>,
+    #[arg(value_parser = listen_address)]
+    pub listen: Vec<ListenAddress>,
     /// Where API, metrics and pages answer, and only there [default: wherever it listens]
     #[arg(long, help_heading = LISTENING, value_name = "ADDRESS", value_delimiter = ',')]
-    pub api_listen: Vec<String>,
+    #[arg(value_parser = listen_address)]
+    pub api_listen: Vec<ListenAddress>,
     /// Permissions of unix sockets, in octal
     #[arg(long, help_heading = LISTENING, value_name = "MODE", value_parser = unix_mode)]
     #[arg(default_value = "0660")]
     pub unix_mode: u32,
     /// Proxies that are believed: addresses, networks as 10.0.0.0/8, or `unix`
     #[arg(long, help_heading = LISTENING, value_name = "ADDRESS", value_delimiter = ',')]
-    pub trusted_proxies: Vec<String>,
+    #[arg(value_parser = trusted_proxy)]
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Every connection from a trusted proxy begins with a PROXY header, version 1 or 2
     #[arg(long, help_heading = LISTENING, value_name = "BOOL", default_value = "false")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -61,10 +69,12 @@ pub(super) struct Flags {
     pub open: bool,
     /// Origins allowed besides the same host, as `https://example.org`
     #[arg(long, help_heading = LISTENING, value_name = "ORIGIN", value_delimiter = ',')]
-    pub origins: Vec<String>,
+    #[arg(value_parser = origin)]
+    pub origins: Vec<AllowedOrigin>,
     /// Origins whose pages may use the API from elsewhere
     #[arg(long, help_heading = LISTENING, value_name = "ORIGIN", value_delimiter = ',')]
-    pub cors_origins: Vec<String>,
+    #[arg(value_parser = origin)]
+    pub cors_origins: Vec<AllowedOrigin>,
     /// Workers, each with its own loop and connections [default: cores]
     #[arg(long, help_heading = LISTENING, value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_WORKERS)))]
@@ -242,12 +252,25 @@ const TIMES: &str = "Times";
 const WORDS: &str = "Pages, counts, compression, log";
 
 /// What to do with the settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Go by them
+    /// Go by them.
     Serve,
-    /// Say whether they are right, and end
+    /// Say whether they are right, and end.
     Check,
+}
+
+impl Task {
+    /// Reads the words that stand beside the flags. A wrong one is not repeated: it may be the
+    /// second of two keys.
+    pub(super) fn of(words: &[Secret]) -> Result<Self, String> {
+        match words {
+            [] => Ok(Self::Serve),
+            [word] if word.0 == "serve" => Ok(Self::Serve),
+            [word] if word.0 == "check" => Ok(Self::Check),
+            _ => Err("COMMAND: must be serve or check, and one word".into()),
+        }
+    }
 }
 
 /// When there are pages.

@@ -1,7 +1,7 @@
 //! What cannot work together. Each refusal begins with the name of a setting that would have to
 //! change. Bounds that no setting moves are in `limits`.
 
-use crate::config::Config;
+use crate::config::{Config, GIVE_KEYS, ListenAddress};
 use crate::limits::{BURST_MARGIN, UNLIMITED};
 
 /// All refusals.
@@ -35,5 +35,30 @@ pub(super) fn refusals(config: &Config) -> Vec<String> {
     if c.open && !c.policy.is_open() {
         refusals.push("open: contradicts api_keys, with which nobody else may use the API".into());
     }
+    front(config, &mut refusals);
     refusals
+}
+
+/// Where it listens, and who stands in front. Without keys everybody may do everything: that must
+/// not happen to the public by accident.
+fn front(config: &Config, refusals: &mut Vec<String>) {
+    for (name, addresses) in [("listen", &config.listen), ("api_listen", &config.api_listen)] {
+        let public = addresses.iter().find(|address| !address.is_loopback());
+        if let Some(address) = public.filter(|_| config.is_private()) {
+            let why = "is not loopback, for which keys are needed";
+            refusals.push(format!("{name}: {address} {why}; {GIVE_KEYS}"));
+        }
+    }
+    // Port 0 is any that is free, another one each time.
+    let any_port = |api: &&ListenAddress| matches!(api, ListenAddress::Tcp(tcp) if tcp.port() == 0);
+    let mut fixed = config.api_listen.iter().filter(|api| !any_port(api));
+    if let Some(twice) = fixed.find(|api| config.listen.contains(api)) {
+        refusals.push(format!("api_listen: {twice} stands in listen too"));
+    }
+    if config.proxy_protocol && config.trusted_proxies.is_empty() {
+        refusals.push("proxy_protocol: trusted_proxies must say who sends PROXY headers".into());
+    }
+    if config.proxy_protocol && config.is_private() {
+        refusals.push(format!("proxy_protocol: behind a proxy keys are needed; {GIVE_KEYS}"));
+    }
 }

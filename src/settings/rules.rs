@@ -175,10 +175,6 @@ impl Draft {
                 problems.add(self.line_of(name), text);
             }
         }
-        if rule.max_rate.is_some() && rule.on_slow != OnSlow::Latest {
-            let text = "max_rate: needs on_slow = \"latest\", for only what is latest has rounds";
-            problems.add(self.line_of("max_rate"), text);
-        }
         if rule.publish_rate > 0 && rule.publish == Who::Backend {
             let text = "publish_rate: limits clients, but here no client may publish";
             problems.add(self.line_of("publish_rate"), text);

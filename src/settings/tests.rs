@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::config::ListenAddress;
+use crate::http::forwarded::TrustedProxy;
+use crate::http::guard::AllowedOrigin;
 use crate::limits::UNLIMITED;
 
 mod documents;
@@ -23,6 +26,18 @@ fn read(args: &[&str], environment: &[(&str, &str)]) -> Result<Settings, String>
 
 fn config(args: &[&str]) -> Config {
     read(args, &[]).unwrap().config
+}
+
+fn listen(text: &str) -> ListenAddress {
+    units::listen_address(text).unwrap()
+}
+
+fn origin(text: &str) -> AllowedOrigin {
+    units::origin(text).unwrap()
+}
+
+fn proxy(text: &str) -> TrustedProxy {
+    units::trusted_proxy(text).unwrap()
 }
 
 #[track_caller]
@@ -122,7 +137,7 @@ fn every_setting_is_read_into_its_own_field() {
     let fallback =
         Rule { history_count: 21, history_bytes: 22, history_age: seconds(23), ..Rule::default() };
     let expected = Config {
-        listen: vec!["127.0.0.1:1".into(), "[::1]:2".into()],
+        listen: vec![listen("127.0.0.1:1"), listen("[::1]:2")],
         workers: 3,
         node_name: "n".into(),
         max_connections: 4,
@@ -145,23 +160,20 @@ fn every_setting_is_read_into_its_own_field() {
         burst: 118,
         max_subscriptions: 19,
         max_channels: 20,
-        history_count: 21,
-        history_bytes: 22,
-        history_age: seconds(23),
         position_age: seconds(24),
         idempotency_age: seconds(25),
         max_history_bytes: 2600,
         max_window_bytes: 27_000,
-        origins: vec!["https://a".into(), "https://b".into(), "https://c".into()],
+        origins: ["https://a", "https://b", "https://c"].map(origin).into(),
         open: true,
-        pages: false,
+        pages: Some(false),
         public_counts: false,
         compression: false,
-        api_listen: vec!["127.0.0.1:28".into()],
+        api_listen: vec![listen("127.0.0.1:28")],
         unix_mode: 0o600,
-        trusted_proxies: vec!["unix".into(), "10.0.0.0/8".into()],
+        trusted_proxies: ["unix", "10.0.0.0/8"].map(proxy).into(),
         proxy_protocol: true,
-        cors_origins: vec!["https://d".into()],
+        cors_origins: vec![origin("https://d")],
         max_connections_per_address: 29,
         max_connection_age: seconds(30),
         bytes_per_second: 31,
@@ -191,9 +203,9 @@ fn zero_turns_limits_off() {
     assert_eq!(off.max_connections, UNLIMITED);
     assert_eq!(off.max_batch, UNLIMITED);
     assert_eq!(off.max_subscriptions, UNLIMITED);
-    assert_eq!((off.window_bytes, off.history_bytes), (UNLIMITED, UNLIMITED));
+    assert_eq!((off.window_bytes, off.policy.fallback.history_bytes), (UNLIMITED, UNLIMITED));
     assert_eq!(off.unsent_bytes, u32::MAX);
-    assert_eq!(off.history_count, 0, "0 publications are none, not all");
+    assert_eq!(off.policy.fallback.history_count, 0, "0 publications are none, not all");
     assert_eq!(off.ping_interval, Duration::ZERO);
     for setting in ["max-message-bytes", "max-body-bytes", "max-header-bytes"] {
         refused(&[&format!("--{setting}=0")], "must be a size from 1KiB to 1GiB");
@@ -213,8 +225,9 @@ fn a_flag_is_stronger_than_a_variable() {
     ];
     let settings = read(&["--burst", "400", "--origins", "https://b"], &environment).unwrap();
     assert_eq!((settings.config.burst, settings.config.max_batch), (400, 7));
-    assert_eq!(settings.config.listen, ["127.0.0.1:1", "127.0.0.1:2"]);
-    assert_eq!(settings.config.origins, ["https://b"], "a list is replaced as a whole");
+    assert_eq!(settings.config.listen, [listen("127.0.0.1:1"), listen("127.0.0.1:2")]);
+    let origins = settings.config.origins;
+    assert_eq!(origins, [origin("https://b")], "a list is replaced as a whole");
     assert!(settings.config.open);
     assert_eq!(settings.log_format, LogFormat::Json);
 }
@@ -229,8 +242,7 @@ fn every_flag_has_its_variable() {
             environment.iter().map(|(name, value)| (name.into(), value.into())),
             &machine(),
         );
-        let free_text = ["node-name", "origins", "api-listen", "trusted-proxies", "cors-origins"];
-        let free_text = free_text.contains(&long);
+        let free_text = long == "node-name";
         assert_eq!(read.is_ok(), free_text, "{long}");
     }
 }
@@ -238,12 +250,66 @@ fn every_flag_has_its_variable() {
 #[test]
 fn what_is_unknown_is_named() {
     refused(&["--max-conections=5"], "--max-conections");
-    refused(&["stray"], "invalid value 'stray' for '[COMMAND]'");
+    refused(&["stray"], "COMMAND: must be serve or check, and one word");
+    refused(&["check", "serve"], "COMMAND: must be serve or check, and one word");
+    assert_eq!(read(&["serve", "--burst=300"], &[]).unwrap().task, Task::Serve);
+    assert_eq!(read(&["--burst=300", "check"], &[]).unwrap().task, Task::Check);
     let environment = [("FANWIRE_X", "1"), ("FANWIRE_BURST", "300"), ("FANWIRE_A", "1")];
     let text = read(&[], &environment).unwrap_err();
     let expected = "error: FANWIRE_A: no such setting in the environment\n\
                     error: FANWIRE_X: no such setting in the environment\n";
     assert_eq!(text, expected);
+}
+
+/// Whichever way a key goes wrong among the arguments, it is not repeated.
+#[test]
+fn an_argument_that_may_be_a_key_is_not_repeated() {
+    let secret = "a:0123456789abcdef:read";
+    for args in [
+        &["--api-keys", "b:fedcba9876543210:read", secret][..],
+        &["--api-keys", "b:fedcba9876543210:read", secret, secret],
+        &[&format!("--api-keyz={secret}")],
+        &[&format!("--api-key={secret}")],
+        &[&format!("--open={secret}"), "--api-keys"],
+        &[secret],
+        &["--api-keys=a:0123456789abcdef:read,a:fedcba9876543210:read"],
+        &["--api-keys=a:0123456789abcdef:read,0123456789abcdef"],
+    ] {
+        let text = read(args, &[]).expect_err("it is wrong");
+        let open = args.iter().any(|arg| arg.starts_with("--open"));
+        assert!(open || !text.contains("0123456789"), "{args:?}: {text}");
+        assert!(!text.contains("fedcba"), "{args:?}: {text}");
+    }
+    for name in ["FANWIRE_API_KEYS", "FANWIRE_API_KEY"] {
+        let text = read(&[], &[(name, "a:0123456789abcdef")]).unwrap_err();
+        assert!(text.contains("pi_keys:") || text.contains("FANWIRE_API_KEY:"), "{text}");
+        assert!(!text.contains("0123456789"), "{text}");
+    }
+}
+
+/// Keys in one text: scopes and patterns have commas too.
+#[test]
+fn several_keys_in_one_variable() {
+    let keys = "a:0123456789abcdef:publish,read:orders.>,$all,b:fedcba9876543210:admin";
+    let policy = read(&[], &[("FANWIRE_API_KEYS", keys)]).unwrap().config.policy;
+    let names: Vec<_> = policy.keys.iter().map(|key| &*key.name).collect();
+    assert_eq!(names, ["a", "b"]);
+    let [a, b] = &policy.keys[..] else { panic!("two keys") };
+    assert!(a.reaches("orders.7") && a.reaches("$all") && !a.reaches("x") && b.reaches("x"));
+    let digest = "sha256=9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f";
+    let same = read(&["--api-keys", &format!("a:{digest}:read")], &[]).unwrap();
+    assert_eq!(same.config.policy.keys[0].digest, a.digest);
+}
+
+/// A service that is called `fanwire` must not keep itself from starting.
+#[test]
+fn variables_of_kubernetes_are_none_of_ours() {
+    let environment = [
+        ("FANWIRE_SERVICE_HOST", "10.0.0.1"),
+        ("FANWIRE_PORT", "tcp://10.0.0.1:80"),
+        ("FANWIRE_PORT_80_TCP_ADDR", "10.0.0.1"),
+    ];
+    assert!(read(&[], &environment).is_ok());
 }
 
 #[test]
@@ -254,8 +320,13 @@ fn what_has_a_wrong_value_is_named() {
     refused(&["--max-pending=0"], "--max-pending");
     refused(&["--pages=maybe"], "--pages");
     refused(&["--open=perhaps"], "--open");
-    refused(&["--listen=localhost"], "listen: \"localhost\" must be an address and a port");
-    refused(&["--listen=unix:/run/fanwire.sock"], "listen: unix sockets are not served yet");
+    refused(&["--listen=localhost"], "--listen");
+    refused(&["--listen=localhost"], "must be an address and a port");
+    refused(&["--api-listen=unix:fanwire.sock"], "or unix:/run/fanwire.sock");
+    refused(&["--trusted-proxies=10.0.0.0/8,proxy.example"], "--trusted-proxies");
+    refused(&["--origins=*"], "--origins");
+    refused(&["--cors-origins=https://a/"], "--cors-origins");
+    refused(&["--unix-mode=rw"], "--unix-mode");
     let text = read(&[], &[("FANWIRE_PING_INTERVAL", "25")]).unwrap_err();
     assert!(text.contains("FANWIRE_PING_INTERVAL") && text.contains("'25'"), "{text}");
 }
@@ -278,26 +349,33 @@ fn what_cannot_work_together_is_named() {
 
 #[test]
 fn without_keys_only_loopback_is_served() {
-    for address in ["0.0.0.0:3003", "[::]:3003", "10.0.0.1:80"] {
-        let listen = format!("--listen={address}");
-        refused(&["--listen=127.0.0.1:1", &listen], "give --open to let everybody");
-        assert_eq!(config(&[&listen, "--open"]).listen, [address]);
+    for address in ["0.0.0.0:3003", "[::]:3003", "10.0.0.1:80", "unix:/run/fanwire.sock"] {
+        let given = format!("--listen={address}");
+        refused(&["--listen=127.0.0.1:1", &given], "give --open to let everybody");
+        refused(&[&format!("--api-listen={address}")], "api_listen");
+        assert_eq!(config(&[&given, "--open"]).listen, [listen(address)]);
         let key = "--api-keys=a:0123456789abcdef:read";
-        assert_eq!(config(&[&listen, key]).listen, [address]);
+        assert_eq!(config(&[&given, key]).listen, [listen(address)]);
     }
     for address in ["127.0.0.1:3003", "127.9.9.9:0", "[::1]:3003", "[::ffff:127.0.0.1]:1"] {
-        assert_eq!(config(&[&format!("--listen={address}")]).listen, [address]);
+        assert_eq!(config(&[&format!("--listen={address}")]).listen, [listen(address)]);
     }
 }
 
 #[test]
-fn pages_are_there_in_open_mode() {
-    assert!(config(&[]).pages);
-    assert!(config(&["--pages=true"]).pages);
-    assert!(!config(&["--pages=false"]).pages);
-    let key = "--api-keys=a:0123456789abcdef:read";
-    assert!(!config(&[key]).pages);
-    assert!(config(&[key, "--pages=true"]).pages);
+fn what_stands_in_front_is_checked() {
+    let both = ["--listen=127.0.0.1:1", "--api-listen=127.0.0.1:2,127.0.0.1:1"];
+    refused(&both, "api_listen: 127.0.0.1:1 stands in listen too");
+    refused(&["--proxy-protocol", "--open"], "trusted_proxies must say who sends PROXY headers");
+    refused(&["--proxy-protocol", "--trusted-proxies=127.0.0.1"], "give --open to let everybody");
+    assert!(config(&["--proxy-protocol", "--trusted-proxies=unix", "--open"]).proxy_protocol);
+}
+
+#[test]
+fn pages_go_with_open_mode_or_as_they_are_told() {
+    assert_eq!(config(&[]).pages, None, "that depends on the keys in force");
+    assert_eq!(config(&["--pages=true"]).pages, Some(true));
+    assert_eq!(config(&["--pages=false"]).pages, Some(false));
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Durations as `500ms`, `10s`, `5m`, `24h`; sizes as bytes or `64KiB`, `1MiB`, `1GiB`; counts. 0
-//! is "off" and needs no unit.
+//! is "off" and needs no unit. Addresses, proxies, origins.
 
 use std::time::Duration;
 
+use crate::config::ListenAddress;
+use crate::http::forwarded::TrustedProxy;
+use crate::http::guard::AllowedOrigin;
 use crate::limits::{MAX_DURATION_MS, UNLIMITED};
 
 /// A duration; 0 is off.
@@ -59,6 +62,30 @@ pub(super) fn unix_mode(text: &str) -> Result<u32, String> {
     let octal = text.len() <= 5 && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     let mode = u32::from_str_radix(text, 8).ok().filter(|&mode| octal && mode <= 0o777);
     mode.ok_or_else(|| "must be octal, as 0660".into())
+}
+
+/// Where to listen.
+pub(super) fn listen_address(text: &str) -> Result<ListenAddress, String> {
+    let address = match text.strip_prefix("unix:") {
+        Some(path) => path.starts_with('/').then(|| ListenAddress::Unix(path.into())),
+        None => text.parse().map(ListenAddress::Tcp).ok(),
+    };
+    address.ok_or_else(|| {
+        let forms = "an address and a port, as 127.0.0.1:3003, or unix:/run/fanwire.sock";
+        format!("{text:?} must be {forms}")
+    })
+}
+
+/// Who is believed.
+pub(super) fn trusted_proxy(text: &str) -> Result<TrustedProxy, String> {
+    TrustedProxy::parse(text)
+        .ok_or_else(|| format!("{text:?} must be an address, a network, as 10.0.0.0/8, or unix"))
+}
+
+/// Whose pages may come.
+pub(super) fn origin(text: &str) -> Result<AllowedOrigin, String> {
+    let forms = "scheme, host and perhaps a port, as https://example.org";
+    AllowedOrigin::parse(text).ok_or_else(|| format!("{text:?} must be {forms}"))
 }
 
 /// A bound on a count; 0 is off.

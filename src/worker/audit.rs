@@ -7,9 +7,8 @@ use super::Worker;
 use super::net::Net;
 use crate::conn::entry::Flags;
 use crate::conn::inbox::Inbox;
-use crate::feed::subscription::State;
 use crate::http::body::BodyReader;
-use crate::hub::{Encoding, Position, WorkerId};
+use crate::hub::{Audience, Position};
 
 /// A worker's holdings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,14 +19,16 @@ pub struct Audit {
     pub subscriptions: usize,
     /// Feeds.
     pub feeds: usize,
+    /// Feeds with a pace, each of which may hold one page.
+    pub paced: usize,
     /// Bytes in the windows of feeds.
     pub window_bytes: usize,
     /// Bytes of unfinished input and private output.
     pub buffered_bytes: usize,
-    /// What the subscriptions here come to, per channel and encoding.
-    pub joined: Vec<(String, Encoding, usize)>,
-    /// What the channels owned here think that others have: worker, channel, encoding, count.
-    pub counted: Vec<(WorkerId, String, Encoding, usize)>,
+    /// What the subscriptions here come to.
+    pub joined: Vec<(String, Audience, usize)>,
+    /// What the channels owned here think that others have.
+    pub counted: Vec<(String, Audience, usize)>,
     /// The heads of the channels owned here.
     pub heads: Vec<(String, Position)>,
     /// What is wrong.
@@ -57,9 +58,8 @@ impl<N: Net> Worker<N> {
         for channel in self.shard.channels() {
             audit.heads.push((channel.name.to_string(), channel.position()));
             for interest in &channel.interests {
-                let (worker, encoding) = (interest.worker, interest.encoding);
                 let name = channel.name.to_string();
-                audit.counted.push((worker, name, encoding, interest.count as usize));
+                audit.counted.push((name, interest.audience, interest.count as usize));
             }
         }
         audit.joined.sort();
@@ -89,17 +89,15 @@ impl<N: Net> Worker<N> {
 
     fn audit_feeds(&self, audit: &mut Audit) {
         let mut subscriptions = 0;
-        for (_, feed) in &self.feeds {
+        for (index, feed) in &self.feeds {
             audit.feeds += 1;
+            audit.paced += usize::from(feed.pace.is_some());
             audit.window_bytes += feed.window_bytes();
             subscriptions += feed.subscriptions().len();
             let name = feed.channel.to_string();
-            audit.joined.push((name, feed.encoding, feed.subscriptions().len()));
+            audit.joined.push((name, self.audience(index as u32), feed.subscriptions().len()));
+            let lagging = feed.subscriptions().iter().filter(|s| feed.lags(s)).count();
             let end = feed.position().map(|position| position.index);
-            let lags = |s: &&crate::feed::subscription::Subscription| {
-                s.state != State::Joining && Some(s.sent) != end
-            };
-            let lagging = feed.subscriptions().iter().filter(lags).count();
             if end.is_some() && lagging != feed.lagging() {
                 let counted = feed.lagging();
                 let fault = format!("{}: {lagging} lag, {counted} counted", feed.channel);

@@ -1,7 +1,7 @@
 //! The node's totals at one worker: what connections hold (`max_buffered_bytes`), and what waits in
-//! mailboxes (`max_mail_bytes`). Each worker holds its share of the first by itself, so that the sum
-//! is exact without asking anybody. What does not fit is refused with words, or ends with a Close
-//! or 503; letters that keep the books, Join, Leave and Deliver, are never refused.
+//! mailboxes (`max_mail_bytes`). Each worker holds its share of the first by itself, so that the
+//! sum is exact without asking anybody. What does not fit is refused with words, or ends with a
+//! Close or 503; letters that keep the books, Join, Leave and Deliver, are never refused.
 
 use super::Worker;
 use super::net::{Net, WorkerId};

@@ -8,7 +8,7 @@ use super::mail::{Answer, Birth, Content, History, Mail, Publish, Requester, Tic
 use super::net::Net;
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
-use crate::client::command::{self, Command, Mode, Request, RequestId, Start, Wish};
+use crate::client::command::{self, Command, Request, RequestId, Start, Wish};
 use crate::conn::entry::Flags;
 use crate::hub::Kind;
 use crate::hub::channel::Draft;
@@ -36,7 +36,10 @@ impl<N: Net> Worker<N> {
             return self.say_error(slot, &RequestId::None, None, &fault, None);
         }
         match command::parse(payload) {
-            Ok(request) => self.carry_out_command(slot, request.id, request.command),
+            Ok(Request { id, command }) => match self.forbidden(&command) {
+                Some((channel, deed)) => self.forbid(slot, id, channel, deed),
+                None => self.carry_out_command(slot, id, command),
+            },
             Err(refusal) => {
                 let fault = refusal.fault;
                 self.refuse_in_order(slot, refusal.id, refusal.channel.as_deref(), fault, None);
@@ -65,34 +68,13 @@ impl<N: Net> Worker<N> {
     }
 
     fn carry_out_command(&mut self, slot: u32, id: RequestId, command: Command<'_>) {
-        if let Some((channel, deed)) = self.forbidden(&command) {
-            return self.forbid(slot, id, channel, deed);
-        }
         let wall_ms = self.now.wall_ms;
         match command {
             Command::Echo { data } => {
                 self.say_text(slot, |out| answer::echo(out, &id, data, wall_ms));
             }
             Command::Ping => self.say_text(slot, |out| answer::pong(out, &id, wall_ms)),
-            Command::Publish(publish) => {
-                let own = self.key(slot);
-                let draft = Draft {
-                    kind: publish.data.kind,
-                    payload: (&*publish.data.bytes).into(),
-                    from: None,
-                    key: publish.key.map(Into::into),
-                    skip: publish.skip_self.then_some(own),
-                };
-                let idempotency = publish.idempotency_key.map(|key| (ANONYMOUS.into(), key.into()));
-                if !self.admits(slot, &id, &publish.channel) {
-                    return;
-                }
-                let ticket = self.client_ticket(slot, id);
-                let birth = self.birth(slot, &publish.channel);
-                let channel = publish.channel.as_ref().into();
-                let letter = Publish { channel, draft, idempotency, ticket, birth };
-                self.ask_owner(slot, Mail::Publish(Box::new(letter)), &publish.channel);
-            }
+            Command::Publish(publish) => self.publish(slot, id, publish),
             Command::Subscribe { wishes, .. } => {
                 for wish in wishes {
                     match wish {
@@ -116,26 +98,57 @@ impl<N: Net> Worker<N> {
                 self.ask_owner(slot, Mail::Return(Box::new(answer)), &channel);
             }
             Command::History { channel, start, limit } => {
-                let (since, before) = match start {
-                    Start::Head => (None, None),
-                    Start::Since(position) => (Some(position.into()), None),
-                    Start::Before(position) => (None, Some(position.into())),
-                };
-                if !self.admits(slot, &id, &channel) {
-                    return;
-                }
-                let span = Span { since, before, limit: limit as usize };
-                let ticket = self.client_ticket(slot, id);
-                // Its answer is long: one at a time.
-                self.table.hot_mut(slot).flags.set(Flags::HISTORY);
-                let letter = History { channel: channel.as_ref().into(), span, ticket };
-                self.ask_owner(slot, Mail::History(Box::new(letter)), &channel);
+                self.read_history(slot, id, &channel, start, limit);
             }
             Command::Auth { .. } => self.not_enabled(slot, id, None, "tokens are not enabled"),
             Command::Presence { channel, .. } => {
                 self.not_enabled(slot, id, Some(&channel), "presence is not enabled");
             }
         }
+    }
+
+    fn publish(&mut self, slot: u32, id: RequestId, publish: command::Publish<'_>) {
+        let own = self.key(slot);
+        let draft = Draft {
+            kind: publish.data.kind,
+            payload: (&*publish.data.bytes).into(),
+            from: None,
+            key: publish.key.map(Into::into),
+            skip: publish.skip_self.then_some(own),
+        };
+        let idempotency = publish.idempotency_key.map(|key| (ANONYMOUS.into(), key.into()));
+        if !self.admits(slot, &id, &publish.channel) {
+            return;
+        }
+        let ticket = self.client_ticket(slot, id);
+        let birth = self.birth(slot, &publish.channel);
+        let channel = publish.channel.as_ref().into();
+        let letter = Publish { channel, draft, idempotency, ticket, birth };
+        self.ask_owner(slot, Mail::Publish(Box::new(letter)), &publish.channel);
+    }
+
+    fn read_history(
+        &mut self,
+        slot: u32,
+        id: RequestId,
+        channel: &str,
+        start: Start<'_>,
+        limit: u32,
+    ) {
+        let (since, before) = match start {
+            Start::Head => (None, None),
+            Start::Since(position) => (Some(position.into()), None),
+            Start::Before(position) => (None, Some(position.into())),
+        };
+        if !self.admits(slot, &id, channel) {
+            return;
+        }
+        let span = Span { since, before, limit: limit as usize };
+        let ticket = self.client_ticket(slot, id);
+        // Its answer is long: one at a time.
+        self.table.hot_mut(slot).flags.set(Flags::HISTORY);
+        let letter = History { channel: channel.into(), span, ticket };
+        self.ask_owner(slot, Mail::History(Box::new(letter)), channel);
     }
 
     fn subscribe(&mut self, slot: u32, id: RequestId, wish: Wish<'_>) {
@@ -145,32 +158,31 @@ impl<N: Net> Worker<N> {
         }
         let missing = match &wish {
             _ if channel == "$user" => Some("users are not enabled"),
-            wish if wish.mode == Mode::Latest => Some("mode latest is not enabled"),
-            wish if wish.max_rate.is_some() => Some("max_rate is not enabled"),
             wish if wish.presence => Some("presence is not enabled"),
             _ => None,
         };
         if let Some(missing) = missing {
             return self.not_enabled(slot, id, Some(channel), missing);
         }
-        let encoding = self.encoding(slot);
-        if self.follows(slot, channel, encoding) {
+        if self.follows(slot, channel) {
             let fault = Fault::new(Code::AlreadySubscribed, "this connection follows it already");
             return self.refuse_in_order(slot, id, Some(channel), fault, None);
         }
-        let others =
-            self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL, encoding));
+        let others = self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL));
         if others >= self.config.max_subscriptions && channel != ALL {
             self.limited(Limit::Subscriptions);
             let message = "this connection has all the subscriptions that it may have";
             let fault = Fault::new(Code::TooManySubscriptions, message);
             return self.refuse_in_order(slot, id, Some(channel), fault, None);
         }
-        let since = Since { position: wish.since.map(Into::into), last: wish.last.map(u64::from) };
         let channel: Arc<str> = channel.into();
-        if since == Since::default()
+        let mode = wish.mode;
+        let pace = self.pace_of(&channel, mode, wish.max_rate);
+        let (position, last) = (wish.since.map(Into::into), wish.last.map(u64::from));
+        if position.is_none()
+            && last.is_none()
             && self.table.hot(slot).pending == 0
-            && let Some(position) = self.join_live(slot, &channel, encoding)
+            && let Some(position) = self.join_live(slot, &channel, pace, mode)
         {
             let wall_ms = self.now.wall_ms;
             let data = |out: &mut Vec<u8>| answer::subscribed(out, position, true, Some(0));
@@ -178,7 +190,7 @@ impl<N: Net> Worker<N> {
             return;
         }
         self.table.hot_mut(slot).pending += 1;
-        self.join(slot, channel, encoding, since, id);
+        self.join(slot, channel, pace, Since { position, last, mode }, id);
     }
 
     /// A message on a raw channel is a publication.

@@ -138,7 +138,7 @@ impl<N: Net> Worker<N> {
         let (hot, cold) = (self.table.hot(slot), self.table.cold(slot));
         let key = self.key(slot);
         let passed = |rank: Rank| wanted.after.is_some_and(|after| rank <= after);
-        let elsewhere = |channel| !self.follows(slot, channel, self.encoding(slot));
+        let elsewhere = |channel| !self.follows(slot, channel);
         // No connection has a user yet; and what has no socket is a probe.
         if !matches!(hot.phase, Phase::Opening | Phase::Open)
             || hot.socket.is_none()

@@ -14,15 +14,15 @@ use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::conn::entry::{Flags, Phase};
 use crate::feed::Appended;
+use crate::hub::channel::Publisher;
 use crate::hub::shard::{Joined, PROBE, Refused};
 use crate::hub::{ConnectionKey, Delivery, encode};
-use crate::limits::{HISTORY_ANSWER_BYTES, OVERLOAD_PACE_MS};
+use crate::limits::{HISTORY_ANSWER_BYTES, LISTS, OVERLOAD_PACE_MS};
 use crate::metrics::{Counter, Limit};
-use crate::ws::close::CloseCode;
 
 impl<N: Net> Worker<N> {
-    /// Takes all mail that has arrived, then what this worker has posted to itself, and goes on with
-    /// one of the lists that take several turns.
+    /// Takes all mail that has arrived, then what this worker has posted to itself, and goes on
+    /// with one of the lists that take several turns.
     pub(super) fn deliver(&mut self) {
         let mut arrived = std::mem::take(&mut self.arrived);
         self.counters().add(Counter::Letters, arrived.len() as u64);
@@ -44,15 +44,18 @@ impl<N: Net> Worker<N> {
             Mail::Join(join) => self.owner_join(*join),
             Mail::Leave(leave) => self.owner_leave(&leave),
             Mail::Pull(pull) => self.owner_pull(*pull),
+            Mail::Round(round) => self.owner_round(&round),
             Mail::Publish(publish) => self.owner_publish(*publish),
             Mail::History(history) => self.owner_history(*history),
             Mail::Describe(channel, ticket) => {
-                let description = self.shard.describe(&channel, self.now);
+                let description = self.shard.describe(&channel, &self.terms(&channel), self.now);
                 self.answer(ticket, Some(channel), Content::Described(description));
             }
             Mail::List(list) => self.owner_list(list),
-            // However many lists are asked for at once, one look is taken a turn.
-            Mail::Census(census) if !is_due => self.later.push_back(Mail::Census(census)),
+            Mail::Census(census) if !is_due => {
+                let ticket = census.ticket.clone();
+                self.begin_list(ticket, Mail::Census(census));
+            }
             Mail::Census(census) => self.visit(census),
             Mail::Disconnect(letter) => self.disconnect(*letter),
             Mail::Probe(ticket) => self.begin_probe(ticket),
@@ -65,6 +68,7 @@ impl<N: Net> Worker<N> {
                 }
             }
             Mail::Page(letter) => self.take_page(*letter),
+            Mail::RoundPage(letter) => self.take_round(*letter),
             Mail::Deliver(delivery) => self.append(&delivery),
             Mail::Answer(answer) => self.open_answer(*answer),
             Mail::Policy(policy) => self.put_in_force(policy),
@@ -77,14 +81,15 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_join(&mut self, join: Join) {
-        let Join { from, channel, encoding, feed, reader, since, request, birth } = join;
+        let Join { audience, channel, feed, reader, since, request, birth } = join;
         let births = self.shard.births();
+        let (terms, now) = (self.terms(&channel), self.now);
         let outcome = if self.is_stillborn(birth, &channel) {
             Err(Code::RateLimited)
         } else {
             self.shard
-                .join(&channel, from, encoding, feed, &since, self.now, &mut self.codec)
-                .map_err(code)
+                .join(&channel, audience, feed, &since, &terms, now, &mut self.codec)
+                .map_err(|refused| refusal(refused).0.code)
         };
         let Some(reader) = reader else {
             debug_assert!(outcome.is_ok(), "a live feed's channel exists");
@@ -94,7 +99,7 @@ impl<N: Net> Worker<N> {
         let (page, joined) = match outcome {
             Ok(Joined { position, recovered, missed, page }) => {
                 let position = Some(position);
-                (Ok(page), JoinAnswer { request, position, recovered, missed, channel, encoding })
+                (Ok(page), JoinAnswer { request, position, recovered, missed, channel, audience })
             }
             Err(refused) => {
                 self.limited(match refused {
@@ -103,24 +108,25 @@ impl<N: Net> Worker<N> {
                 });
                 let (position, recovered, missed) = (None, false, None);
                 let nothing =
-                    JoinAnswer { request, position, recovered, missed, channel, encoding };
+                    JoinAnswer { request, position, recovered, missed, channel, audience };
                 (Err(refused), nothing)
             }
         };
         let letter = PageLetter { feed, reader, page, joined: Some(joined) };
-        self.letter(from, Mail::Page(Box::new(letter)));
+        self.letter(audience.worker, Mail::Page(Box::new(letter)));
     }
 
     fn owner_leave(&mut self, leave: &Leave) {
-        self.shard.leave(&leave.channel, leave.from, leave.encoding, self.now);
+        self.shard.leave(&leave.channel, leave.audience, self.now);
         if leave.channel.starts_with(PROBE) {
             self.shard.forget_probe(&leave.channel);
         }
     }
 
     fn owner_pull(&mut self, pull: Pull) {
-        let Pull { channel, encoding, feed, reader, since } = pull;
-        let page = self.shard.pull(&channel, since, encoding, self.now, &mut self.codec);
+        let Pull { channel, feed, reader, since, want } = pull;
+        let (terms, now) = (self.terms(&channel), self.now);
+        let page = self.shard.pull(&channel, since, want, &terms, now, &mut self.codec);
         // Without the channel the reader has left too: its Leave came before this.
         let Some(page) = page else { return };
         let letter = PageLetter { feed, reader, page: Ok(page), joined: None };
@@ -128,18 +134,29 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_publish(&mut self, publish: Publish) {
-        let Publish { channel, draft, idempotency, ticket, birth } = publish;
+        let Publish { channel, mut draft, idempotency, ticket, birth } = publish;
         if let Some((fault, pace_ms)) = self.not_admitted(birth, &channel) {
             return self.answer(ticket, Some(channel), Content::Refused(fault, Some(pace_ms)));
         }
+        if let Err(fault) = self.judge_payload(&channel, &mut draft, &ticket) {
+            return self.answer(ticket, Some(channel), Content::Refused(fault, None));
+        }
+        let publisher = match ticket.request {
+            Requester::Client(_) => Publisher::Client,
+            Requester::Http(_) | Requester::Probe | Requester::Nobody => Publisher::Backend,
+            Requester::Raw => Publisher::Raw,
+        };
+        let (terms, now) = (self.terms(&channel), self.now);
         let births = self.shard.births();
         let idempotency = idempotency.as_ref().map(|(publisher, key)| (&**publisher, &**key));
         let mut deliveries = std::mem::take(&mut self.deliveries);
         let outcome = self.shard.publish(
             &channel,
+            publisher,
             idempotency,
             draft,
-            self.now,
+            &terms,
+            now,
             &mut self.codec,
             &mut deliveries,
         );
@@ -160,9 +177,10 @@ impl<N: Net> Worker<N> {
             Err(refused) => {
                 self.limited(match refused {
                     Refused::TooManyChannels => Limit::Channels,
+                    Refused::RateLimited(_) => Limit::PublishRate,
                 });
-                let message = "the node has as many channels as it may";
-                Content::Refused(Fault::new(code(refused), message), None)
+                let (fault, pace_ms) = refusal(refused);
+                Content::Refused(fault, pace_ms)
             }
         };
         self.answer(ticket, Some(channel), content);
@@ -199,7 +217,7 @@ impl<N: Net> Worker<N> {
     fn owner_history(&mut self, history: History) {
         let History { channel, span, ticket } = history;
         let mut json = Vec::new();
-        match self.shard.history(&channel, &span, self.now) {
+        match self.shard.history(&channel, &span, &self.terms(&channel), self.now) {
             None => json.extend_from_slice(br#"{"messages":[],"more":false,"position":null}"#),
             Some(excerpt) => {
                 let mut texts: Vec<Vec<u8>> = Vec::new();
@@ -228,6 +246,18 @@ impl<N: Net> Worker<N> {
         self.answer(ticket, Some(channel), Content::History(json));
     }
 
+    /// Has a list made in the turns to come. However many are asked for at once, one look is taken
+    /// a turn; so that those whose askers have gone do not pile up, they are only so many.
+    fn begin_list(&mut self, ticket: Ticket, list: Mail) {
+        if self.later.len() < LISTS {
+            self.later.push_back(list);
+            return;
+        }
+        self.limited(Limit::Lists);
+        let fault = Fault::new(Code::Overloaded, "too many lists are being made");
+        self.answer(ticket, None, Content::Refused(fault, Some(OVERLOAD_PACE_MS)));
+    }
+
     /// Lists channels, as many as may be looked at in one turn; then it goes on in another.
     fn owner_list(&mut self, mut list: Box<List>) {
         let List { prefix, after, limit, caller, found, .. } = &mut *list;
@@ -237,8 +267,8 @@ impl<N: Net> Worker<N> {
         found.extend(channels);
         if rest.is_some() && found.len() < *limit {
             *after = rest;
-            self.later.push_back(Mail::List(list));
-            return;
+            let ticket = list.ticket.clone();
+            return self.begin_list(ticket, Mail::List(list));
         }
         let List { found, ticket, .. } = *list;
         self.answer(ticket, None, Content::Listed(found));
@@ -253,6 +283,9 @@ impl<N: Net> Worker<N> {
         let Some(feed) = self.feeds.get_mut(index as usize) else { return };
         if feed.generation != delivery.feed.generation {
             return;
+        }
+        if feed.paced.is_some() {
+            return self.ring(index);
         }
         let skip = delivery.skip.filter(|skip| skip.worker == self.id);
         let skip = skip.and_then(|key| {
@@ -271,7 +304,7 @@ impl<N: Net> Worker<N> {
 
     /// Holds the total of all windows: they are caches, and who has not read a dropped one pulls.
     /// They go in turn, so that no feed pays for another one again and again.
-    fn hold_windows(&mut self) {
+    pub(super) fn hold_windows(&mut self) {
         let share = self.config.max_window_bytes / usize::from(self.config.workers.max(1));
         let mut looked_at = 0;
         while self.spare.bytes() > share && looked_at < self.feeds.capacity() {
@@ -298,10 +331,7 @@ impl<N: Net> Worker<N> {
             }
             (Requester::Raw, Phase::Open) => {
                 self.answered(slot);
-                // There are no words for it here, and it must not get lost in silence.
-                if let Content::Refused(..) = answer.content {
-                    self.fail(slot, CloseCode::OVERLOADED);
-                }
+                self.take_raw_answer(slot, &answer.content);
             }
             (Requester::Probe, _) => {
                 if let Content::Refused(fault, _) = answer.content {
@@ -321,8 +351,16 @@ impl<N: Net> Worker<N> {
     }
 }
 
-fn code(refused: Refused) -> Code {
+/// What a refusal is called, and when it may be tried again, where there is a pace.
+fn refusal(refused: Refused) -> (Fault, Option<u64>) {
     match refused {
-        Refused::TooManyChannels => Code::TooManyChannels,
+        Refused::TooManyChannels => {
+            let message = "the node has as many channels as it may";
+            (Fault::new(Code::TooManyChannels, message), None)
+        }
+        Refused::RateLimited(pace_ms) => {
+            let message = "the channel takes no more publications now";
+            (Fault::new(Code::RateLimited, message), Some(pace_ms))
+        }
     }
 }

@@ -4,7 +4,6 @@
 
 use super::Worker;
 use super::net::{Accept, Net, Peer, WorkerId};
-use super::sender::{ADDRESS_FULL, Entry};
 use crate::conn::entry::Flags;
 use crate::http::reply;
 use crate::limits::{ACCEPT_PAUSE_MS, ACCEPTS, REFUSALS};
@@ -112,12 +111,10 @@ impl<N: Net> Worker<N> {
 
     fn welcome(&mut self, socket: N::Socket, peer: Peer) {
         let Some(slot) = self.take_over(socket) else { return };
-        let entry = peer.address.map(|address| self.enter_address(slot, address));
-        if entry == Some(Entry::Flood) {
-            self.mark_dead(slot, End::Refused);
-        } else if entry == Some(Entry::Full) {
-            self.refuse_connection(slot, ADDRESS_FULL);
-        } else if self.handshakes > self.config.max_handshakes {
+        if !self.meet(slot, peer) {
+            return;
+        }
+        if self.handshakes > self.config.max_handshakes {
             self.limited(Limit::Handshakes);
             self.refuse_connection(slot, "too many handshakes are under way");
         } else {
@@ -148,7 +145,7 @@ impl<N: Net> Worker<N> {
     }
 
     /// Answers 503 without reading, and lingers so that the answer arrives.
-    fn refuse_connection(&mut self, slot: u32, message: &str) {
+    pub(super) fn refuse_connection(&mut self, slot: u32, message: &str) {
         let pace_ms = 1000 + self.random.below(4000);
         let reply = reply::error("overloaded", 503, message, true, Some(pace_ms)).closing();
         self.reply(slot, &reply, reply::Circumstances { close: true, ..Default::default() });

@@ -206,7 +206,8 @@ impl<N: Net> Worker<N> {
             return self.tell(slot, Away::Age, closes);
         }
         self.table.hot_mut(slot).flags.set(Flags::PARTING);
-        let served = self.serve_out(slot);
+        let rounds = !self.is_leaving() || self.hurry_rounds(slot);
+        let served = self.serve_out(slot) && rounds;
         let hot = self.table.hot(slot);
         if hot.flags.has(Flags::DEAD) {
             return;

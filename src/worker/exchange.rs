@@ -65,7 +65,7 @@ impl<N: Net> Worker<N> {
                 self.await_one(slot, call, connection.worker, Mail::Disconnect(Box::new(letter)));
             }
             Ask::Ready if self.stats.drain().began_ms().is_some() => {
-                self.finish(slot, &call, &reply::error("draining", 503, DRAINING, true, None));
+                self.finish(slot, &call, &unready("draining", Code::Draining, DRAINING));
             }
             Ask::Ready => {
                 call.gathered = Gathered::Probes;
@@ -207,6 +207,10 @@ impl<N: Net> Worker<N> {
                 }
             }
             (Gathered::Channels { found, .. }, Content::Listed(listed)) => found.extend(listed),
+            (Gathered::Channels { .. }, Content::Refused(fault, pace_ms)) => {
+                // Closing, for other workers' answers are still to come.
+                return self.finish(slot, &call, &refused(&fault, pace_ms).closing());
+            }
             (Gathered::Probes, Content::Refused(fault, _)) => {
                 let reply = unready(fault.code.as_str(), fault.code, &fault.message).closing();
                 return self.finish(slot, &call, &reply);
@@ -239,7 +243,7 @@ impl<N: Net> Worker<N> {
 
     fn finish(&mut self, slot: u32, call: &Call, reply: &Reply<'_>) {
         let (head_only, close) = (call.head_only, call.close);
-        self.reply(slot, reply, Circumstances { head_only, close, wall_ms: None });
+        self.reply(slot, reply, Circumstances { head_only, close, ..Default::default() });
     }
 
     /// How the node is: a little for everybody, more for who may read.

@@ -13,6 +13,7 @@ use crate::limits::{
     FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, UNLIMITED, VISITS_PER_SEND,
 };
 use crate::metrics::{Counter, End};
+use crate::ws::close::CloseCode;
 use crate::ws::frame::Opcode;
 
 /// What a turn may still send.
@@ -75,6 +76,9 @@ impl<N: Net> Worker<N> {
         budget.sends += sends;
         budget.bytes += bytes;
         self.flush_hot(&mut budget);
+        while let Some(slot) = self.slow.pop() {
+            self.close(slot, CloseCode::SLOW);
+        }
     }
 
     /// Sends what a connection has of its own, then what it lags behind in feeds.
@@ -143,6 +147,7 @@ impl<N: Net> Worker<N> {
             let tick = self.tick();
             let (hot, cold) = self.table.parts(slot);
             self.blocked += usize::from(hot.flags.set(Flags::BLOCKED));
+            hot.flags.set(Flags::LAGGED);
             cold.blocked = tick;
             self.schedule(slot);
         }
@@ -262,7 +267,10 @@ impl<N: Net> Worker<N> {
                 Some(_) if several => self.push_gathered(slot, budget),
                 Some(one) => self.push(slot, one.feed, one.at as usize, budget),
                 None if fallen => return self.pull_next(slot),
-                None => return,
+                None => {
+                    self.table.hot_mut(slot).flags.clear(Flags::LAGGED);
+                    return;
+                }
             }
         }
     }

@@ -7,9 +7,9 @@ use super::connections::Census;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::hub::channel::Draft;
-use crate::hub::page::Page;
+use crate::hub::page::{Page, Want};
 use crate::hub::shard::{Description, Published, Since, Span};
-use crate::hub::{ConnectionKey, Delivery, Encoding, FeedKey, Position, WorkerId};
+use crate::hub::{Audience, ConnectionKey, Delivery, FeedKey, Position};
 use crate::policy::Policy;
 use crate::policy::authorize::Caller;
 
@@ -22,6 +22,8 @@ pub enum Mail {
     Leave(Box<Leave>),
     /// To the owner: a reader lags.
     Pull(Box<Pull>),
+    /// To the owner: a paced group's round is due.
+    Round(Box<Round>),
     /// To the owner: publish.
     Publish(Box<Publish>),
     /// To the owner: read history.
@@ -43,6 +45,8 @@ pub enum Mail {
     Created(ConnectionKey),
     /// From the owner: the page that was asked for.
     Page(Box<PageLetter>),
+    /// From the owner: a page of a round.
+    RoundPage(Box<RoundPage>),
     /// From the owner: a publication.
     Deliver(Box<Delivery>),
     /// From the owner: an answer.
@@ -89,12 +93,10 @@ pub enum Birth {
 /// A new subscriber.
 #[derive(Debug)]
 pub struct Join {
-    /// The worker that has it.
-    pub from: WorkerId,
+    /// Among whom it is counted.
+    pub audience: Audience,
     /// The channel.
     pub channel: Arc<str>,
-    /// What it reads.
-    pub encoding: Encoding,
     /// The worker's feed.
     pub feed: FeedKey,
     /// Who waits for a page; nobody, where the feed itself knew where to begin.
@@ -119,12 +121,10 @@ pub struct Reader {
 /// A subscriber less.
 #[derive(Debug)]
 pub struct Leave {
-    /// The worker that had it.
-    pub from: WorkerId,
+    /// Among whom it was counted.
+    pub audience: Audience,
     /// The channel.
     pub channel: Arc<str>,
-    /// What it read.
-    pub encoding: Encoding,
 }
 
 /// A reader lags.
@@ -132,14 +132,36 @@ pub struct Leave {
 pub struct Pull {
     /// The channel.
     pub channel: Arc<str>,
-    /// What it reads.
-    pub encoding: Encoding,
     /// The worker's feed.
     pub feed: FeedKey,
     /// Who.
     pub reader: Reader,
     /// The last one it has, where that can be said.
     pub since: Option<Position>,
+    /// What it wants.
+    pub want: Want,
+}
+
+/// A paced group's round is due.
+#[derive(Debug)]
+pub struct Round {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// Who.
+    pub audience: Audience,
+    /// The worker's feed.
+    pub feed: FeedKey,
+    /// Where its last round ended.
+    pub since: Position,
+}
+
+/// A page of a round.
+#[derive(Debug)]
+pub struct RoundPage {
+    /// The worker's feed.
+    pub feed: FeedKey,
+    /// The page.
+    pub page: Page,
 }
 
 /// A publication on its way to the owner.
@@ -246,8 +268,8 @@ pub struct JoinAnswer {
     pub missed: Option<u64>,
     /// The channel, for who left before this came.
     pub channel: Arc<str>,
-    /// What was to be read of it.
-    pub encoding: Encoding,
+    /// Among whom it was to be counted.
+    pub audience: Audience,
 }
 
 /// An answer from the owner.

@@ -2,20 +2,25 @@
 //! for the simulation replaces exactly this file.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::IpAddr;
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use mio::event::Source;
+use mio::net::{TcpListener, UnixListener};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
 use socket2::Socket;
 
 use super::mail::Mail;
 use super::mailbox::Mailbox;
-use super::net::{Accept, Event, Net, Now, Peer, Token, WorkerId};
+use super::net::{Accept, Event, Net, Now, Peer, Serves, Token, WorkerId};
 use crate::clock::Clock;
+use crate::config::ListenAddress;
 use crate::limits::{EVENTS, FAILED_ACCEPTS};
+use crate::listen::Listener;
 
 const WAKE: mio::Token = mio::Token(usize::MAX);
 const FIRST_LISTENER: usize = usize::MAX / 2;
@@ -30,6 +35,48 @@ pub struct Station {
     waker: Waker,
 }
 
+/// What accepts: a listener of either kind.
+#[derive(Debug)]
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    fn new(listener: Listener) -> (Self, Serves) {
+        let Listener { socket, address, serves } = listener;
+        let acceptor = match address {
+            ListenAddress::Tcp(_) => Self::Tcp(TcpListener::from_std(socket.into())),
+            ListenAddress::Unix(_) => Self::Unix(UnixListener::from_std(socket.into())),
+        };
+        (acceptor, serves)
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(listener) => listener,
+            Self::Unix(listener) => listener,
+        }
+    }
+
+    fn accept(&self, unsent_bytes: u32) -> io::Result<(Socket, Option<IpAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept()?;
+                Ok((std::net::TcpStream::from(stream).into(), Some(address.ip())))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                let socket = Socket::from(std::os::unix::net::UnixStream::from(stream));
+                // What TCP inherits as TCP_NOTSENT_LOWAT. The kernel doubles what it is told, for
+                // it counts its own memory too. Refused, the system's default holds.
+                let _ = socket.set_send_buffer_size(unsent_bytes as usize / 2);
+                Ok((socket, None))
+            }
+        }
+    }
+}
+
 /// The way to all workers, for letters from outside of them.
 #[derive(Clone, Debug)]
 pub struct Post(Arc<[Station]>);
@@ -37,13 +84,7 @@ pub struct Post(Arc<[Station]>);
 impl Post {
     /// Posts a letter to every worker.
     pub fn to_all(&self, letter: impl Fn() -> Mail) {
-        for station in self.0.iter() {
-            let letter = letter();
-            station.backlog.fetch_add(letter.weight(), Ordering::Relaxed);
-            if station.mail.post(&mut vec![letter]) {
-                wake(station);
-            }
-        }
+        self.0.iter().for_each(|station| post(station, &mut vec![letter()]));
     }
 
     /// Wakes every worker, to make it look at what the main thread has changed.
@@ -57,9 +98,11 @@ impl Post {
 pub struct MioNet {
     poll: Poll,
     events: Events,
-    listeners: Vec<mio::net::TcpListener>,
+    listeners: Vec<(Acceptor, Serves)>,
     stations: Arc<[Station]>,
     id: WorkerId,
+    /// What the kernel may hold unsent for a connection on a unix socket.
+    unsent_bytes: u32,
     clock: Clock,
 }
 
@@ -67,7 +110,8 @@ impl MioNet {
     /// Worlds for so many workers that reach one another. The first has the listeners.
     pub fn connected(
         workers: WorkerId,
-        listeners: Vec<std::net::TcpListener>,
+        listeners: Vec<Listener>,
+        unsent_bytes: u32,
         clock: Clock,
     ) -> io::Result<Vec<Self>> {
         let polls: Vec<Poll> = (0..workers).map(|_| Poll::new()).collect::<io::Result<_>>()?;
@@ -77,12 +121,11 @@ impl MioNet {
             Ok(Station { mail: Mailbox::new(), backlog, placed: Mailbox::new(), waker })
         };
         let stations: Arc<[Station]> = polls.iter().map(station).collect::<io::Result<_>>()?;
-        let mut listeners: Vec<_> =
-            listeners.into_iter().map(mio::net::TcpListener::from_std).collect();
+        let mut listeners: Vec<_> = listeners.into_iter().map(Acceptor::new).collect();
         if let Some(poll) = polls.first() {
-            for (number, listener) in listeners.iter_mut().enumerate() {
+            for (number, (acceptor, _)) in listeners.iter_mut().enumerate() {
                 let token = mio::Token(FIRST_LISTENER + number);
-                poll.registry().register(listener, token, Interest::READABLE)?;
+                poll.registry().register(acceptor.source(), token, Interest::READABLE)?;
             }
         }
         let mut listeners = Some(listeners);
@@ -92,6 +135,7 @@ impl MioNet {
             listeners: listeners.take().unwrap_or_default(),
             stations: Arc::clone(&stations),
             id: id as WorkerId,
+            unsent_bytes,
             clock,
         };
         Ok(polls.into_iter().enumerate().map(world).collect())
@@ -134,12 +178,11 @@ impl Net for MioNet {
     }
 
     fn accept(&mut self, listener: usize) -> Accept<Socket> {
-        let Some(listener) = self.listeners.get(listener) else { return Accept::Empty };
+        let Some((listener, serves)) = self.listeners.get(listener) else { return Accept::Empty };
         for _ in 0..FAILED_ACCEPTS {
-            match listener.accept() {
-                Ok((stream, address)) => {
-                    let socket = Socket::from(std::net::TcpStream::from(stream));
-                    let peer = Peer { address: Some(address.ip()), ..Peer::default() };
+            match listener.accept(self.unsent_bytes) {
+                Ok((socket, address)) => {
+                    let peer = Peer { address, serves: *serves };
                     return Accept::Connection(socket, peer);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Accept::Empty,
@@ -193,12 +236,7 @@ impl Net for MioNet {
     }
 
     fn post(&mut self, to: WorkerId, batch: &mut Vec<Mail>) {
-        let station = &self.stations[usize::from(to)];
-        // Before the letters can be taken, so that the sum never falls below nothing.
-        station.backlog.fetch_add(batch.iter().map(Mail::weight).sum(), Ordering::Relaxed);
-        if station.mail.post(batch) {
-            wake(station);
-        }
+        post(&self.stations[usize::from(to)], batch);
     }
 
     fn backlog(&self, of: WorkerId) -> usize {
@@ -217,6 +255,15 @@ impl Net for MioNet {
 fn is_exhaustion(error: &io::Error) -> bool {
     use libc::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
+}
+
+/// Puts letters into a worker's box. What they take is counted first: they may be taken at once,
+/// and the sum must never fall below nothing.
+fn post(station: &Station, batch: &mut Vec<Mail>) {
+    station.backlog.fetch_add(batch.iter().map(Mail::weight).sum(), Ordering::Relaxed);
+    if station.mail.post(batch) {
+        wake(station);
+    }
 }
 
 fn wake(station: &Station) {

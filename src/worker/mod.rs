@@ -1,10 +1,10 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
-//! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `deliver` (mail),
-//! `review` (new rules), `flush` (send), `sweep` (time, with `drain`), `bury` (end). Nothing here
-//! touches the world but through `Net`.
+//! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `paced` (rounds),
+//! `deliver` (mail), `review` (new rules), `flush` (send), `sweep` (time, with `drain`), `bury`
+//! (end). Nothing here touches the world but through `Net`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,6 @@ use crate::conn::table::Table;
 use crate::entropy::Random;
 use crate::feed::Feed;
 use crate::feed::window::Spare;
-use crate::hub::history::Bounds;
 use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
@@ -47,6 +46,7 @@ pub mod mail;
 pub mod mailbox;
 pub mod mio;
 pub mod net;
+mod paced;
 mod pages;
 mod probe;
 mod rate;
@@ -56,6 +56,7 @@ mod sender;
 mod serve;
 mod subscribe;
 mod sweep;
+mod terms;
 mod upgrade;
 
 pub use audit::Audit;
@@ -117,6 +118,8 @@ pub struct Worker<N: Net> {
     blocked: usize,
     /// Connections whose request head is awaited.
     handshakes: usize,
+    /// When the log may speak of a foreign page again.
+    next_complaint_ms: u64,
 
     // Feeds.
     feeds: Slab<Feed>,
@@ -125,6 +128,12 @@ pub struct Worker<N: Net> {
     /// Feeds that have something to send, round robin.
     hot: VecDeque<u32>,
     spare: Spare,
+    /// Connections to close, for they read too slowly.
+    slow: Vec<u32>,
+    /// When rounds of paced feeds are due, and of which.
+    rounds: BTreeSet<(u64, u32)>,
+    /// How many feeds have a pace.
+    paced_feeds: usize,
     /// The probe that is under way.
     probe: Probe,
     /// The feed whose window was dropped last to hold the total.
@@ -178,11 +187,6 @@ impl<N: Net> Worker<N> {
         let limits = ShardLimits {
             max_channels: config.max_channels.div_ceil(workers),
             max_history_bytes: config.max_history_bytes / workers,
-            history: Bounds {
-                count: config.history_count,
-                bytes: config.history_bytes,
-                age_ms: config.history_age.as_millis() as u64,
-            },
             position_age_ms: config.position_age.as_millis() as u64,
             idempotency_age_ms: config.idempotency_age.as_millis() as u64,
             page_bytes: PAGE_BYTES,
@@ -208,10 +212,14 @@ impl<N: Net> Worker<N> {
             dead: Vec::new(),
             next_due: u32::MAX,
             handshakes: 0,
+            next_complaint_ms: 0,
             feeds: Slab::new(),
             feed_generation: 0,
             hot: VecDeque::new(),
             spare: Spare::default(),
+            slow: Vec::new(),
+            rounds: BTreeSet::new(),
+            paced_feeds: 0,
             probe: Probe::default(),
             next_window: 0,
             next_serial: 0,
@@ -248,6 +256,7 @@ impl<N: Net> Worker<N> {
         self.adopt();
         self.accept();
         self.serve();
+        self.ask_rounds();
         self.deliver();
         self.review();
         self.send_post();
@@ -272,6 +281,7 @@ impl<N: Net> Worker<N> {
         let work_left = !self.ready.is_empty()
             || !self.dirty.is_empty()
             || !self.hot.is_empty()
+            || self.is_round_due()
             || !self.due.is_empty()
             || !self.local.is_empty()
             || !self.later.is_empty()
@@ -372,6 +382,7 @@ impl<N: Net> Worker<N> {
             .chain(self.door.retry_ms())
             .chain(upkeep)
             .chain(self.drain_due_ms())
+            .chain(self.rounds.first().map(|&(due_ms, _)| due_ms))
             .min()?;
         Some(Duration::from_millis(due.saturating_sub(self.now.mono_ms).max(1)))
     }

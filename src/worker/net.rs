@@ -112,8 +112,8 @@ pub trait Net {
     /// in order. The receiver is woken if it sleeps.
     fn post(&mut self, to: WorkerId, batch: &mut Vec<Mail>);
 
-    /// Bytes of letters (`Mail::weight`) that were posted to a worker and not taken yet. An estimate
-    /// is enough, which one's own posts make larger at once.
+    /// Bytes of letters (`Mail::weight`) that were posted to a worker and not taken yet. An
+    /// estimate is enough, which one's own posts make larger at once.
     fn backlog(&self, of: WorkerId) -> usize;
 
     /// Takes all mail that has arrived.

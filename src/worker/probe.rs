@@ -11,9 +11,9 @@ use super::net::{Net, WorkerId};
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::conn::entry::{Endpoint, Phase};
+use crate::hub::Kind;
 use crate::hub::channel::Draft;
 use crate::hub::shard::{PROBE, Since};
-use crate::hub::{Encoding, Kind};
 
 /// The trip that is under way.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl<N: Net> Worker<N> {
         hot.phase = Phase::Opening;
         self.probe.reader = Some(slot);
         let channel = probe_channel(self.id);
-        self.join(slot, channel, Encoding::RAW, Since::default(), RequestId::None);
+        self.join(slot, channel, None, Since::default(), RequestId::None);
     }
 
     /// The reader follows its channel: now something must come.

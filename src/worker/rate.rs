@@ -7,7 +7,7 @@ use super::Worker;
 use super::net::Net;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::inbox::Inbox;
-use crate::limits::{FLOOD_BURSTS, NEW_CHANNELS_BURST};
+use crate::limits::{FLOOD_BURSTS, NEW_CHANNELS_BURST, READ_BYTES};
 use crate::metrics::Limit;
 use crate::ws::close::CloseCode;
 
@@ -15,8 +15,11 @@ use crate::ws::close::CloseCode;
 /// 10,000 messages a second.
 const UNITS_PER_SECOND: u32 = 125_000;
 
-/// Further ahead than this is the past: the clock has wrapped.
-const FAR: u32 = u32::MAX / 2;
+/// No cost, and no burst, is longer than this: a quarter of the clock's round.
+const LONGEST: u32 = u32::MAX / 4;
+
+/// Longest pause of one connection for the rate of its channel.
+const MAX_PAUSE_MS: u64 = 60_000;
 
 fn units(mono_ms: u64) -> u32 {
     (mono_ms * u64::from(UNITS_PER_SECOND) / 1000) as u32
@@ -35,7 +38,7 @@ impl Rate {
     /// `None` where there is no such rate.
     fn new(per_second: u32, burst: u32) -> Option<Self> {
         let interval = UNITS_PER_SECOND.checked_div(per_second)?.max(1);
-        Some(Self { per_second, most: interval.saturating_mul(burst.max(1)).min(FAR / 2) })
+        Some(Self { per_second, most: interval.saturating_mul(burst.max(1)).min(LONGEST) })
     }
 
     /// As many bytes a second, and as many at once.
@@ -46,7 +49,12 @@ impl Rate {
     /// What so many add to the time.
     fn cost(self, count: usize) -> u32 {
         let cost = (count as u64 * u64::from(UNITS_PER_SECOND)).div_ceil(self.per_second.into());
-        cost.min(u64::from(FAR / 2)) as u32
+        cost.min(u64::from(LONGEST)) as u32
+    }
+
+    /// How far ahead the time can be at most: one read may overdraw it, and a channel's pause.
+    fn farthest(self) -> u32 {
+        self.most + self.cost(READ_BYTES).max(units(MAX_PAUSE_MS))
     }
 }
 
@@ -63,7 +71,8 @@ impl Allowance {
     fn at(rate: Rate, mono_ms: u64, whole_at: u32) -> Self {
         let now = units(mono_ms);
         let ahead = whole_at.wrapping_sub(now);
-        Self { rate, now, ahead: if ahead > FAR { 0 } else { ahead } }
+        // Farther than it can be is the past: the clock goes round.
+        Self { rate, now, ahead: if ahead > rate.farthest() { 0 } else { ahead } }
     }
 
     /// How long there is no room for so many more.
@@ -74,7 +83,8 @@ impl Allowance {
 
     /// When it will be whole after so many more.
     fn after(self, count: usize) -> u32 {
-        self.now.wrapping_add(self.ahead.saturating_add(self.rate.cost(count)).min(FAR))
+        let ahead = self.ahead.saturating_add(self.rate.cost(count));
+        self.now.wrapping_add(ahead.min(self.rate.farthest()))
     }
 
     fn is_whole(self) -> bool {
@@ -142,6 +152,17 @@ impl<N: Net> Worker<N> {
         }
     }
 
+    /// Reads nothing from a connection for so long: its channel takes no more. It is as if the
+    /// connection itself had said so much at once.
+    pub(super) fn pause_for_channel(&mut self, slot: u32, pause_ms: u64) {
+        self.limited(Limit::PublishRate);
+        let most = self.messages(slot).map_or(0, |allowance| allowance.rate.most);
+        let ahead = most.saturating_add(units(pause_ms.min(MAX_PAUSE_MS)));
+        let now = units(self.now.mono_ms);
+        self.table.hot_mut(slot).rate = now.wrapping_add(ahead);
+        self.pause_for_rate(slot);
+    }
+
     fn pause_for_rate(&mut self, slot: u32) {
         self.table.hot_mut(slot).flags.set(Flags::THROTTLED);
         self.schedule(slot);
@@ -152,12 +173,21 @@ impl<N: Net> Worker<N> {
         if !self.table.hot(slot).flags.has(Flags::THROTTLED) {
             return;
         }
-        let messages = self.messages(slot).is_some_and(|allowance| allowance.wait(1).is_some());
+        let messages = match self.messages(slot) {
+            Some(allowance) => allowance.wait(1).is_some(),
+            None => self.is_paused(slot),
+        };
         let bytes = self.bytes(slot).is_some_and(|allowance| allowance.wait(0).is_some());
         if !messages && !bytes {
             self.table.hot_mut(slot).flags.clear(Flags::THROTTLED);
             self.resume(slot);
         }
+    }
+
+    /// Whether its channel has told a connection to pause, where messages have no rate.
+    fn is_paused(&self, slot: u32) -> bool {
+        let ahead = self.table.hot(slot).rate.wrapping_sub(units(self.now.mono_ms));
+        (1..=units(MAX_PAUSE_MS)).contains(&ahead)
     }
 
     /// Whether a connection may bring one more channel into being now.
@@ -268,7 +298,7 @@ mod tests {
         assert!(allowance(rate, 3_999, whole_at).wait(0).is_some());
         assert_eq!(allowance(rate, 4_000, whole_at).wait(0), None, "one second may be ahead");
         let slow = Rate::bytes(1).expect("a rate");
-        assert!(slow.cost(usize::MAX >> 20) <= FAR, "no cost reaches the past");
+        assert!(slow.farthest() < u32::MAX / 2 + 1, "what is ahead is not the past");
     }
 
     #[test]
@@ -280,5 +310,15 @@ mod tests {
         assert!(!allowance(rate, wraps_ms - 1, whole_at).is_whole());
         assert!(!allowance(rate, wraps_ms + 1, whole_at).is_whole());
         assert!(allowance(rate, wraps_ms + 100, whole_at).is_whole());
+    }
+
+    #[test]
+    fn whoever_is_silent_for_hours_has_rested() {
+        let rate = Rate::new(100, 200).expect("a rate");
+        let whole_at = allowance(rate, 1_000, units(1_000)).after(200);
+        for hours in 1..9 {
+            let later = allowance(rate, hours * 3_600_000, whole_at);
+            assert!(later.is_whole(), "after {hours} hours");
+        }
     }
 }

@@ -12,12 +12,13 @@ use crate::client::name;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::session::{Ask, Call, Gathered, PublishAsk};
 use crate::conn::wanted::Wanted;
+use crate::http::Refusal;
 use crate::http::body::BodyReader;
+use crate::http::guard::AllowedOrigin;
 use crate::http::head::{Body, Head, Method, Scanner};
 use crate::http::reply::{self, Circumstances, Reply};
 use crate::http::routes::{self, Connections, Route, RouteError};
 use crate::http::target::{Query, Target};
-use crate::http::{Refusal, guard};
 use crate::hub::encode::ALL;
 use crate::hub::shard::Span;
 use crate::limits::{MAX_KEY, MAX_POSITION};
@@ -27,6 +28,9 @@ use crate::policy::authorize::{Caller, Denied};
 impl<N: Net> Worker<N> {
     /// Takes bytes of a request head. Returns how many belong to it.
     pub(super) fn take_head(&mut self, slot: u32, bytes: &[u8]) -> usize {
+        if self.table.hot(slot).flags.has(Flags::PROXY_HEADER) {
+            return self.take_proxy_header(slot, bytes);
+        }
         let max_bytes = self.config.max_header_bytes;
         let (hot, cold) = self.table.parts(slot);
         let held = hot.inbox.as_mut().map(|inbox| std::mem::take(&mut inbox.held));
@@ -75,16 +79,26 @@ impl<N: Net> Worker<N> {
     /// Takes a whole head: who asks, and for what.
     fn take_request(&mut self, slot: u32, head: &Head<'_>) {
         self.end_handshake(slot);
+        if !self.meet_forwarded(slot, head) {
+            return;
+        }
         let head_only = head.method == Method::Head;
-        if let Err(refusal) = self.check_sender(head) {
+        if let Err(refusal) = self.check_sender(slot, head) {
             self.refuse(slot, &refusal, head_only);
             return;
         }
+        if self.answer_preflight(slot, head) {
+            return;
+        }
         let outcome = match routes::route(head.method, &head.target, head.wants_upgrade()) {
-            Ok(route @ (Route::Socket { .. } | Route::Echo | Route::Raw(_))) => {
-                return self.upgrade(slot, head, route);
+            Ok(route) => match (self.check_listener(slot, &route), route) {
+                (Ok(()), route @ (Route::Socket { .. } | Route::Echo | Route::Raw(_))) => {
+                    return self.upgrade(slot, head, route);
+                }
+                (Ok(()), route) => self.call(slot, head, route),
+                (Err(refusal), _) => Err(refusal),
             }
-            Ok(route) => self.call(slot, head, route).map_err(|refusal| Reply::refusal(&refusal)),
+            .map_err(|refusal| Reply::refusal(&refusal)),
             Err(error) => Err(self.led_nowhere(slot, head, &error)),
         };
         match outcome {
@@ -92,7 +106,7 @@ impl<N: Net> Worker<N> {
             Err(reply) => {
                 // A body that nobody reads must not be taken for the next request.
                 let close = !head.keep_alive() || !matches!(head.body(), Ok(Body::None));
-                self.reply(slot, &reply, Circumstances { head_only, close, wall_ms: None });
+                self.reply(slot, &reply, Circumstances { head_only, close, ..Default::default() });
             }
         }
     }
@@ -108,17 +122,6 @@ impl<N: Net> Worker<N> {
             return Reply::refusal(&refusal);
         }
         error.reply()
-    }
-
-    /// Checks that hold for every request: well-formed fields, and a sender that may speak.
-    fn check_sender(&self, head: &Head<'_>) -> Result<(), Refusal> {
-        head.body()?;
-        let host = head.host()?;
-        guard::check_origin(head.origin()?, host, &self.config.origins)?;
-        if self.policy.is_open() && !self.config.open {
-            guard::check_open_mode(head)?;
-        }
-        Ok(())
     }
 
     /// Translates a route to what is asked for, owned, since the head is about to go.
@@ -186,7 +189,7 @@ impl<N: Net> Worker<N> {
             Route::Metrics => Ask::Metrics,
             Route::Live => Ask::Live,
             Route::Ready { .. } => Ask::Ready,
-            Route::Home if !self.config.pages => Ask::Asset(&pages::NO_PAGES),
+            Route::Home if !self.has_pages() => Ask::Asset(&pages::NO_PAGES),
             Route::Home => self.asset("")?,
             Route::Demo { file } => self.asset(file)?,
             Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
@@ -223,8 +226,13 @@ impl<N: Net> Worker<N> {
     }
 
     fn asset(&self, path: &str) -> Result<Ask, Refusal> {
-        let asset = pages::find(path).filter(|_| self.config.pages).map(Ask::Asset);
+        let asset = pages::find(path).filter(|_| self.has_pages()).map(Ask::Asset);
         asset.ok_or_else(|| Refusal::keeping(404, "not_found", "there is nothing here"))
+    }
+
+    /// Whether there are pages now: a reload may end open mode.
+    pub(super) fn has_pages(&self) -> bool {
+        self.config.pages.unwrap_or(self.policy.is_open())
     }
 
     fn publish_ask(&self, head: &Head<'_>, channel: Arc<str>) -> Result<Ask, Refusal> {
@@ -300,7 +308,7 @@ impl<N: Net> Worker<N> {
         self.table.cold_mut(slot).session.as_mut()?.call.take()
     }
 
-    fn refuse(&mut self, slot: u32, refusal: &Refusal, head_only: bool) {
+    pub(super) fn refuse(&mut self, slot: u32, refusal: &Refusal, head_only: bool) {
         match refusal.status {
             413 => self.limited(Limit::BodyBytes),
             414 | 431 => self.limited(Limit::HeaderBytes),
@@ -314,16 +322,22 @@ impl<N: Net> Worker<N> {
     }
 
     /// Answers an HTTP request. The connection is ready for the next one, or ends.
-    pub(super) fn reply(&mut self, slot: u32, reply: &Reply<'_>, circumstances: Circumstances) {
+    pub(super) fn reply(&mut self, slot: u32, reply: &Reply<'_>, circumstances: Circumstances<'_>) {
         self.counters().replies(reply.status);
         if let Some(word) = reply.code {
             let code = Code::of(word);
             debug_assert!(code.is_some(), "{word} is in the table");
             self.refused(Over::Http, code.unwrap_or(Code::Internal));
         }
-        let close = circumstances.close || self.is_leaving();
-        let wall_ms = Some(self.now.wall_ms);
-        let circumstances = Circumstances { close, wall_ms, ..circumstances };
+        let config = Arc::clone(&self.config);
+        let session = self.table.cold(slot).session.as_ref();
+        let cors = session.and_then(|session| config.cors_origins.get(session.cors? as usize));
+        let circumstances = Circumstances {
+            close: circumstances.close || self.is_leaving(),
+            wall_ms: Some(self.now.wall_ms),
+            cors: cors.map(AllowedOrigin::as_str),
+            ..circumstances
+        };
         let mut bytes = Vec::with_capacity(512);
         let close = reply.write(circumstances, &mut bytes);
         self.say(slot, &bytes);
@@ -332,6 +346,7 @@ impl<N: Net> Worker<N> {
             return;
         }
         self.table.cold_mut(slot).session = None;
+        self.forget_client(slot);
         self.enter(slot, Phase::Head, crate::limits::KEEP_ALIVE);
         self.table.hot_mut(slot).flags.clear(Flags::PAUSED | Flags::BEGUN);
         self.mark_ready(slot);

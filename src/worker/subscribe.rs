@@ -16,36 +16,56 @@ use crate::client::command::RequestId;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::feed::Feed;
 use crate::feed::subscription::State;
-use crate::hub::page::Page;
+use crate::hub::page::{Page, Want};
 use crate::hub::shard::Since;
-use crate::hub::{Encoding, FeedKey, Format, Position};
+use crate::hub::{Audience, Encoding, FeedKey, Format, Mode, Pace, Position};
 use crate::metrics::Counter;
+use crate::policy::rule::OnSlow;
 use crate::ws::close::CloseCode;
 
 /// A feed's name among those of its worker.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct FeedName(pub Arc<str>, pub Encoding);
+pub(super) struct FeedName(Arc<str>, Encoding, Option<Pace>);
 
 impl Hash for FeedName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&*self.0, self.1).hash(state);
+        (&*self.0, self.1, self.2).hash(state);
     }
 }
 
 #[derive(Hash)]
-struct FeedNameRef<'a>(&'a str, Encoding);
+struct FeedNameRef<'a>(&'a str, Encoding, Option<Pace>);
 
 impl Equivalent<FeedName> for FeedNameRef<'_> {
     fn equivalent(&self, key: &FeedName) -> bool {
-        *self.0 == *key.0 && self.1 == key.1
+        *self.0 == *key.0 && self.1 == key.1 && self.2 == key.2
     }
 }
 
 impl<N: Net> Worker<N> {
     /// Whether a connection follows a channel.
-    pub(super) fn follows(&self, slot: u32, channel: &str, encoding: Encoding) -> bool {
-        let feed = self.feed_names.get(&FeedNameRef(channel, encoding));
-        feed.is_some_and(|&feed| self.table.hot(slot).reference(feed).is_some())
+    pub(super) fn follows(&self, slot: u32, channel: &str) -> bool {
+        self.subscription(slot, channel).is_some()
+    }
+
+    /// A connection's subscription to a channel: its feed, and its place there.
+    fn subscription(&self, slot: u32, channel: &str) -> Option<(u32, usize)> {
+        let encoding = self.encoding(slot);
+        let hot = self.table.hot(slot);
+        let of = |pace| {
+            let &feed = self.feed_names.get(&FeedNameRef(channel, encoding, pace))?;
+            Some((feed, hot.reference(feed)?))
+        };
+        let paces = Pace::all().filter(|_| self.paced_feeds > 0);
+        of(None).or_else(|| paces.map(Some).find_map(of))
+    }
+
+    /// The pace of a subscription: what its client asked for and what the rule allows; in mode
+    /// `latest` only.
+    pub(super) fn pace_of(&self, channel: &str, mode: Mode, asked: Option<f64>) -> Option<Pace> {
+        let allowed = self.policy.rule(channel).max_rate;
+        let rate = asked.into_iter().chain(allowed).reduce(f64::min);
+        rate.filter(|_| mode == Mode::Latest).map(Pace::at_most)
     }
 
     /// Asks the owner to let a connection follow a channel; a page will come.
@@ -53,19 +73,18 @@ impl<N: Net> Worker<N> {
         &mut self,
         slot: u32,
         channel: Arc<str>,
-        encoding: Encoding,
+        pace: Option<Pace>,
         since: Since,
         request: RequestId,
     ) {
-        let feed = self.find_or_create_feed(&channel, encoding);
+        let feed = self.find_or_create_feed(&channel, self.encoding(slot), pace);
         let serial = self.serial();
-        let at = self.feeds[feed as usize].join(slot, serial);
+        let at = self.feeds[feed as usize].join(slot, serial, since.mode);
         self.table.hot_mut(slot).refer(feed, at);
         self.subscriptions += 1;
         let reader = Some(Reader { connection: self.key(slot), serial });
         let letter = Join {
-            from: self.id,
-            encoding,
+            audience: self.audience(feed),
             feed: self.feed_key(feed),
             reader,
             since,
@@ -82,19 +101,19 @@ impl<N: Net> Worker<N> {
         &mut self,
         slot: u32,
         channel: &Arc<str>,
-        encoding: Encoding,
+        pace: Option<Pace>,
+        mode: Mode,
     ) -> Option<Position> {
-        let &index = self.feed_names.get(&FeedNameRef(channel, encoding))?;
+        let &index = self.feed_names.get(&FeedNameRef(channel, self.encoding(slot), pace))?;
         let feed = &mut self.feeds[index as usize];
         let position = feed.position()?;
-        let at = feed.join_live(slot);
+        let at = feed.join_live(slot, mode);
         let (owner, channel) = (feed.owner, Arc::clone(&feed.channel));
         self.table.hot_mut(slot).refer(index, at);
         self.subscriptions += 1;
         let letter = Join {
-            from: self.id,
+            audience: self.audience(index),
             channel,
-            encoding,
             feed: self.feed_key(index),
             reader: None,
             since: Since::default(),
@@ -107,10 +126,7 @@ impl<N: Net> Worker<N> {
 
     /// Ends one subscription. Says whether there was one, and its last position, where it had one.
     pub(super) fn leave_channel(&mut self, slot: u32, channel: &str) -> (bool, Option<Position>) {
-        let encoding = self.encoding(slot);
-        let feed = self.feed_names.get(&FeedNameRef(channel, encoding)).copied();
-        let place = feed.and_then(|feed| Some((feed, self.table.hot(slot).reference(feed)?)));
-        let Some((feed, at)) = place else { return (false, None) };
+        let Some((feed, at)) = self.subscription(slot, channel) else { return (false, None) };
         let position = self.feeds[feed as usize].place_of(at);
         self.leave(slot, feed, at, true);
         (true, position)
@@ -129,8 +145,9 @@ impl<N: Net> Worker<N> {
         self.subscriptions -= 1;
         let feed = &mut self.feeds[index as usize];
         let (gone, moved) = feed.leave(at, &mut self.spare);
-        let (owner, channel, encoding) = (feed.owner, Arc::clone(&feed.channel), feed.encoding);
+        let (owner, channel) = (feed.owner, Arc::clone(&feed.channel));
         let empty = feed.subscriptions().is_empty();
+        let audience = self.audience(index);
         let hot = self.table.hot_mut(slot);
         hot.forget(index);
         if gone.state == State::Pulling {
@@ -141,12 +158,14 @@ impl<N: Net> Worker<N> {
         }
         // Whether the owner has counted one that waits for its first page is known when that comes.
         if counted && gone.state != State::Joining {
-            let leave = Leave { from: self.id, channel: Arc::clone(&channel), encoding };
+            let leave = Leave { audience, channel: Arc::clone(&channel) };
             self.letter(owner, Mail::Leave(Box::new(leave)));
         }
         if empty {
-            self.feed_names.remove(&FeedNameRef(&channel, encoding));
-            let feed = self.feeds.remove(index as usize);
+            let Audience { encoding, pace, .. } = audience;
+            self.feed_names.remove(&FeedNameRef(&channel, encoding, pace));
+            let mut feed = self.feeds.remove(index as usize);
+            self.forget_rounds(index, &mut feed);
             if feed.hot {
                 self.hot.retain(|&hot| hot != index);
             }
@@ -161,16 +180,24 @@ impl<N: Net> Worker<N> {
             feed.turn_page(at, end.epoch, end.index, end.index, &mut self.spare);
             return;
         }
+        let on_slow = self.policy.rule(&self.feeds[index as usize].channel).on_slow;
+        let lagged = self.table.hot(slot).flags.has(Flags::LAGGED);
+        if on_slow == OnSlow::Close && lagged && self.feeds[index as usize].is_slow(at) {
+            // The pass that found it goes on over its feed: it is closed when that is done.
+            self.slow.push(slot);
+            return;
+        }
         self.count_one(Counter::Pulls);
         let serial = self.serial();
         self.table.hot_mut(slot).flags.set(Flags::PULLING);
         let reader = Reader { connection: self.key(slot), serial };
         let key = self.feed_key(index);
         let feed = &mut self.feeds[index as usize];
+        let (mode, until) = feed.pulls(at, on_slow == OnSlow::Latest);
         let since = feed.pull(at, serial);
-        let (channel, encoding) = (Arc::clone(&feed.channel), feed.encoding);
-        let owner = feed.owner;
-        let letter = Pull { channel, encoding, feed: key, reader, since };
+        let (channel, owner) = (Arc::clone(&feed.channel), feed.owner);
+        let want = Want { encoding: feed.encoding, mode, until };
+        let letter = Pull { channel, feed: key, reader, since, want };
         self.letter(owner, Mail::Pull(Box::new(letter)));
     }
 
@@ -206,9 +233,9 @@ impl<N: Net> Worker<N> {
     fn take_late_page(&mut self, letter: PageLetter) {
         let PageLetter { reader, page, joined, .. } = letter;
         let Some(joined) = joined else { return };
-        let (channel, encoding) = (Arc::clone(&joined.channel), joined.encoding);
+        let channel = Arc::clone(&joined.channel);
         if page.is_ok() {
-            let leave = Leave { from: self.id, channel: Arc::clone(&channel), encoding };
+            let leave = Leave { audience: joined.audience, channel: Arc::clone(&channel) };
             let owner = self.owner(&channel);
             self.letter(owner, Mail::Leave(Box::new(leave)));
         }
@@ -242,6 +269,7 @@ impl<N: Net> Worker<N> {
             feed.hot = true;
             self.hot.push_back(index);
         }
+        self.schedule_round(index);
         if let Some(gap) = gap {
             self.counters().gaps(gap.reason);
             if self.feeds[index as usize].encoding.format == Format::Raw {
@@ -320,19 +348,32 @@ impl<N: Net> Worker<N> {
         self.resume(slot);
     }
 
-    fn find_or_create_feed(&mut self, channel: &Arc<str>, encoding: Encoding) -> u32 {
-        if let Some(&feed) = self.feed_names.get(&FeedNameRef(channel, encoding)) {
+    fn find_or_create_feed(
+        &mut self,
+        channel: &Arc<str>,
+        encoding: Encoding,
+        pace: Option<Pace>,
+    ) -> u32 {
+        if let Some(&feed) = self.feed_names.get(&FeedNameRef(channel, encoding, pace)) {
             return feed;
         }
         self.feed_generation = self.feed_generation.wrapping_add(1);
         let owner = self.owner(channel);
-        let feed = Feed::new(Arc::clone(channel), owner, encoding, self.feed_generation);
+        let audience = Audience { worker: self.id, encoding, pace };
+        let feed = Feed::new(Arc::clone(channel), owner, audience, self.feed_generation);
         let index = self.feeds.insert(feed) as u32;
-        self.feed_names.insert(FeedName(Arc::clone(channel), encoding), index);
+        self.feed_names.insert(FeedName(Arc::clone(channel), encoding, pace), index);
+        self.paced_feeds += usize::from(pace.is_some());
         index
     }
 
-    fn feed_key(&self, index: u32) -> FeedKey {
+    /// Among whom the owner counts the members of a feed.
+    pub(super) fn audience(&self, index: u32) -> Audience {
+        let feed = &self.feeds[index as usize];
+        Audience { worker: self.id, encoding: feed.encoding, pace: feed.pace }
+    }
+
+    pub(super) fn feed_key(&self, index: u32) -> FeedKey {
         FeedKey { index, generation: self.feeds[index as usize].generation }
     }
 

@@ -42,8 +42,8 @@ impl<N: Net> Worker<N> {
         self.schedule(slot);
     }
 
-    /// A body that began at this tick must come to its end: it has the time of a handshake, and more
-    /// for the bytes that have come.
+    /// A body that began at this tick must come to its end: it has the time of a handshake, and
+    /// more for the bytes that have come.
     pub(super) fn set_progress_deadline(&mut self, slot: u32, began: u32, came: usize) {
         let time = ticks(self.config.handshake_timeout);
         let deadline = if time == 0 { NEVER } else { began.saturating_add(progress(time, came)) };

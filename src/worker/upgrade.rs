@@ -14,7 +14,7 @@ use crate::http::reply::{self, Circumstances, Reply};
 use crate::http::routes::{Raw, Route};
 use crate::hub::encode::ALL;
 use crate::hub::shard::Since;
-use crate::hub::{Encoding, Format, Position};
+use crate::hub::{Encoding, Format, Mode, Position};
 use crate::limits::RECONNECT_MS;
 use crate::metrics::Counter;
 use crate::ws::close::CloseCode;
@@ -49,7 +49,7 @@ impl<N: Net> Worker<N> {
             upgrade.deflate = None;
         }
         let endpoint = match &route {
-            Route::Echo if self.config.pages => Endpoint::Echo,
+            Route::Echo if self.has_pages() => Endpoint::Echo,
             Route::Echo => {
                 let message = "there is nothing here";
                 return Err(reply::error("not_found", 404, message, false, None));
@@ -68,7 +68,7 @@ impl<N: Net> Worker<N> {
         self.open(slot, endpoint, window_bits);
         match route {
             Route::Socket { since } => {
-                let since = Since { position: since.map(Into::into), last: None };
+                let since = Since { position: since.map(Into::into), ..Since::default() };
                 self.begin_envelope(slot, since);
             }
             Route::Raw(raw) => self.begin_raw(slot, raw),
@@ -92,20 +92,19 @@ impl<N: Net> Worker<N> {
     /// A client of `fanwire.v1` follows `$all` from its welcome. Where this worker's feed knows the
     /// place, the welcome is said at once; else the owner is asked, and nothing is read meanwhile.
     fn begin_envelope(&mut self, slot: u32, since: Since) {
-        let encoding = self.encoding(slot);
         let channel: Arc<str> = ALL.into();
         if since == Since::default()
-            && let Some(position) = self.join_live(slot, &channel, encoding)
+            && let Some(position) = self.join_live(slot, &channel, None, Mode::All)
         {
             self.say_welcome(slot, position);
             return;
         }
         self.enter(slot, Phase::Opening, std::time::Duration::ZERO);
-        self.join(slot, channel, encoding, since, RequestId::default());
+        self.join(slot, channel, None, since, RequestId::default());
     }
 
     fn begin_raw(&mut self, slot: u32, raw: Raw<'_>) {
-        if raw.latest || raw.channel.starts_with('$') {
+        if raw.channel.starts_with('$') {
             // Not there yet; a browser cannot see a refused handshake, so it is told by a Close.
             self.close(slot, CloseCode::POLICY);
             return;
@@ -117,14 +116,17 @@ impl<N: Net> Worker<N> {
         if !raw.own {
             self.table.hot_mut(slot).flags.set(Flags::NOT_SELF);
         }
-        let encoding = self.encoding(slot);
         let channel: Arc<str> = raw.channel.as_ref().into();
-        let since = Since { position: raw.since.map(Into::into), last: raw.last.map(u64::from) };
-        if since == Since::default() && self.join_live(slot, &channel, encoding).is_some() {
+        let mode = if raw.latest { Mode::Latest } else { Mode::All };
+        let (position, last) = (raw.since.map(Into::into), raw.last.map(u64::from));
+        let pace = self.pace_of(&channel, mode, None);
+        let plain = position.is_none() && last.is_none();
+        if plain && self.join_live(slot, &channel, pace, mode).is_some() {
             return;
         }
+        let since = Since { position, last, mode };
         self.enter(slot, Phase::Opening, std::time::Duration::ZERO);
-        self.join(slot, channel, encoding, since, RequestId::default());
+        self.join(slot, channel, pace, since, RequestId::default());
     }
 
     /// The place to begin with has come.

@@ -28,7 +28,7 @@ fn figure(wire: &mut Wire, name: &str) -> u64 {
 }
 
 fn set_descriptors(server: &Server, current: u64) {
-    let pid = Pid::from_raw(server.pid() as i32);
+    let pid = Pid::from_raw(server.pid().cast_signed());
     let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
     prlimit(pid, Resource::Nofile, Rlimit { current: Some(current), maximum }).expect("prlimit");
 }
@@ -103,7 +103,7 @@ fn begin(server: &Server, state: usize) -> Wire {
 const STATES: usize = 12;
 
 /// How it breaks off.
-fn break_off(wire: Wire, how: usize) {
+fn break_off((wire, how): (Wire, usize)) {
     match how {
         0 => SockRef::from(&wire.stream).set_linger(Some(Duration::ZERO)).expect("a reset"),
         1 => drop(wire.stream.shutdown(Shutdown::Write)),
@@ -112,8 +112,8 @@ fn break_off(wire: Wire, how: usize) {
     }
 }
 
-/// Checklist 4, close races: resets, half-closes and closes in each state, thousands of times, while
-/// everybody is sent to. Who stays hears everything in order; all counts return.
+/// Checklist 4, close races: resets, half-closes and closes in each state, thousands of times,
+/// while everybody is sent to. Who stays hears everything in order; all counts return.
 #[test]
 fn connections_break_off_in_every_state() {
     let _alone = alone();
@@ -140,10 +140,10 @@ fn connections_break_off_in_every_state() {
         }
         assert_eq!(stays.text(), data);
         if round % 3 == 0 {
-            held.drain(..).for_each(|(wire, how)| break_off(wire, how));
+            held.drain(..).for_each(break_off);
         }
     }
-    held.drain(..).for_each(|(wire, how)| break_off(wire, how));
+    held.drain(..).for_each(break_off);
     server.await_counter("fanwire_websockets", |open| open == 1);
     server.await_counter("fanwire_subscriptions", |count| count == 1);
     // What asks is a connection itself.

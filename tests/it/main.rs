@@ -19,13 +19,19 @@ mod handshake; // what becomes a WebSocket, and what does not
 mod hostile; // floods, bombs, and who does not read
 mod http; // requests, bodies, limits, and what is no second request
 mod keys; // API keys: scopes, channels, guesses
+mod latest; // the newest of every key, and rules for slow readers
+mod listeners; // unix sockets, sockets that are handed over, `api_listen`
 mod logs; // what is logged, and how often
 mod metrics; // what is counted, and how it is shown
+mod origins; // pages of other sites
+mod permissions; // what rules let clients do
 mod pings; // who is silent, and what comes by the clock
 mod protocol; // requests and their answers
+mod proxies; // who the client is behind proxies
 mod raw; // bare payloads, and `/echo`
 mod recovery; // resuming, and gaps
 mod refusals; // every error
+mod reload; // SIGHUP
 mod replay; // the examples of docs/protocol.md, word for word
 mod slow; // who reads late
 mod start; // what ends the start, and what does not

@@ -127,7 +127,7 @@ fn what_cannot_be_said_closes() {
             let mut peer = Peer::open(server.port, &format!("/channels/g?since={since}"));
             assert_eq!(peer.closed(), (4006, "lost".into()), "{since}");
         }
-        for path in ["/channels/g?mode=latest", "/channels/$all", "/channels/$user"] {
+        for path in ["/channels/$all", "/channels/$user"] {
             let mut peer = Peer::open(server.port, path);
             assert_eq!(peer.closed(), (1008, "policy".into()), "{path}");
         }

@@ -2,6 +2,7 @@
 //! the questions that any test may ask it over HTTP.
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -14,8 +15,10 @@ use crate::wire::{PATIENCE, Response, Wire};
 
 /// A running server. It ends with the test, which fails if a worker has panicked.
 pub struct Server {
-    /// Where it listens, on 127.0.0.1.
+    /// Where it listens, on 127.0.0.1; 0 where it does not.
     pub port: u16,
+    /// Where it has its API, where that is elsewhere.
+    pub api_port: u16,
     child: Child,
     log: Option<JoinHandle<String>>,
     /// Held, so that it may go on saying things.
@@ -26,11 +29,14 @@ impl Server {
     /// Starts it with these flags, which may overrule those that every test has: no updates, which
     /// come at random moments.
     pub fn start(flags: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fanwire"))
-            .args(["--listen", "127.0.0.1:0", "--log-level", "warn"])
-            .args(["--update-interval", "0"])
-            .args(flags)
-            .env_clear()
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fanwire"));
+        command.args(["--listen", "127.0.0.1:0", "--log-level", "warn"]);
+        Self::run(command.args(["--update-interval", "0"]).args(flags).env_clear())
+    }
+
+    /// Runs this command, which ends up as the server.
+    pub fn run(command: &mut Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -42,16 +48,23 @@ impl Server {
             log
         });
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let port = lines.find_map(|line| {
+        let (mut port, mut api_port) = (0, 0);
+        let started = lines.any(|line| {
             let line = line.expect("it says where it listens");
-            let (_, address) = line.split_once("listening  http://127.0.0.1:")?;
-            address.split(' ').next()?.parse().ok()
+            let address = || line.split_once("://127.0.0.1:")?.1.split([' ', '/']).next();
+            let number = address().and_then(|number| number.parse().ok()).unwrap_or_default();
+            match line.split_whitespace().next() {
+                Some("listening") => port = number,
+                Some("API") => api_port = number,
+                _ => {}
+            }
+            line.starts_with("  mode")
         });
-        let Some(port) = port else {
+        if !started {
             let _ = child.wait();
             panic!("it did not start: {}", log.join().unwrap_or_default());
-        };
-        Self { port, child, log: Some(log), _stdout: lines }
+        }
+        Self { port, api_port, child, log: Some(log), _stdout: lines }
     }
 
     /// Its process.
@@ -92,19 +105,7 @@ impl Server {
     /// One of the server's counters: the sum of the samples with this name, and with the labels
     /// that stand behind it in braces.
     pub fn counter(&self, wanted: &str) -> u64 {
-        let text = self.read("/metrics").text();
-        let (name, labels) = wanted.trim_end_matches('}').split_once('{').unwrap_or((wanted, ""));
-        let values: Vec<u64> = text
-            .lines()
-            .filter_map(|line| {
-                let (sample, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
-                let bare = sample.is_empty() || sample.starts_with('{');
-                let meant = bare && labels.split(',').all(|label| sample.contains(label));
-                meant.then(|| value.parse().expect("a whole number"))
-            })
-            .collect();
-        assert!(!values.is_empty(), "no {wanted} in {text}");
-        values.iter().sum()
+        counter_in(&self.read("/metrics").text(), wanted)
     }
 
     /// Asks for a counter until it is as wanted; the question itself takes the time.
@@ -129,11 +130,42 @@ impl Server {
     }
 }
 
+/// A counter in the text of `/metrics`.
+pub fn counter_in(text: &str, wanted: &str) -> u64 {
+    let (name, labels) = wanted.trim_end_matches('}').split_once('{').unwrap_or((wanted, ""));
+    let values: Vec<u64> = text
+        .lines()
+        .filter_map(|line| {
+            let (sample, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+            let bare = sample.is_empty() || sample.starts_with('{');
+            let meant = bare && labels.split(',').all(|label| sample.contains(label));
+            meant.then(|| value.parse().expect("a whole number"))
+        })
+        .collect();
+    assert!(!values.is_empty(), "no {wanted} in {text}");
+    values.iter().sum()
+}
+
+/// A folder for the files of one test.
+pub fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
 impl Server {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.pid().cast_signed()).expect("a process has a number");
         kill_process(pid, signal).expect("it is there");
+    }
+
+    /// Asks it to stop, and returns its log when it has.
+    pub fn stop(self) -> String {
+        self.signal(Signal::TERM);
+        let (status, log) = self.ended();
+        assert!(status.success(), "{status}: {log}");
+        log
     }
 
     /// Waits until it has ended by itself. Returns its status and its log.

@@ -7,11 +7,11 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
-use crate::server::Server;
+use crate::server::{Server, folder};
 use crate::wire::PATIENCE;
 
 /// Starts the program with flags that must end it.
-fn ends(flags: &[&str]) -> Output {
+pub fn ends(flags: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fanwire"));
     let output = command.args(flags).env_clear().output().expect("the program starts");
     assert!(!output.status.success(), "{flags:?}");
@@ -35,6 +35,52 @@ fn what_cannot_be_is_refused_by_name() {
         assert!(said.contains(named), "{flags:?}: {said}");
         assert!(!said.contains("panicked"), "{said}");
     }
+}
+
+/// One line says exactly what to give.
+#[test]
+fn the_public_is_not_served_by_accident() {
+    let output = ends(&["--listen", "0.0.0.0:0"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("error: listen: 0.0.0.0:0 is not loopback"), "{said}");
+    assert!(said.contains("give --api-keys NAME:@/path/of/a/file:publish,read"), "{said}");
+    assert!(said.contains("or give --open"), "{said}");
+}
+
+/// `check` reads everything as a start would, and serves nothing.
+#[test]
+fn check_says_ok_or_what_is_wrong() {
+    let check = |flags: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fanwire"));
+        let output = command.arg("check").args(flags).env_clear().output().expect("it starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/fanwire.toml");
+    let (code, out, err) = check(&["--config", example]);
+    assert_eq!((code, &*err), (Some(0), ""), "{out}");
+    assert!(out.starts_with("ok\n") && out.contains("  rules      3\n"), "{out}");
+    let (code, out, err) = check(&["--api-keys", "a:0123456789abcdef:read"]);
+    assert_eq!((code, &*err), (Some(0), ""));
+    assert!(out.contains("  mode       1 key\n") && !out.contains("0123"), "{out}");
+    let bad = folder("check").join("bad.toml");
+    std::fs::write(&bad, "workers = 0\n\nopne = true\n").expect("written");
+    let bad = bad.to_string_lossy();
+    let (code, out, err) = check(&["--config", &bad]);
+    assert_eq!((code, &*out), (Some(2), ""));
+    let expected = format!(
+        "error: {bad}:1: workers: 0 is not in 1..=1024\n\
+         error: {bad}:3: opne: no such setting; open is one\n"
+    );
+    assert_eq!(err, expected);
+    let (code, _, err) = check(&["--config", "/nowhere"]);
+    assert_eq!(code, Some(2));
+    assert!(err.starts_with("error: config: /nowhere: No such file"), "{err}");
+    let (code, out, _) = check(&["--help"]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("--config <FILE>") && out.contains("check"), "{out}");
 }
 
 /// An address that is taken is named.

@@ -3,6 +3,9 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -55,9 +58,15 @@ impl Wire {
         Self::on(TcpStream::connect(("127.0.0.1", port)).expect("connect"))
     }
 
+    /// Connects to a unix socket. Bytes go in and out as over TCP.
+    pub fn connect_unix(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).expect("connect");
+        Self::on(TcpStream::from(OwnedFd::from(stream)))
+    }
+
     /// Speaks over a connection that is there.
     pub fn on(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).expect("no delay");
+        let _ = stream.set_nodelay(true); // which unix sockets do not know
         stream.set_read_timeout(Some(PATIENCE)).expect("read timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("write timeout");
         Self { stream, buffer: Vec::new(), at: 0 }

@@ -12,6 +12,7 @@
 
 mod client;
 mod fair;
+mod lists;
 mod oracle;
 mod plan;
 mod ready;
@@ -35,11 +36,13 @@ const SEEDS: u64 = 400;
 const INTERESTING: &[&str] = &[
     "accepts without descriptors",
     "channels with a second life",
+    "closed: forbidden (raw)",
     "closed: lost (raw)",
     "closed: moved",
     "closed: no pong",
     "closed: overloaded",
     "closed: protocol",
+    "closed: slow",
     "deliveries",
     "duplicates acknowledged",
     "gaps: epoch",
@@ -54,11 +57,17 @@ const INTERESTING: &[&str] = &[
     "pulls",
     "raw deliveries",
     "recovered",
+    "reloads",
+    "requests forbidden",
     "resets",
+    "rounds",
     "short reads",
     "short writes",
     "spurious events",
+    "subscribed in mode latest",
     "subscribed twice",
+    "superseded on the way",
+    "subscriptions ended",
     "unsubscribed",
     "updates",
     "wall clock jumps",

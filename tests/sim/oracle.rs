@@ -2,10 +2,15 @@
 //! it gets its position, and never from an answer; clients ask it whether what they got is right.
 //! A violation is a panic that says what is wrong.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fanwire::hub::{Kind, Position, Publication};
+use fanwire::policy::Policy;
+use fanwire::policy::rule::OnSlow;
 
+use crate::client::payload;
 use crate::world::Admission;
 use crate::world::tally::Tally;
 
@@ -19,6 +24,10 @@ pub struct Oracle {
     exact_history: Option<u64>,
     /// Idempotency keys have so little room that they may be forgotten.
     forgetful: bool,
+    /// How often somebody was not given what was superseded.
+    pub superseded: Cell<u64>,
+    /// The rules in force.
+    pub policy: Arc<Policy>,
     /// The heads of all channels at a moment that was marked.
     marked: Option<BTreeMap<String, Position>>,
     /// How often something happened.
@@ -107,6 +116,9 @@ impl Oracle {
         assert!(!intent.refused, "{number} was refused and is now admitted as {position}");
         let again = intent.admitted.is_some() && !(self.forgetful && intent.repeated);
         assert!(!again, "{number} is admitted again as {position}: {intent:?}");
+        if let Some(key) = &publication.key {
+            assert_eq!(Some(&**key), payload::key(number).as_deref(), "the key of {number}");
+        }
         intent.admitted = Some(position);
         let log = self.channels.entry(channel.clone()).or_default();
         match log.lives.last_mut() {
@@ -174,6 +186,43 @@ impl Oracle {
                 let number = number_in(&publication.payload).expect("checked when admitted");
                 self.intents[number].skip.contains(&link)
             })
+    }
+
+    /// The same for a reader of the newest of every key, for whom what is superseded need not come.
+    pub fn may_conflate(&self, channel: &str, after: Position, to: Position, link: u32) -> bool {
+        after.epoch == to.epoch
+            && after.index <= to.index
+            && (after.index + 1..=to.index).all(|index| {
+                let position = Position { index, ..to };
+                let before = Position { index: index - 1, ..to };
+                self.is_superseded(channel, position)
+                    || self.may_pass(channel, before, position, link)
+            })
+    }
+
+    /// Whether something newer has the same key.
+    fn is_superseded(&self, channel: &str, position: Position) -> bool {
+        let key = &self.publication(channel, position).key;
+        let Some(log) = self.channels.get(channel) else { return false };
+        let life = log.lives.iter().find(|life| life[0].position.epoch == position.epoch);
+        let newer = life.map_or(&[][..], |life| &life[position.index as usize..]);
+        newer.iter().any(|publication| publication.key == *key)
+    }
+
+    /// Whether slow readers of everything get the newest of every key of this channel.
+    pub fn conflates(&self, channel: &str) -> bool {
+        self.policy.rule(channel).on_slow == OnSlow::Latest
+    }
+
+    /// Whether slow readers of this channel are closed.
+    pub fn closes(&self, channel: &str) -> bool {
+        self.policy.rule(channel).on_slow == OnSlow::Close
+    }
+
+    /// Somebody was closed with 4001: because it read too slowly, which its place must show, or
+    /// else because it did not end a message; how many those are is known at the end.
+    pub fn was_slow(&mut self, reads: bool) {
+        self.tally.count(if reads { "closed: slow" } else { "closed: slow sender" });
     }
 
     /// Marks this moment: a node that stops owes everybody what was published before it.

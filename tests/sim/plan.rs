@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanwire::config::Config;
+use fanwire::policy::Policy;
+use fanwire::policy::pattern::Pattern;
+use fanwire::policy::rule::{OnSlow, Rule};
 
 use crate::world::random::Random;
 use crate::world::{Faults, Sabotage};
@@ -31,6 +34,8 @@ pub struct Plan {
     pub backends: usize,
     /// How often time leaps, in permille of steps.
     pub leaps: u32,
+    /// How often the rules change, in permille of steps.
+    pub reloads: u32,
     /// Payloads are so long that a history does not fit into one page.
     pub fat: bool,
 }
@@ -64,18 +69,19 @@ impl Plan {
             raws: random.between(1, 4),
             backends: random.between(1, 3),
             leaps,
+            reloads: if random.chance(300) { 4 } else { 0 },
             fat,
         }
     }
 
     /// How many publications each history holds, where nothing but the count bounds it.
     pub fn exact_history(&self) -> Option<u64> {
-        let config = &*self.config;
-        let exact = config.history_age.is_zero()
-            && config.history_bytes >= 1 << 20
+        let (config, rule) = (&*self.config, &*self.config.policy.fallback);
+        let exact = rule.history_age.is_zero()
+            && rule.history_bytes >= 1 << 20
             && config.max_history_bytes >= 64 << 20
             && config.max_channels > 1_000;
-        exact.then_some(config.history_count as u64)
+        exact.then_some(rule.history_count as u64)
     }
 
     /// Whether idempotency keys have too little room.
@@ -84,21 +90,37 @@ impl Plan {
     }
 }
 
+/// Each channel has a way with slow readers, and some have a pace.
+fn policy(random: &mut Random, fallback: &Rule) -> Policy {
+    let mut rule = |number: usize| {
+        let ways = [OnSlow::Pull, OnSlow::Pull, OnSlow::Pull, OnSlow::Latest, OnSlow::Close];
+        Arc::new(Rule {
+            pattern: Pattern::parse(&format!("c.{number}")).expect("a pattern"),
+            on_slow: *random.pick(&ways),
+            max_rate: random.chance(200).then_some(5.0),
+            ..fallback.clone()
+        })
+    };
+    let rules = (0..8).map(&mut rule).collect();
+    Policy { rules, fallback: Arc::new(fallback.clone()), ..Policy::default() }
+}
+
 /// Settings with limits so small that they are met.
 fn config(random: &mut Random, workers: u16, fat: bool) -> Config {
     let usual = Config::default();
     let rarely = |random: &mut Random| !fat && random.chance(150);
     let few_channels = random.between(2, 8);
+    let some = random.between(if fat { 30 } else { 5 }, 50);
+    let fallback = Rule {
+        history_count: if rarely(random) { 0 } else { some },
+        history_bytes: if rarely(random) { random.between(500, 8_000) } else { 1 << 20 },
+        history_age: Duration::from_secs(u64::from(rarely(random))),
+        ..Rule::default()
+    };
     Config {
         workers,
         open: true,
-        history_count: if rarely(random) {
-            0
-        } else {
-            random.between(if fat { 30 } else { 5 }, 50)
-        },
-        history_bytes: if rarely(random) { random.between(500, 8_000) } else { 1 << 20 },
-        history_age: Duration::from_secs(u64::from(rarely(random))),
+        policy: Arc::new(policy(random, &fallback)),
         max_history_bytes: if rarely(random) { 40_000 } else { 64 << 20 },
         position_age: Duration::from_secs(if rarely(random) { 2 } else { 24 * 3600 }),
         max_channels: if rarely(random) { few_channels } else { 1_000_000 },

@@ -19,14 +19,15 @@ use crate::world::link::Read;
 use crate::world::net::FakeNet;
 use crate::world::{Sabotage, World};
 
-struct Node {
-    world: Rc<RefCell<World>>,
+/// Some workers over a fake world.
+pub struct Node {
+    pub world: Rc<RefCell<World>>,
     workers: Vec<Worker<FakeNet>>,
-    stats: Arc<Stats>,
+    pub stats: Arc<Stats>,
 }
 
 impl Node {
-    fn new(count: u16) -> Self {
+    pub fn new(count: u16) -> Self {
         let world = Rc::new(RefCell::new(World::new(usize::from(count), 7, false)));
         let stats = Arc::new(Stats::new(usize::from(count)));
         let config = Arc::new(Config { workers: count, open: true, ..Config::default() });
@@ -41,7 +42,7 @@ impl Node {
     }
 
     /// Everything moves until nothing does, but for the stuck worker.
-    fn run(&mut self, stuck: Option<usize>) {
+    pub fn run(&mut self, stuck: Option<usize>) {
         let mut moved = true;
         while moved {
             let mut world = self.world.borrow_mut();

@@ -9,7 +9,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fanwire::addresses::Addresses;
+use fanwire::limits::PAGE_BYTES;
 use fanwire::metrics::{Counter, End, Limit, Stats};
+use fanwire::policy::Policy;
+use fanwire::policy::pattern::Pattern;
+use fanwire::policy::rule::{Rule, Who};
+use fanwire::worker::mail::Mail;
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
 
@@ -59,6 +64,9 @@ struct Stage {
     oracle: Oracle,
     channels: Vec<String>,
     stats: Arc<Stats>,
+    addresses: Arc<Addresses>,
+    /// The rules that every worker has, or will have.
+    policy: Arc<Policy>,
     window_bytes: usize,
     fat: bool,
     step: u64,
@@ -72,38 +80,57 @@ impl Stage {
         let world = Rc::new(RefCell::new(world));
         let stats = Arc::new(Stats::new(usize::from(count)));
         let addresses = Arc::new(Addresses::new(plan.seed));
+        let shared = Arc::clone(&addresses);
         let workers = (0..count).map(|id| {
             let (config, stats) = (Arc::clone(&plan.config), Arc::clone(&stats));
-            let addresses = Arc::clone(&addresses);
+            let addresses = Arc::clone(&shared);
             let setup = Setup { id, config, stats, addresses, seed: plan.seed };
             Worker::new(setup, FakeNet::new(&world, id))
         });
         let workers = workers.collect();
-        let oracle = Oracle::new(plan.exact_history(), plan.forgets_keys());
+        let mut oracle = Oracle::new(plan.exact_history(), plan.forgets_keys());
+        oracle.policy = Arc::clone(&plan.config.policy);
         let mut clients: Vec<Box<dyn Client>> = Vec::new();
         for _ in 0..plan.envelopes {
             clients.push(Box::new(EnvelopeClient::default()));
         }
         for number in 0..plan.raws {
             let channel = plan.channels[number % plan.channels.len()].clone();
-            clients.push(Box::new(Raw::new(channel, number % 2 == 0)));
+            clients.push(Box::new(Raw::new(channel, number % 2 == 0, number % 3 == 1)));
         }
         for _ in 0..plan.backends {
             clients.push(Box::new(Http::default()));
         }
         let channels = plan.channels.clone();
         let (window_bytes, fat) = (plan.config.window_bytes, plan.fat);
-        Self { world, workers, clients, oracle, channels, stats, window_bytes, fat, step: 0 }
+        let policy = Arc::clone(&plan.config.policy);
+        Self {
+            world,
+            workers,
+            clients,
+            oracle,
+            channels,
+            stats,
+            addresses,
+            policy,
+            window_bytes,
+            fat,
+            step: 0,
+        }
     }
 
     /// Everything at once, until the steps are over.
     fn perform(&mut self, plan: &Plan) {
         while self.step < plan.steps {
             self.step += 1;
-            let (choice, leap) = {
+            let (choice, leap, reload) = {
                 let random = &mut self.world.borrow_mut().random;
-                (random.below(100), random.chance(plan.leaps))
+                let reload = plan.reloads > 0 && random.chance(plan.reloads);
+                (random.below(100), random.chance(plan.leaps), reload)
             };
+            if reload {
+                self.reload();
+            }
             match choice {
                 0..35 => self.turn_any(),
                 35..65 => self.carry_any(),
@@ -120,6 +147,23 @@ impl Stage {
                 world.pass(ms);
             }
         }
+    }
+
+    /// Other rules: each channel may be for hearing, for publishing, for both or for nobody.
+    fn reload(&mut self) {
+        let mut world = self.world.borrow_mut();
+        let mut who = |likely| {
+            if world.random.chance(likely) { Who::Anyone } else { Who::Backend }
+        };
+        let rule = |channel: &String| {
+            let pattern = Pattern::parse(channel).expect("a channel");
+            let (subscribe, publish) = (who(700), who(900));
+            Arc::new(Rule { pattern, subscribe, publish, ..Rule::clone(&self.policy.fallback) })
+        };
+        let rules = self.channels.iter().map(rule).collect();
+        self.policy = Arc::new(Policy { rules, ..Policy::clone(&self.policy) });
+        world.post_to_all(|| Mail::Policy(Arc::clone(&self.policy)));
+        world.tally.count("reloads");
     }
 
     fn turn_any(&mut self) {
@@ -140,7 +184,7 @@ impl Stage {
         }
         let audit = self.workers[at].audit();
         assert!(audit.faults.is_empty(), "worker {at}: {:?}", audit.faults);
-        let bound = audit.feeds * (self.window_bytes + LONGEST_FRAME);
+        let bound = audit.feeds * (self.window_bytes + LONGEST_FRAME) + audit.paced * PAGE_BYTES;
         let held = audit.window_bytes;
         assert!(held <= bound, "worker {at}: {held} bytes in {} windows", audit.feeds);
     }
@@ -251,15 +295,17 @@ impl Stage {
     /// What the owners believe is what the workers have.
     fn check_counts(&self) {
         let (mut joined, mut counted) = (Vec::new(), Vec::new());
-        for (at, worker) in self.workers.iter().enumerate() {
+        for worker in &self.workers {
             let audit = worker.audit();
-            let here = at as WorkerId;
-            joined.extend(audit.joined.into_iter().map(|(name, e, n)| (here, name, e, n)));
+            for (channel, _, _) in &audit.joined {
+                assert!(self.policy.may_hear(channel), "{channel} is heard although forbidden");
+            }
+            joined.extend(audit.joined);
             counted.extend(audit.counted);
         }
         joined.sort();
         counted.sort();
-        assert_eq!(joined, counted, "subscribers by worker, channel and encoding");
+        assert_eq!(joined, counted, "subscribers by channel and audience");
     }
 
     fn leave(&mut self) {
@@ -276,6 +322,7 @@ impl Stage {
         assert_eq!(self.world.borrow().server_ends(), 0, "sockets left open");
         let ended: u64 = End::ALL.iter().map(|&how| self.stats.ended(how)).sum();
         assert_eq!(ended, self.stats.sum(Counter::Buried), "each end has one reason");
+        assert!(self.addresses.is_empty(), "nobody is there, and nobody's address");
         for (at, worker) in self.workers.iter().enumerate() {
             let audit = worker.audit();
             let held = (audit.connections, audit.subscriptions, audit.feeds);
@@ -290,9 +337,16 @@ impl Stage {
         let mut world = self.world.borrow_mut();
         let mut tally = std::mem::take(&mut world.tally);
         tally.merge(&self.oracle.tally);
-        for (name, counter) in
-            [("pulls", Counter::Pulls), ("turns", Counter::Turns), ("letters", Counter::Letters)]
-        {
+        let senders = self.oracle.tally.of("closed: slow sender");
+        assert!(senders <= self.stats.limited(Limit::Stall), "{senders} closed for no reason");
+        tally.add("superseded on the way", self.oracle.superseded.get());
+        for (name, counter) in [
+            ("pulls", Counter::Pulls),
+            ("rounds", Counter::Rounds),
+            ("turns", Counter::Turns),
+            ("letters", Counter::Letters),
+            ("subscriptions ended", Counter::SubscriptionsEnded),
+        ] {
             tally.add(name, self.stats.sum(counter));
         }
         for (name, limit) in [

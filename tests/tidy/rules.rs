@@ -51,13 +51,16 @@ const WORLD_WORDS: [&str; 12] = [
 const WORLD_MODULES: [&str; 5] = ["net", "thread", "fs", "env", "process"];
 
 /// Where in `src/` the world comes in: word, and the files or folders that may use it.
-const GATES: [(&str, &[&str]); 6] = [
+const GATES: [(&str, &[&str]); 9] = [
     ("Instant", &["src/clock.rs", "src/bench/"]),
     ("SystemTime", &["src/clock.rs", "src/bench/"]),
     ("getrandom", &["src/entropy.rs"]),
     ("spawn", &["src/server.rs", "src/bench/"]),
     ("TcpStream", &["src/worker/mio.rs", "src/bench/"]),
-    ("TcpListener", &["src/worker/mio.rs", "src/server.rs", "src/bench/"]),
+    ("TcpListener", &["src/worker/mio.rs", "src/bench/"]),
+    ("UnixListener", &["src/worker/mio.rs"]),
+    ("UnixStream", &["src/worker/mio.rs"]),
+    ("listenfd", &["src/listen.rs"]),
 ];
 
 /// Parts of names that say nothing; the verbs only in front, where something follows.

@@ -14,10 +14,10 @@ fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-/// The client by these lines of the two fields, from a peer on a unix socket.
+/// The client by these lines of the two fields, none when they do not say.
 fn found(x_forwarded_for: &[&str], forwarded: &[&str]) -> Option<IpAddr> {
     let bytes = |line: &&str| -> &'static [u8] { line.to_string().leak().as_bytes() };
-    client(x_forwarded_for.iter().map(bytes), forwarded.iter().map(bytes), &trusted(), None)
+    client(x_forwarded_for.iter().map(bytes), forwarded.iter().map(bytes), &trusted())
 }
 
 #[test]
@@ -118,7 +118,10 @@ fn forwarded_counts_only_without_x_forwarded_for() {
 proptest! {
     /// Whatever a client sends, what the proxy appends decides.
     #[test]
-    fn nothing_on_the_left_outweighs_the_right(left in "[ -~]{0,60}", quotes in "[\",\\\\;=for]{0,20}") {
+    fn nothing_on_the_left_outweighs_the_right(
+        left in "[ -~]{0,60}",
+        quotes in "[\",\\\\;=for]{0,20}",
+    ) {
         let wanted = Some(address("203.0.113.7"));
         let v6 = Some(address("2001:db8::7"));
         for left in [left, quotes] {

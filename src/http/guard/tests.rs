@@ -1,11 +1,36 @@
 //! Origins and open mode.
 
-use super::{Origin, check_open_mode, check_origin};
+use super::{AllowedOrigin, Hosts, Origin, check_open_mode, check_origin};
 use crate::http::Refusal;
 use crate::http::head::{Head, Host};
 
 fn status(result: &Result<(), Refusal>) -> u16 {
     result.as_ref().map_or_else(|refusal| refusal.status, |()| 200)
+}
+
+fn of(host: &str) -> Hosts<'_> {
+    Hosts { host: Host::parse(host), forwarded: None }
+}
+
+/// Behind a proxy the page knows the name that the proxy was asked for.
+#[test]
+fn forwarded_host() {
+    let hosts = |forwarded| Hosts { host: Host::parse("inner:3003"), forwarded };
+    for (origin, forwarded, expected) in [
+        ("https://chat.example", Some("chat.example"), 200),
+        ("https://chat.example", Some("chat.example:8443"), 403),
+        ("http://inner:3003", Some("chat.example"), 200),
+        ("https://chat.example.evil.org", Some("chat.example"), 403),
+        ("https://chat.example", None, 403),
+    ] {
+        let result = check_origin(Some(origin), hosts(forwarded.and_then(Host::parse)), &[]);
+        assert_eq!(status(&result), expected, "{origin} {forwarded:?}");
+    }
+    let result = check_origin(Some("http://a"), hosts(Host::parse("b:1")), &[]);
+    let message = result.expect_err("foreign").message;
+    for named in ["Origin http://a", "Host inner:3003", "X-Forwarded-Host b:1"] {
+        assert!(message.contains(named), "{message}");
+    }
 }
 
 /// Checklist 1.1: the same host is the same name and port, nothing shorter, longer or similar.
@@ -46,7 +71,7 @@ fn same_host() {
         ("", "example.com", 403),
         ("http://", "example.com", 403),
     ] {
-        let result = check_origin(Some(origin), Host::parse(host), &[]);
+        let result = check_origin(Some(origin), of(host), &[]);
         assert_eq!(status(&result), expected, "{origin} {host}");
     }
 }
@@ -54,17 +79,16 @@ fn same_host() {
 /// A missing Origin is not a page; a missing Host is nobody's.
 #[test]
 fn missing() {
-    assert_eq!(check_origin(None, Host::parse("a"), &[]), Ok(()));
-    assert_eq!(check_origin(None, None, &[]), Ok(()));
-    assert_eq!(status(&check_origin(Some("http://a"), None, &[])), 403);
+    assert_eq!(check_origin(None, of("a"), &[]), Ok(()));
+    assert_eq!(check_origin(None, Hosts::default(), &[]), Ok(()));
+    assert_eq!(status(&check_origin(Some("http://a"), Hosts::default(), &[])), 403);
 }
 
 /// The setting `origins`: exact scheme, host and port.
 #[test]
 fn allowed_origins() {
-    let allowed =
-        ["https://app.example", "http://dev.example:5173", "capacitor://localhost", "null"]
-            .map(String::from);
+    let allowed = ["https://app.example", "http://dev.example:5173", "capacitor://localhost"]
+        .map(|text| AllowedOrigin::parse(text).expect("an origin"));
     for (origin, expected) in [
         ("https://app.example", 200),
         ("HTTPS://APP.example:443", 200),
@@ -78,10 +102,9 @@ fn allowed_origins() {
         ("https://app.example/", 403),
         ("http://dev.example", 403),
         ("http://localhost", 403),
-        // Not even when somebody writes it into the settings.
         ("null", 403),
     ] {
-        let result = check_origin(Some(origin), Host::parse("ws.example"), &allowed);
+        let result = check_origin(Some(origin), of("ws.example"), &allowed);
         assert_eq!(status(&result), expected, "{origin}");
     }
 }
@@ -104,17 +127,30 @@ fn origins_parse() {
         ("http://a:b", false),
     ] {
         assert_eq!(Origin::parse(text).is_some(), expected, "{text}");
+        assert_eq!(AllowedOrigin::parse(text).is_some(), expected, "{text}");
+    }
+}
+
+/// RFC 6454, section 6.2: no case, no default port.
+#[test]
+fn origins_are_written_as_browsers_do() {
+    for (text, expected) in [
+        ("HTTPS://App.Example:443", "https://app.example"),
+        ("http://a.example:443", "http://a.example:443"),
+        ("http://[::1]:80", "http://[::1]"),
+    ] {
+        assert_eq!(AllowedOrigin::parse(text).expect("an origin").as_str(), expected);
     }
 }
 
 /// The answer names both sides, and nothing in them can break out of the message.
 #[test]
 fn the_refusal_names_both() {
-    let refusal = check_origin(Some("http://a:5"), Host::parse("b:6"), &[]).unwrap_err();
+    let refusal = check_origin(Some("http://a:5"), of("b:6"), &[]).unwrap_err();
     assert_eq!((refusal.code, refusal.close), ("forbidden", true));
     assert!(refusal.message.contains("http://a:5 ") && refusal.message.contains("b:6 "));
     let long = format!("http://\"\r\n\u{e9}{}", "x".repeat(5000));
-    let refusal = check_origin(Some(&long), None, &[]).unwrap_err();
+    let refusal = check_origin(Some(&long), Hosts::default(), &[]).unwrap_err();
     assert!(refusal.message.len() < 300, "{}", refusal.message);
     assert!(refusal.message.contains(r#"\"\r\n\xc3\xa9xx"#), "{}", refusal.message);
     assert!(refusal.message.contains("x... is") && refusal.message.contains("(none)"));

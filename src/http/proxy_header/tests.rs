@@ -110,7 +110,7 @@ fn binaries_that_are_none() {
         assert_eq!(parse(&header), Err(Malformed), "{header:?}");
     }
     // What is too long is refused before it comes.
-    let long = binary(0x21, 0x11, &[0; MAX_REST_BYTES + 1]);
+    let long = binary(0x21, 0x11, &[0; MAX_BYTES - FIXED_BYTES + 1]);
     assert_eq!(parse(&long[..FIXED_BYTES]), Err(Malformed));
 }
 

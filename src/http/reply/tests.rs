@@ -3,7 +3,8 @@
 use super::{CONTINUE, Circumstances, Content, Reply, error};
 use crate::http::Refusal;
 
-const PLAIN: Circumstances = Circumstances { head_only: false, close: false, wall_ms: None };
+const PLAIN: Circumstances<'_> =
+    Circumstances { head_only: false, close: false, wall_ms: None, cors: None };
 
 fn written(reply: &Reply<'_>, circumstances: Circumstances) -> String {
     let mut out = Vec::new();
@@ -150,4 +151,19 @@ fn reasons() {
         let line = text.lines().next().unwrap();
         assert!(line.starts_with(&format!("HTTP/1.1 {status} ")) && line.len() > 13, "{line}");
     }
+}
+
+/// Fetch standard, section 3.2: only who is named may read, and caches are told why.
+#[test]
+fn answers_to_pages_from_elsewhere() {
+    let cors = Circumstances { cors: Some("https://a.example"), ..PLAIN };
+    let text = written(&Reply::json(200, &b"{}"[..]), cors);
+    assert!(text.contains("\r\nAccess-Control-Allow-Origin: https://a.example\r\n"), "{text}");
+    assert!(text.contains("\r\nVary: Origin\r\n"), "{text}");
+    assert!(!text.contains("Allow-Methods") && !text.contains("Credentials"), "{text}");
+    let text = written(&Reply::preflight(), cors);
+    assert!(text.starts_with("HTTP/1.1 204 "), "{text}");
+    assert!(text.contains("\r\nAccess-Control-Allow-Methods: GET, HEAD, POST, PUT, DELETE\r\n"));
+    assert!(text.contains("Authorization") && !text.contains("Content-Length"), "{text}");
+    assert!(!written(&Reply::json(200, &b"{}"[..]), PLAIN).contains("Access-Control"));
 }

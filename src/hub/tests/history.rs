@@ -28,6 +28,10 @@ fn indices(history: &History) -> Vec<u64> {
     history.from(0).map(|publication| publication.position.index).collect()
 }
 
+fn last_values(history: &History) -> Vec<u64> {
+    history.newest(0).map(|publication| publication.position.index).collect()
+}
+
 #[test]
 fn holds_as_many_as_the_tightest_bound_allows() {
     let each = PUBLICATION_OVERHEAD + 10;
@@ -48,17 +52,17 @@ fn holds_as_many_as_the_tightest_bound_allows() {
         assert_eq!(history.first(), Some(*held.start()));
     }
     let history = filled(9, &Bounds { count: 0, ..NONE });
-    assert_eq!((history.len(), history.bytes(), history.first()), (0, 0, None));
+    assert_eq!((history.len(), history.bytes(), history.first()), (0, each, None));
+    assert_eq!(last_values(&history), [9]);
 }
 
 #[test]
 fn the_newest_stays_however_old() {
     let mut history = filled(3, &NONE);
-    history.expire(1_000_000, &Bounds { age_ms: 1, ..NONE });
+    history.hold(1_000_000, &Bounds { age_ms: 1, ..NONE });
     assert_eq!(indices(&history), [3]);
-    history.forget_oldest();
-    assert_eq!((indices(&history), history.bytes()), (vec![], 0));
-    history.forget_oldest();
+    while history.shed() {}
+    assert_eq!((indices(&history), history.bytes(), history.forgotten()), (vec![], 0, 3));
     assert!(history.is_empty());
 }
 

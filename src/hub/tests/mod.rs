@@ -1,12 +1,13 @@
 //! The hub: each rule by a story or a table of its own, then random operations beside the model.
 
 mod history;
+mod latest;
 mod model;
 mod page;
 mod shard;
 mod words;
 
-use model::{Op, Pair, Start};
+use model::{Op, Pair, Start, Who};
 use proptest::prelude::*;
 
 use super::{Kind, Now, Position, Publication};
@@ -29,20 +30,26 @@ fn start() -> impl Strategy<Value = Start> {
     ]
 }
 
+fn who() -> impl Strategy<Value = Who> {
+    (any::<u8>(), any::<u8>(), any::<bool>(), prop::bool::weighted(0.3))
+        .prop_map(|(worker, encoding, latest, paced)| Who { worker, encoding, latest, paced })
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let n = any::<u8>;
     let sometimes = prop::option::of::<BoxedStrategy<Start>>;
     let start = || start().boxed();
     prop_oneof![
-        10 => (n(), n(), prop::option::weighted(0.2, (n(), n())))
-            .prop_map(|(channel, size, key)| Op::Publish { channel, size, key }),
-        3 => (n(), n(), n(), sometimes(start()), prop::option::of(0u8..8)).prop_map(
-            |(channel, worker, encoding, since, last)| {
-                Op::Join { channel, worker, encoding, since, last }
-            }
+        10 => (n(), n(), prop::option::weighted(0.2, (n(), n())), n()).prop_map(
+            |(channel, size, key, conflates)| Op::Publish { channel, size, key, conflates }
         ),
+        3 => (n(), who(), sometimes(start()), prop::option::of(0u8..8))
+            .prop_map(|(channel, who, since, last)| Op::Join { channel, who, since, last }),
         3 => n().prop_map(|which| Op::Leave { which }),
-        4 => (n(), start()).prop_map(|(which, since)| Op::Pull { which, since }),
+        4 => (n(), start(), prop::option::of(n()))
+            .prop_map(|(which, since, short_of)| Op::Pull { which, since, short_of }),
+        3 => (n(), start()).prop_map(|(which, since)| Op::Round { which, since }),
+        1 => (n(), 0u16..4000).prop_map(|(count, age_ms)| Op::Rule { count, age_ms }),
         2 => (n(), sometimes(start()), sometimes(start()), 0u8..8).prop_map(
             |(channel, since, before, limit)| Op::History { channel, since, before, limit }
         ),

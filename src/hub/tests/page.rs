@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::model::{Place, Tape, resume};
 use super::publication;
 use crate::hub::history::{Bounds, History};
-use crate::hub::page::{Page, PageKey, Pages, Source};
+use crate::hub::page::{Page, PageKey, Pages, Source, Want};
 use crate::hub::{Encoding, Epoch, GapReason, Position};
 
 const EPOCH: Epoch = Epoch(3);
@@ -86,13 +86,13 @@ fn the_cases_by_name() {
 fn a_page_is_at_most_its_bytes_or_one_frame() {
     let size = 20;
     let history = history(10, 10, size);
-    let source = source(10, &history);
+    let (source, raw) = (source(10, &history), Want::all(Encoding::RAW));
     // The tape adds 6 bytes to each.
     for page_bytes in [0, 1, 26, 27, 51, 52, 53, 130, 10_000] {
         let mut next = 1;
         let mut read = 0;
         while next <= 10 {
-            let page = source.cut(None, next, Encoding::RAW, &mut Tape::default(), page_bytes, 0);
+            let page = source.cut(None, next, &raw, &mut Tape::default(), page_bytes, 0);
             let bytes = page.frames.expect("it has some").len();
             assert_eq!(bytes as u64, (page.last - next + 1) * 26);
             assert!(bytes <= page_bytes.max(26));
@@ -109,7 +109,8 @@ fn a_page_is_at_most_its_bytes_or_one_frame() {
 fn a_page_at_the_head_is_empty() {
     let history = history(3, 2, 1);
     let mut tape = Tape::default();
-    let page = source(3, &history).cut(None, 4, Encoding::JSON, &mut tape, 100, 0);
+    let want = Want::all(Encoding::JSON);
+    let page = source(3, &history).cut(None, 4, &want, &mut tape, 100, 0);
     assert_eq!((page.last, page.head, page.frames, tape.frames), (3, 3, None, 0));
 }
 
@@ -118,7 +119,8 @@ fn a_raw_page_has_no_words_for_its_gap() {
     let history = history(10, 4, 1);
     let source = source(10, &history);
     let (gap, next) = source.resume(Place::At(1), None, GapReason::Slow);
-    let cut = |encoding| source.cut(gap, next, encoding, &mut Tape::default(), 1 << 20, 0);
+    let cut =
+        |encoding| source.cut(gap, next, &Want::all(encoding), &mut Tape::default(), 1 << 20, 0);
     let (raw, json) = (cut(Encoding::RAW), cut(Encoding::JSON));
     assert_eq!((raw.gap, raw.last), (gap, 10));
     assert_eq!(raw.frames.expect("four").len(), 4 * 7);
@@ -128,7 +130,8 @@ fn a_raw_page_has_no_words_for_its_gap() {
 
 #[test]
 fn kept_pages_are_given_only_where_a_new_one_would_be_the_same() {
-    let key = |since, next| PageKey { epoch: EPOCH, since, next, encoding: Encoding::RAW };
+    let want = Want::all(Encoding::RAW);
+    let key = |since, next| PageKey { epoch: EPOCH, since, next, want, head: 0 };
     let page = |last, head| Page { epoch: EPOCH, gap: None, last, head, frames: None };
     let mut pages = Pages::default();
     pages.keep(key(3, 4), &page(8, 8));

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::at;
 use super::model::Tape;
-use crate::hub::channel::Draft;
+use crate::hub::channel::{Draft, Publisher, Terms};
 use crate::hub::history::{Bounds, PUBLICATION_OVERHEAD};
+use crate::hub::page::Want;
 use crate::hub::shard::{Published, Refused, Shard, ShardLimits, Since, Span, owner};
-use crate::hub::{ConnectionKey, Delivery, Encoding, FeedKey, Kind, Position, WorkerId};
+use crate::hub::{Audience, ConnectionKey, Delivery, Encoding, FeedKey, Kind, Position, WorkerId};
 use crate::limits::LIST_VISITS;
 
 const FEED: FeedKey = FeedKey { index: 1, generation: 1 };
@@ -17,7 +18,6 @@ fn shard(change: impl FnOnce(&mut ShardLimits)) -> Shard {
     let mut limits = ShardLimits {
         max_channels: 100,
         max_history_bytes: 1 << 20,
-        history: Bounds { count: 100, bytes: 1 << 20, age_ms: 0 },
         position_age_ms: 1000,
         idempotency_age_ms: 1000,
         page_bytes: 1 << 16,
@@ -26,13 +26,22 @@ fn shard(change: impl FnOnce(&mut ShardLimits)) -> Shard {
     Shard::new(limits, 1 << 40)
 }
 
+const TERMS: Terms =
+    Terms { history: Bounds { count: 100, bytes: 1 << 20, age_ms: 0 }, publish_rate: 0 };
+
+fn audience(worker: WorkerId, encoding: Encoding) -> Audience {
+    Audience { worker, encoding, pace: None }
+}
+
 fn draft() -> Draft {
     Draft { kind: Kind::Json, payload: b"1".as_slice().into(), from: None, key: None, skip: None }
 }
 
 fn try_publish(shard: &mut Shard, channel: &str, ms: u64) -> Result<Published, Refused> {
     let (mut tape, mut out) = (Tape::default(), Vec::new());
-    shard.publish(channel, None, draft(), at(ms), &mut tape, &mut out).map(|(done, _)| done)
+    let backend = Publisher::Backend;
+    let done = shard.publish(channel, backend, None, draft(), &TERMS, at(ms), &mut tape, &mut out);
+    done.map(|(done, _)| done)
 }
 
 fn publish(shard: &mut Shard, channel: &str, ms: u64) -> Position {
@@ -41,7 +50,8 @@ fn publish(shard: &mut Shard, channel: &str, ms: u64) -> Position {
 
 fn join(shard: &mut Shard, channel: &str, worker: WorkerId, encoding: Encoding, ms: u64) {
     let (since, mut tape) = (Since::default(), Tape::default());
-    let joined = shard.join(channel, worker, encoding, FEED, &since, at(ms), &mut tape);
+    let joined =
+        shard.join(channel, audience(worker, encoding), FEED, &since, &TERMS, at(ms), &mut tape);
     assert_eq!(joined.map(|joined| joined.recovered), Ok(true));
 }
 
@@ -76,7 +86,9 @@ fn a_frame_is_encoded_once_for_each_encoding() {
     let (mut tape, mut out) = (Tape::default(), Vec::new());
     let skip = Some(ConnectionKey { worker: 2, slot: 0, generation: 0 });
     let draft = Draft { skip, ..draft() };
-    let (done, _) = shard.publish("room", None, draft, at(0), &mut tape, &mut out).expect("room");
+    let done =
+        shard.publish("room", Publisher::Backend, None, draft, &TERMS, at(0), &mut tape, &mut out);
+    let (done, _) = done.expect("room");
     assert_eq!((done.receivers, out.len(), tape.frames), (16, 8, 2));
     let shared = |(_, delivery): &&(WorkerId, Delivery)| {
         std::sync::Arc::ptr_eq(&delivery.frames, &out[0].1.frames)
@@ -95,9 +107,9 @@ fn a_storm_of_readers_is_answered_by_one_page() {
     for _ in 0..9 {
         publish(&mut shard, "room", 0);
     }
-    let mut tape = Tape::default();
+    let (mut tape, want) = (Tape::default(), Want::all(Encoding::JSON));
     let pull = |shard: &mut Shard, tape: &mut Tape| {
-        let page = shard.pull("room", Some(first), Encoding::JSON, at(0), tape).expect("there");
+        let page = shard.pull("room", Some(first), want, &TERMS, at(0), tape).expect("there");
         page.frames.expect("nine")
     };
     let page = pull(&mut shard, &mut tape);
@@ -126,9 +138,10 @@ fn the_oldest_idle_channel_makes_room_and_others_do_not() {
     }
     assert_eq!(try_publish(&mut shard, "e", 8), Err(Refused::TooManyChannels));
     let (since, mut tape) = (Since::default(), Tape::default());
-    let refused = shard.join("e", 0, Encoding::JSON, FEED, &since, at(8), &mut tape);
+    let refused =
+        shard.join("e", audience(0, Encoding::JSON), FEED, &since, &TERMS, at(8), &mut tape);
     assert_eq!(refused.map(|_| ()), Err(Refused::TooManyChannels));
-    shard.leave("c", 0, Encoding::JSON, at(9));
+    shard.leave("c", audience(0, Encoding::JSON), at(9));
     publish(&mut shard, "e", 10);
     assert_eq!(names(&shard), ["a", "d", "e"]);
 }
@@ -140,11 +153,11 @@ fn a_quiet_channel_is_known_for_position_age() {
     publish(&mut shard, "heard", 0);
     join(&mut shard, "heard", 0, Encoding::JSON, 0);
     shard.sweep(at(1000));
-    assert_eq!(shard.describe("quiet", at(1000)).position, Some(position));
+    assert_eq!(shard.describe("quiet", &TERMS, at(1000)).position, Some(position));
     shard.sweep(at(1001));
     assert_eq!(names(&shard), ["heard"]);
     assert_ne!(publish(&mut shard, "quiet", 1002).epoch, position.epoch);
-    shard.leave("heard", 0, Encoding::JSON, at(2000));
+    shard.leave("heard", audience(0, Encoding::JSON), at(2000));
     shard.sweep(at(3000));
     assert_eq!(names(&shard), ["heard"]);
 }
@@ -153,7 +166,7 @@ fn a_quiet_channel_is_known_for_position_age() {
 fn the_total_is_shed_from_idle_channels_first() {
     let each = PUBLICATION_OVERHEAD + 1;
     let mut shard = shard(|limits| limits.max_history_bytes = 4 * each);
-    let held = |shard: &mut Shard, channel| shard.describe(channel, at(9)).history;
+    let held = |shard: &mut Shard, channel| shard.describe(channel, &TERMS, at(9)).history;
     publish(&mut shard, "idle.1", 1);
     publish(&mut shard, "idle.2", 2);
     join(&mut shard, "busy.1", 0, Encoding::JSON, 3);
@@ -182,7 +195,8 @@ fn the_total_holds_when_only_keys_can_give() {
     assert_eq!(shard.history_bytes(), 9 * each);
     let (mut tape, mut out) = (Tape::default(), Vec::new());
     let key = Some(("ann", "k"));
-    let published = shard.publish("late", key, draft(), at(11), &mut tape, &mut out);
+    let published =
+        shard.publish("late", Publisher::Client, key, draft(), &TERMS, at(11), &mut tape, &mut out);
     assert!(published.is_ok());
     assert_eq!(shard.history_bytes(), 9 * each, "neither the publication nor its key is kept");
 }
@@ -193,7 +207,16 @@ fn a_repeat_gets_the_first_answer() {
     let mut repeat = |channel: &str, who: &str, key: &str, ms| {
         let (mut tape, mut out) = (Tape::default(), Vec::new());
         let keyed = Some((who, key));
-        let done = shard.publish(channel, keyed, draft(), at(ms), &mut tape, &mut out);
+        let done = shard.publish(
+            channel,
+            Publisher::Client,
+            keyed,
+            draft(),
+            &TERMS,
+            at(ms),
+            &mut tape,
+            &mut out,
+        );
         let (published, publication) = done.expect("there is room");
         assert_eq!(published.duplicate, publication.is_none());
         (published.position.index, published.duplicate)
@@ -258,7 +281,8 @@ fn a_list_of_many_channels_takes_several_looks() {
 
 #[test]
 fn history_is_read_in_both_directions() {
-    let mut shard = shard(|limits| limits.history.count = 6);
+    let mut shard = shard(|_| {});
+    let terms = Terms { history: Bounds { count: 6, ..TERMS.history }, ..TERMS };
     let positions: Vec<_> = (1..=10).map(|ms| publish(&mut shard, "room", ms)).collect();
     let mut read = |since: Option<u64>, before: Option<u64>, limit| {
         let text = |index: u64| {
@@ -266,7 +290,7 @@ fn history_is_read_in_both_directions() {
             Position { epoch, index }.to_string().into()
         };
         let span = Span { since: since.map(text), before: before.map(text), limit };
-        let excerpt = shard.history("room", &span, at(11)).expect("it is there");
+        let excerpt = shard.history("room", &span, &terms, at(11)).expect("it is there");
         assert_eq!(excerpt.position, positions[9]);
         let indices = excerpt.messages.iter().map(|message| message.position.index);
         (indices.collect::<Vec<_>>(), excerpt.more)
@@ -283,7 +307,7 @@ fn history_is_read_in_both_directions() {
     assert_eq!(read(None, Some(5), 2), (vec![], false));
     assert_eq!(read(None, None, 0), (vec![], true));
     let span = Span { since: None, before: None, limit: 1 };
-    assert!(shard.history("nobody", &span, at(11)).is_none());
+    assert!(shard.history("nobody", &span, &terms, at(11)).is_none());
 }
 
 #[test]

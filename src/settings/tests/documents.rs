@@ -171,7 +171,7 @@ fn a_file_is_the_weakest() {
     let settings = read(&args, &[("FANWIRE_MAX_BATCH", "8")]).unwrap();
     let config = settings.config;
     assert_eq!((config.burst, config.max_batch, config.workers), (400, 8, 2));
-    assert_eq!(config.origins, ["https://c"], "a list is replaced as a whole");
+    assert_eq!(config.origins, [origin("https://c")], "a list is replaced as a whole");
     assert_eq!(settings.file.as_deref(), Some(Path::new(&*path)));
     let settings = read(&[], &[("FANWIRE_CONFIG", &path)]).unwrap();
     assert_eq!((settings.config.burst, settings.config.max_batch), (300, 7));

@@ -55,7 +55,8 @@ fn values() {
     wrong("node_name = \"\"", &["1: node_name: must not be empty"]);
     wrong(
         "# a comment\n\nlisten = [\"localhost\"]",
-        &["3: listen: \"localhost\" must be an address and a port, as 127.0.0.1:3003"],
+        &["3: listen: \"localhost\" must be an address and a port, as 127.0.0.1:3003, or \
+           unix:/run/fanwire.sock"],
     );
 }
 
@@ -80,8 +81,8 @@ fn several_at_once_in_the_order_of_the_file() {
             "1: workers: 0 is not in 1..=1024",
             "2: brst: no such setting; burst is one",
             "3: open: must be true or false",
-            "5: pattern: must be segments of A-Z a-z 0-9 _ ~ : @ = + - joined by dots, where * is any \
-         segment and >, last, one or more",
+            "5: pattern: must be segments of A-Z a-z 0-9 _ ~ : @ = + - joined by dots, where * is \
+             any segment and >, last, one or more",
             "6: rule: pattern is missing",
             "7: from: must be true or false",
         ],
@@ -120,10 +121,6 @@ fn what_cannot_be_together() {
 
     wrong(&two("a", "a"), &["5: pattern: \"a\" is never reached: \"a\" in line 2 covers it"]);
     assert!(text(&two("a.b", "a.>")).is_ok());
-    wrong(
-        "[[rule]]\npattern = \"a\"\nmax_rate = 5",
-        &["3: max_rate: needs on_slow = \"latest\", for only what is latest has rounds"],
-    );
     wrong(
         "[[rule]]\npattern = \"a\"\npublish = \"backend\"\npublish_rate = 5",
         &["4: publish_rate: limits clients, but here no client may publish"],

@@ -68,6 +68,9 @@ enum Asked {
 struct Resume {
     since: Option<Position>,
     last: Option<u64>,
+    /// The newest of every key; at most so many rounds a second.
+    newest: bool,
+    max_rate: Option<f64>,
 }
 
 impl EnvelopeClient {
@@ -116,6 +119,7 @@ impl EnvelopeClient {
             }
             "broadcast" => self.publication(scene, ALL, envelope),
             "gap" => self.gap(scene, envelope),
+            "unsubscribed" => self.ended(scene, envelope),
             "ack" | "error" | "echo" | "pong" => self.answer(scene, envelope),
             "goaway" => {
                 self.told = true;
@@ -161,6 +165,31 @@ impl EnvelopeClient {
         });
         follower.gap(scene.oracle, after, to, &Told { reason, missed: answer.missed });
         self.memory.insert(channel.to_owned(), to);
+    }
+
+    /// A new rule has ended a subscription.
+    fn ended(&mut self, scene: &mut Scene, envelope: &Envelope) {
+        let channel = envelope.channel.as_deref().expect("it has a channel");
+        let answer = envelope.answer();
+        assert_eq!(answer.reason.as_deref(), Some("forbidden"));
+        let follower = self.follows.remove(channel);
+        let follower = follower.unwrap_or_else(|| panic!("{channel} ends: not subscribed"));
+        match answer.position {
+            Some(at) => follower.check_left(scene.oracle, position(&at)),
+            None => scene.oracle.tally.count("subscriptions ended before they began"),
+        }
+        self.forget_wish(scene, channel);
+    }
+
+    /// A channel is not followed, against its wish. Where it has asked for more of it, what it will
+    /// follow is not worth working out: it begins anew.
+    fn forget_wish(&mut self, scene: &mut Scene, channel: &str) {
+        self.wants.remove(channel);
+        let asks = |asked: &Asked| !matches!(asked, Asked::Publish(..) | Asked::History);
+        let of_it = |p: &Pending| p.channel.as_deref() == Some(channel) && asks(&p.asked);
+        if self.pending.iter().any(of_it) {
+            self.line.say_message(scene, opcode::CLOSE, &[3, 232]);
+        }
     }
 
     fn answer(&mut self, scene: &mut Scene, envelope: &Envelope) {
@@ -232,16 +261,20 @@ impl EnvelopeClient {
         let head = position(answer.position.as_deref().expect("the ack says where the head is"));
         let recovered = answer.recovered.expect("the ack says whether all comes");
         let follower = match resume {
-            Resume { since: Some(since), last } => {
+            Resume { since: Some(since), last, .. } => {
                 scene.oracle.tally.count(if recovered { "recovered" } else { "not recovered" });
                 Follower::at(channel, link, since).promise(recovered, last)
             }
-            Resume { since: None, last: Some(last) } => {
+            Resume { since: None, last: Some(last), .. } => {
                 scene.oracle.tally.count("subscribed to the latest");
                 Follower::latest(channel, link, head, last)
             }
-            Resume { since: None, last: None } => Follower::at(channel, link, head),
+            Resume { since: None, last: None, .. } => Follower::at(channel, link, head),
         };
+        let follower = follower.conflated(resume.newest || scene.oracle.conflates(channel));
+        if resume.newest {
+            scene.oracle.tally.count("subscribed in mode latest");
+        }
         if resume.since.is_none() {
             assert!(recovered, "nothing was asked for that could not be had");
             self.memory.insert(channel.to_owned(), head);
@@ -255,6 +288,10 @@ impl EnvelopeClient {
         let code = answer.code.as_deref().expect("an error has a code");
         let temporary = answer.temporary.expect("an error says whether it is temporary");
         match (asked, code) {
+            (asked, "forbidden") => {
+                assert!(!temporary);
+                self.forbidden(scene, channel, asked);
+            }
             (Asked::Publish(number, _), "too_many_channels" | "rate_limited" | "overloaded") => {
                 assert!(temporary);
                 scene.oracle.refuse(*number);
@@ -278,6 +315,20 @@ impl EnvelopeClient {
         }
     }
 
+    /// A rule forbids it.
+    fn forbidden(&mut self, scene: &mut Scene, channel: &str, asked: &Asked) {
+        scene.oracle.tally.count("requests forbidden");
+        match asked {
+            Asked::Publish(number, _) => scene.oracle.refuse(*number),
+            Asked::History => {}
+            Asked::Subscribe(_) | Asked::SubscribeAgain => {
+                assert!(!self.follows.contains_key(channel), "{channel} is followed");
+                self.forget_wish(scene, channel);
+            }
+            asked => panic!("forbidden: {asked:?} of {channel}"),
+        }
+    }
+
     /// The server has closed it, or ended it without a word. In the end of a node, that is after
     /// everything was answered and delivered.
     fn check_parted(&self, scene: &Scene) {
@@ -297,11 +348,17 @@ impl EnvelopeClient {
                     "closed without an ack: {pending:?}"
                 );
             }
-            self.follows.values().for_each(|follower| follower.check_marked(scene.oracle));
+            // Who is closed for being slow was not waited for.
+            let waited = self.follows.values().filter(|_| !self.line.was_slow());
+            waited.for_each(|follower| follower.check_marked(scene.oracle));
         }
     }
 
     fn over(&mut self, scene: &mut Scene) {
+        if self.line.was_slow() {
+            let reads = self.follows.values().any(|follower| follower.is_slow(scene.oracle));
+            scene.oracle.was_slow(reads);
+        }
         self.line.close(scene);
         for pending in self.pending.drain(..) {
             if let Asked::Publish(number, true) = pending.asked {

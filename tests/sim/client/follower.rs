@@ -17,6 +17,8 @@ pub struct Follower {
     promised: bool,
     /// It asked for no more than so many.
     latest: Option<u64>,
+    /// What is superseded need not come: by its mode, or by the rule for slow readers.
+    conflates: bool,
 }
 
 /// Where a subscription stands.
@@ -35,7 +37,7 @@ impl Follower {
     pub fn at(channel: &str, link: u32, position: Position) -> Self {
         let channel = channel.to_owned();
         let at = At::Position(position);
-        Self { channel, link, at, gap_due: false, promised: false, latest: None }
+        Self { channel, link, at, gap_due: false, promised: false, latest: None, conflates: false }
     }
 
     /// Gets the `count` latest of a channel whose head is `head`.
@@ -61,6 +63,32 @@ impl Follower {
         self
     }
 
+    /// It has the newest of every key only, or may have when it is slow.
+    pub fn conflated(mut self, conflates: bool) -> Self {
+        self.conflates = conflates;
+        self
+    }
+
+    /// Whether it may go from `after` straight on to `to`.
+    fn may_pass(&self, oracle: &Oracle, after: Position, to: Position) -> bool {
+        let (channel, link) = (&*self.channel, self.link);
+        if self.conflates {
+            oracle.may_conflate(channel, after, to, link)
+        } else {
+            oracle.may_pass(channel, after, to, link)
+        }
+    }
+
+    /// Whether it may be closed for being slow: several publications have not come.
+    pub fn is_slow(&self, oracle: &Oracle) -> bool {
+        let head = oracle.head(&self.channel).map_or(0, |head| head.index);
+        let behind = match self.at {
+            At::Position(at) => head > at.index + 1,
+            At::Latest(..) | At::Anywhere(_) => true,
+        };
+        behind && !self.conflates && oracle.closes(&self.channel)
+    }
+
     /// A publication came.
     pub fn message<'o>(&mut self, oracle: &'o Oracle, position: Position) -> &'o Publication {
         let channel = &self.channel;
@@ -75,10 +103,14 @@ impl Follower {
                 );
                 let before = Position { index: position.index - 1, ..position };
                 assert!(
-                    oracle.may_pass(channel, at, before, self.link),
+                    self.may_pass(oracle, at, before),
                     "{position} of {channel} after {at}: an untold gap"
                 );
+                if !oracle.may_pass(channel, at, before, self.link) {
+                    oracle.superseded.set(oracle.superseded.get() + 1);
+                }
             }
+            At::Latest(..) if self.conflates => {}
             At::Latest(head, count) => self.check_first(oracle, head, count, position),
         }
         self.at = At::Position(position);
@@ -111,7 +143,7 @@ impl Follower {
         };
         if let Some(after) = after {
             assert!(
-                after == at || oracle.may_pass(channel, at, after, self.link),
+                after == at || self.may_pass(oracle, at, after),
                 "a gap of {channel} after {after}, but it stands at {at}"
             );
         }
@@ -146,7 +178,7 @@ impl Follower {
         let Some(head) = oracle.head(&self.channel) else { return };
         match self.at {
             At::Position(at) | At::Latest(at, _) => assert!(
-                oracle.may_pass(&self.channel, at, head, self.link),
+                self.may_pass(oracle, at, head),
                 "{} ends at {at}, but its head is {head}",
                 self.channel
             ),
@@ -165,9 +197,10 @@ impl Follower {
         let Some(marked) = oracle.marked(&self.channel) else { return };
         // Whoever may begin anywhere may have come later.
         let (At::Position(at) | At::Latest(at, _)) = self.at else { return };
-        let later = at.epoch != marked.epoch || at.index > marked.index;
+        // A round that has not begun yet is not waited for.
+        let later = self.conflates || at.epoch != marked.epoch || at.index > marked.index;
         assert!(
-            later || oracle.may_pass(&self.channel, at, marked, self.link),
+            later || self.may_pass(oracle, at, marked),
             "{} ends at {at}, but {marked} was published before",
             self.channel
         );
@@ -177,7 +210,7 @@ impl Follower {
     pub fn check_left(&self, oracle: &Oracle, position: Position) {
         if let At::Position(at) = self.at {
             assert!(
-                at == position || oracle.may_pass(&self.channel, at, position, self.link),
+                at == position || self.may_pass(oracle, at, position),
                 "{} was left at {position}, but stands at {at}",
                 self.channel
             );

@@ -169,6 +169,9 @@ impl Http {
         if keyed {
             let _ = write!(fields, "Idempotency-Key: k{number}\r\n");
         }
+        if let Some(key) = payload::key(number).filter(|_| intent.channel != "$all") {
+            let _ = write!(fields, "Fanwire-Key: {key}\r\n");
+        }
         let path = match intent.channel.as_str() {
             "$all" => "/broadcast".to_owned(),
             channel => format!("/channels/{channel}"),

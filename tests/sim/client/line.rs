@@ -73,6 +73,11 @@ impl Line {
         self.close_sent || self.close_seen
     }
 
+    /// Whether it was closed for being slow.
+    pub fn was_slow(&self) -> bool {
+        self.close_code == Some(4001)
+    }
+
     /// The code of their Close, when it has come.
     pub fn close_code(&self) -> Option<u16> {
         self.close_code
@@ -183,10 +188,12 @@ fn close_code(code: u16, rude: bool) -> &'static str {
         1000 => "closed: 1000",
         1012 => "closed: restart",
         1013 => "closed: overloaded",
-        4001 => "closed: slow",
+        4001 => "closed with 4001",
         4002 => "closed: no pong",
+        4004 => "closed: flood",
         4006 => "closed: lost (raw)",
         4007 => "closed: moved",
+        4403 => "closed: forbidden (raw)",
         4410 => "closed: disconnected",
         code => panic!("closed with {code}"),
     }

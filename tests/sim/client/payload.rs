@@ -22,6 +22,11 @@ pub fn invent(scene: &mut Scene, channel: &str, kinds: &[Kind], skip: Option<u32
     })
 }
 
+/// The conflation key of a publication, where it is published with one.
+pub fn key(number: usize) -> Option<String> {
+    (!number.is_multiple_of(4)).then(|| format!("c{}", number % 4))
+}
+
 /// Valid, and not as a serializer would write it: what is passed on verbatim keeps its spaces.
 fn json(number: usize, length: usize, filling: u64) -> String {
     let pad: String = letters(length, filling).collect();

@@ -16,6 +16,7 @@ use crate::oracle::{Oracle, number_in};
 pub struct Raw {
     channel: String,
     own: bool,
+    newest: bool,
     line: Line,
     follower: Option<Follower>,
     /// Where to go on from after a lost connection.
@@ -26,9 +27,19 @@ pub struct Raw {
 
 impl Raw {
     /// A client of this channel; `own`: it wants its own publications back.
-    pub fn new(channel: String, own: bool) -> Self {
+    /// `newest`: of everything that comes, it wants the newest of every key.
+    pub fn new(channel: String, own: bool, newest: bool) -> Self {
         let line = Line::default();
-        Self { channel, own, line, follower: None, resume: None, open: false, rest_until: 0 }
+        Self {
+            channel,
+            own,
+            newest,
+            line,
+            follower: None,
+            resume: None,
+            open: false,
+            rest_until: 0,
+        }
     }
 
     fn connect(&mut self, scene: &mut Scene) {
@@ -41,6 +52,10 @@ impl Raw {
         }
         if !self.own {
             let _ = write!(path, "{mark}self=0");
+            mark = '&';
+        }
+        if self.newest {
+            let _ = write!(path, "{mark}mode=latest");
         }
         let offer = scene.world.random.chance(300).then_some("permessage-deflate");
         if !self.line.open(scene, handshake(&path, offer).as_bytes()) {
@@ -48,10 +63,12 @@ impl Raw {
         }
         let Some(link) = self.line.link() else { return };
         let nowhere = Position { epoch: fanwire::hub::Epoch(0), index: 0 };
-        self.follower = Some(match resume {
+        let follower = match resume {
             Some(position) => Follower::at(&self.channel, link, position),
             None => Follower::anywhere(&self.channel, link, nowhere),
-        });
+        };
+        let conflates = self.newest || scene.oracle.conflates(&self.channel);
+        self.follower = Some(follower.conflated(conflates));
         self.open = false;
     }
 
@@ -97,6 +114,10 @@ impl Raw {
     }
 
     fn over(&mut self, scene: &mut Scene) {
+        if self.line.was_slow() {
+            let reads = self.follower.as_ref().is_some_and(|f| f.is_slow(scene.oracle));
+            scene.oracle.was_slow(reads);
+        }
         self.line.close(scene);
         self.open = false;
         self.follower = None;

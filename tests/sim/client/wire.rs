@@ -22,6 +22,8 @@ pub struct Envelope<'a> {
     #[serde(borrow)]
     pub from: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    pub key: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     pub encoding: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub data: Option<&'a RawValue>,
@@ -85,6 +87,7 @@ impl<'a> Envelope<'a> {
         };
         assert!(same, "{position} came as {data}");
         assert_eq!(self.timestamp, publication.timestamp, "the timestamp of {position}");
+        assert_eq!(self.key.as_deref(), publication.key.as_deref(), "key of {position}");
         assert_eq!(self.from.as_deref(), publication.from.as_deref(), "from of {position}");
     }
 }

@@ -232,6 +232,13 @@ impl World {
         moved
     }
 
+    /// Posts a letter to every worker, from outside of them.
+    pub fn post_to_all(&mut self, letter: impl Fn() -> Mail) {
+        for worker in 0..self.stations.len() {
+            self.post.send_from_outside(worker as WorkerId, letter());
+        }
+    }
+
     /// A letter that no worker has written.
     pub fn post(&mut self, from: WorkerId, to: WorkerId, mail: Mail) {
         self.post.send(from, to, [mail].into_iter());

@@ -36,6 +36,11 @@ impl Post {
         self.under_way.entry((from, to)).or_default().extend(batch);
     }
 
+    /// Takes a letter from outside of all workers.
+    pub fn send_from_outside(&mut self, to: WorkerId, mail: Mail) {
+        self.under_way.entry((WorkerId::MAX, to)).or_default().push_back(mail);
+    }
+
     /// Takes a connection.
     pub fn place(&mut self, to: WorkerId, socket: FakeSocket, peer: Peer) {
         self.placing.push_back((to, socket, peer));

@@ -9,7 +9,9 @@ use owner::Numbering;
 use crate::feed::Feed;
 use crate::feed::subscription::State;
 use crate::feed::window::{FRAME_OVERHEAD, LARGE_FRAME, Rest, Run, Spare};
-use crate::hub::{Encoding, Epoch, Frames, Position};
+use crate::hub::{Audience, Encoding, Epoch, Frames, Mode, Position};
+
+const AUDIENCE: Audience = Audience { worker: 0, encoding: Encoding::JSON, pace: None };
 
 /// Something that happens to a feed. `which` counts around those that are there.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +86,7 @@ impl Pair {
     /// Nothing, in a feed whose window holds so many bytes.
     pub fn new(window_bytes: usize) -> Self {
         Self {
-            feed: Feed::new("room".into(), 0, Encoding::JSON, 1),
+            feed: Feed::new("room".into(), 0, AUDIENCE, 1),
             spare: Spare::default(),
             window_bytes,
             numberings: vec![Numbering::after(0)],
@@ -207,8 +209,8 @@ impl Pair {
         let slot = self.next_slot;
         self.next_slot += 1;
         let (at, place) = match state {
-            State::Joining => (self.feed.join(slot, 7), None),
-            _ => (self.feed.join_live(slot), self.end),
+            State::Joining => (self.feed.join(slot, 7, Mode::All), None),
+            _ => (self.feed.join_live(slot, Mode::All), self.end),
         };
         assert_eq!(at, self.readers.len());
         let (since, skips) = (None, Vec::new());
@@ -223,7 +225,7 @@ impl Pair {
         self.tidy_window();
         if self.readers.is_empty() {
             self.check();
-            self.feed = Feed::new("room".into(), 0, Encoding::JSON, 1);
+            self.feed = Feed::new("room".into(), 0, AUDIENCE, 1);
             (self.seen, self.end, self.hot) = (Epoch(0), None, false);
         }
     }

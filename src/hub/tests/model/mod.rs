@@ -7,28 +7,32 @@ mod memory;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::hub::channel::Draft;
+use crate::hub::channel::{Draft, Publisher, Terms};
 use crate::hub::history::{Bounds, PUBLICATION_OVERHEAD};
-use crate::hub::page::Page;
 pub use crate::hub::page::Place;
+use crate::hub::page::{Page, Want};
 use crate::hub::shard::{Shard, ShardLimits, Since, Span};
 use crate::hub::{
-    Delivery, Encoding, Epoch, FeedKey, Format, Framer, Gap, GapReason, Kind, Now, Position,
-    Publication, WorkerId, encode,
+    Audience, Delivery, Encoding, Epoch, FeedKey, Format, Framer, Gap, GapReason, Kind, Mode, Now,
+    Pace, Position, Publication, WorkerId, encode,
 };
 
 /// Something that is asked of a shard. Numbers are taken modulo what there is.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
 pub enum Op {
-    /// Publish; `key` is publisher and idempotency key.
-    Publish { channel: u8, size: u8, key: Option<(u8, u8)> },
+    /// Publish; `key` is publisher and idempotency key, `conflates` the conflation key.
+    Publish { channel: u8, size: u8, key: Option<(u8, u8)>, conflates: u8 },
     /// Subscribe.
-    Join { channel: u8, worker: u8, encoding: u8, since: Option<Start>, last: Option<u8> },
+    Join { channel: u8, who: Who, since: Option<Start>, last: Option<u8> },
     /// End a subscription.
     Leave { which: u8 },
-    /// Pull for a subscription.
-    Pull { which: u8, since: Start },
+    /// Pull for a subscription, up to the head or so far before it.
+    Pull { which: u8, since: Start, short_of: Option<u8> },
+    /// A round of a paced subscription.
+    Round { which: u8, since: Start },
+    /// The rule changes: so many publications of such an age are kept.
+    Rule { count: u8, age_ms: u16 },
     /// Read history.
     History { channel: u8, since: Option<Start>, before: Option<Start>, limit: u8 },
     /// Describe a channel.
@@ -39,6 +43,20 @@ pub enum Op {
     Wait { ms: u16 },
     /// Quiet channels are forgotten.
     Sweep,
+}
+
+/// A kind of subscriber.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
+pub struct Who {
+    /// On which worker.
+    pub worker: u8,
+    /// What it reads.
+    pub encoding: u8,
+    /// Mode `latest`.
+    pub latest: bool,
+    /// In rounds.
+    pub paced: bool,
 }
 
 /// A position that a client might say.
@@ -81,7 +99,13 @@ struct Channel {
     head: u64,
     /// When each was published, and what.
     held: Vec<(u64, Arc<Publication>)>,
+    /// The newest of every key, whether history holds it or not.
+    values: BTreeMap<Option<Box<str>>, Arc<Publication>>,
+    /// The newest of those that were forgotten.
+    forgotten: u64,
     touched: u64,
+    /// The paced audiences that wait to hear of more.
+    waits: HashSet<Audience>,
 }
 
 #[derive(Debug)]
@@ -94,8 +118,8 @@ struct Remembered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Subscriber {
     channel: String,
-    worker: WorkerId,
-    encoding: Encoding,
+    audience: Audience,
+    mode: Mode,
 }
 
 /// A shard and its model.
@@ -103,6 +127,7 @@ struct Subscriber {
 pub struct Pair {
     shard: Shard,
     limits: ShardLimits,
+    terms: Terms,
     now: Now,
     channels: BTreeMap<String, Channel>,
     keys: Vec<Remembered>,
@@ -118,7 +143,6 @@ impl Pair {
         let limits = ShardLimits {
             max_channels: 4,
             max_history_bytes,
-            history,
             position_age_ms: 9000,
             idempotency_age_ms: 1000,
             page_bytes: 400,
@@ -126,6 +150,7 @@ impl Pair {
         Self {
             shard: Shard::new(limits, 1 << 40),
             limits,
+            terms: Terms { history, publish_rate: 0 },
             now: Now::default(),
             channels: BTreeMap::new(),
             keys: Vec::new(),
@@ -147,14 +172,24 @@ impl Pair {
 
     fn step(&mut self, op: Op) {
         match op {
-            Op::Publish { channel, size, key } => self.publish(&name(channel), size, key),
-            Op::Join { channel, worker, encoding, since, last } => {
-                let encoding = ENCODINGS[usize::from(encoding) % ENCODINGS.len()];
-                let (channel, worker) = (name(channel), u16::from(worker % 3));
-                self.join(Subscriber { channel, worker, encoding }, since, last.map(u64::from));
+            Op::Publish { channel, size, key, conflates } => {
+                self.publish(&name(channel), size, key, conflates);
+            }
+            Op::Join { channel, who, since, last } => {
+                let encoding = ENCODINGS[usize::from(who.encoding) % ENCODINGS.len()];
+                let pace = who.paced.then(|| Pace::at_most(2.0));
+                let audience = Audience { worker: u16::from(who.worker % 3), encoding, pace };
+                let mode = if who.latest || who.paced { Mode::Latest } else { Mode::All };
+                let subscriber = Subscriber { channel: name(channel), audience, mode };
+                self.join(subscriber, since, last.map(u64::from));
             }
             Op::Leave { which } => self.leave(which),
-            Op::Pull { which, since } => self.pull(which, since),
+            Op::Pull { which, since, short_of } => self.pull(which, since, short_of),
+            Op::Round { which, since } => self.round(which, since),
+            Op::Rule { count, age_ms } => {
+                self.terms.history.count = usize::from(count % 8);
+                self.terms.history.age_ms = age_ms.into();
+            }
             Op::History { channel, since, before, limit } => {
                 self.history(&name(channel), since, before, limit.into());
             }
@@ -174,8 +209,10 @@ impl Pair {
             assert_eq!((channel.epoch, channel.head), (model.epoch, model.head));
             let held = channel.history.from(0);
             assert!(held.eq(model.held.iter().map(|(_, publication)| publication)));
-            let bytes: usize = model.held.iter().map(|(_, publication)| cost(publication)).sum();
-            assert_eq!(channel.history.bytes(), bytes);
+            let values = channel.history.newest(0).map(|p| p.position.index);
+            assert!(values.eq(model.values().iter().map(|p| p.position.index)));
+            assert_eq!(channel.history.forgotten(), model.forgotten);
+            assert_eq!(channel.history.bytes(), model.bytes());
             let mine = |s: &&Subscriber| s.channel == *channel.name;
             assert_eq!(channel.subscribers(), self.subscribers.iter().filter(mine).count() as u64);
         }
@@ -187,17 +224,28 @@ impl Pair {
 
 /// What is asked.
 impl Pair {
-    fn publish(&mut self, channel: &str, size: u8, key: Option<(u8, u8)>) {
+    fn publish(&mut self, channel: &str, size: u8, key: Option<(u8, u8)>, conflates: u8) {
+        let conflates = conflates % 4;
+        let conflation: Option<Box<str>> = (conflates > 0).then(|| format!("c{conflates}").into());
         let from: Option<Box<str>> = size.is_multiple_of(3).then(|| "ann".into());
         let payload = vec![b'0' + size % 10; usize::from(size)];
         let kind = if size.is_multiple_of(2) { Kind::Binary } else { Kind::Text };
-        let draft =
-            Draft { kind, payload: payload.into(), from: from.clone(), key: None, skip: None };
+        let (payload, key_of) = (payload.into(), conflation.clone());
+        let draft = Draft { kind, payload, from: from.clone(), key: key_of, skip: None };
         let named = key.map(|(who, key)| (format!("user{}", who % 2), format!("k{}", key % 4)));
         let idempotency = named.as_ref().map(|(who, key)| (&**who, &**key));
         let (mut tape, mut out) = (Tape::default(), Vec::new());
-        let outcome =
-            self.shard.publish(channel, idempotency, draft, self.now, &mut tape, &mut out);
+        let (publisher, terms, now) = (Publisher::Client, self.terms, self.now);
+        let outcome = self.shard.publish(
+            channel,
+            publisher,
+            idempotency,
+            draft,
+            &terms,
+            now,
+            &mut tape,
+            &mut out,
+        );
         let named = named.map(|(who, key)| (channel.to_string(), who, key));
         if let Some(named) = &named {
             self.expire_keys();
@@ -222,8 +270,9 @@ impl Pair {
         self.check_deliveries(channel, &publication, &out, tape.frames);
         let model = self.channels.get_mut(channel).expect("created");
         model.touched = self.now.mono_ms;
+        model.values.insert(conflation, Arc::clone(&publication));
         model.held.push((self.now.mono_ms, publication));
-        self.bound_history(channel);
+        self.hold(channel);
         if let Some(name) = named {
             let (at, position) = (self.now.mono_ms, published.position);
             self.keys.push(Remembered { at, name, position });
@@ -236,37 +285,44 @@ impl Pair {
 
     /// One delivery for each worker and encoding, framed once for each encoding.
     fn check_deliveries(
-        &self,
+        &mut self,
         channel: &str,
         publication: &Publication,
         deliveries: &[(WorkerId, Delivery)],
         framed: usize,
     ) {
+        let rung = std::mem::take(&mut self.channels.get_mut(channel).expect("it is there").waits);
         let mine = self.subscribers.iter().filter(|s| s.channel == channel);
-        let mut wanted: Vec<_> = mine.map(|s| (s.worker, feed(s).index, s.encoding)).collect();
+        let mine = mine.filter(|s| s.audience.pace.is_none() || rung.contains(&s.audience));
+        let mut wanted: Vec<_> = mine.map(|s| (s.audience, feed(s.audience).index)).collect();
         wanted.sort_unstable();
         wanted.dedup();
         let mut found = Vec::new();
         for (worker, delivery) in deliveries {
-            let encoding = ENCODINGS[delivery.feed.index as usize % ENCODINGS.len()];
+            let whose = |(audience, feed): &&(Audience, u32)| {
+                audience.worker == *worker && *feed == delivery.feed.index
+            };
+            let &(audience, index) = wanted.iter().find(whose).expect("somebody listens");
             assert_eq!(delivery.position, publication.position);
-            assert_eq!(*delivery.frames, *frame(encoding, channel, publication));
-            found.push((*worker, delivery.feed.index, encoding));
+            let frame = frame(audience.encoding, channel, publication);
+            let rings = audience.pace.is_some();
+            assert_eq!(*delivery.frames, *if rings { Vec::new() } else { frame });
+            found.push((audience, index));
         }
         found.sort_unstable();
         assert_eq!(found, wanted);
-        let encodings: HashSet<_> = wanted.iter().map(|&(_, _, encoding)| encoding).collect();
+        wanted.retain(|(audience, _)| audience.pace.is_none());
+        let encodings: HashSet<_> = wanted.iter().map(|(audience, _)| audience.encoding).collect();
         assert_eq!(framed, encodings.len());
     }
 
     fn join(&mut self, subscriber: Subscriber, start: Option<Start>, last: Option<u64>) {
-        let Subscriber { channel, worker, encoding } = subscriber.clone();
+        let Subscriber { channel, audience, mode } = subscriber.clone();
         let position = start.map(|start| self.say(&channel, start).into());
-        let since = Since { position, last };
-        let (feed, now) = (feed(&subscriber), self.now);
-        let mut tape = Tape::default();
-        let joined = match self.shard.join(&channel, worker, encoding, feed, &since, now, &mut tape)
-        {
+        let since = Since { position, last, mode };
+        let (feed, terms, now) = (feed(audience), self.terms, self.now);
+        let tape = &mut Tape::default();
+        let joined = match self.shard.join(&channel, audience, feed, &since, &terms, now, tape) {
             Ok(joined) => joined,
             Err(refused) => return self.is_refused(&channel, refused),
         };
@@ -277,8 +333,9 @@ impl Pair {
             None => Place::Head,
             Some(text) => self.place(&channel, Position::parse(&text)),
         };
-        let gap =
-            self.check_page(&channel, encoding, place, last, GapReason::Evicted, &joined.page);
+        let mode = if terms.history.count == 0 { Mode::All } else { mode };
+        let want = Want { encoding: audience.encoding, mode, until: None };
+        let gap = self.check_page(&channel, want, place, last, GapReason::Evicted, &joined.page);
         assert_eq!(joined.recovered, gap.is_none());
         assert_eq!(joined.missed, gap.map_or(Some(0), |gap| gap.missed));
         assert_eq!(joined.position.index, self.channels[&channel].head);
@@ -286,67 +343,89 @@ impl Pair {
 
     fn leave(&mut self, which: u8) {
         let Some(at) = self.pick(which) else { return };
-        let Subscriber { channel, worker, encoding } = self.subscribers.swap_remove(at);
-        self.shard.leave(&channel, worker, encoding, self.now);
-        self.channels.get_mut(&channel).expect("it has subscribers").touched = self.now.mono_ms;
+        let Subscriber { channel, audience, .. } = self.subscribers.swap_remove(at);
+        self.shard.leave(&channel, audience, self.now);
+        let same = |s: &Subscriber| s.channel == channel && s.audience == audience;
+        let last = !self.subscribers.iter().any(same);
+        let model = self.channels.get_mut(&channel).expect("it has subscribers");
+        model.touched = self.now.mono_ms;
+        if last {
+            model.waits.remove(&audience);
+        }
     }
 
-    fn pull(&mut self, which: u8, since: Start) {
+    fn pull(&mut self, which: u8, since: Start, short_of: Option<u8>) {
         let Some(at) = self.pick(which) else { return };
-        let Subscriber { channel, encoding, .. } = self.subscribers[at].clone();
+        let Subscriber { channel, audience, mode } = self.subscribers[at].clone();
         let since = Position::parse(&self.say(&channel, since));
-        let page = self.shard.pull(&channel, since, encoding, self.now, &mut Tape::default());
+        let head = self.channels[&channel].head;
+        let until = short_of.filter(|_| mode == Mode::Latest);
+        let until = until.map(|by| head.saturating_sub(u64::from(by % 8)));
+        let want = Want { encoding: audience.encoding, mode, until };
+        let (terms, now) = (self.terms, self.now);
+        let page = self.shard.pull(&channel, since, want, &terms, now, &mut Tape::default());
         let page = page.expect("it has subscribers");
         let place = self.place(&channel, since);
-        self.check_page(&channel, encoding, place, None, GapReason::Slow, &page);
+        self.check_page(&channel, want, place, None, GapReason::Slow, &page);
+    }
+
+    fn round(&mut self, which: u8, since: Start) {
+        let Some(at) = self.pick(which) else { return };
+        let Subscriber { channel, audience, .. } = self.subscribers[at].clone();
+        if audience.pace.is_none() {
+            return;
+        }
+        let since = Position::parse(&self.say(&channel, since));
+        let (feed, terms, now) = (feed(audience), self.terms, self.now);
+        let tape = &mut Tape::default();
+        let page = self.shard.round(&channel, audience, feed, since, &terms, now, tape);
+        let page = page.expect("it has subscribers");
+        let (want, place) = (Want::latest(audience.encoding, None), self.place(&channel, since));
+        self.check_page(&channel, want, place, None, GapReason::Slow, &page);
+        if page.last == page.head {
+            self.channels.get_mut(&channel).expect("it is there").waits.insert(audience);
+        }
     }
 
     /// Cuts the page anew and compares. Returns its gap.
     fn check_page(
         &mut self,
         name: &str,
-        encoding: Encoding,
+        want: Want,
         place: Place,
         last: Option<u64>,
         reason: GapReason,
         page: &Page,
     ) -> Option<Gap> {
-        self.expire(name);
+        self.hold(name);
         let channel = &self.channels[name];
-        let held: Vec<u64> = channel.held.iter().map(|(_, p)| p.position.index).collect();
-        let (lost, given) = resume(&held, channel.head, place, last);
-        let to = given.first().map_or(channel.head, |first| first - 1);
-        let at = |index| Position { epoch: channel.epoch, index };
-        let gap = match place {
-            Place::Head => None,
-            Place::At(index) => (!lost.is_empty()).then(|| {
-                let missed = Some(lost.len() as u64);
-                Gap { after: Some(at(index)), to: at(to), missed, reason }
-            }),
-            Place::Elsewhere(after) => {
-                Some(Gap { after, to: at(to), missed: None, reason: GapReason::Epoch })
-            }
+        let (gap, mut given) = match want.mode {
+            Mode::All => channel.all(place, last, reason),
+            Mode::Latest => channel.latest(place, last, reason),
         };
+        let to = gap.map_or(channel.begins(place, &given), |gap| gap.to.index);
+        let end = want.until.unwrap_or(u64::MAX).min(channel.head);
+        given.retain(|publication| publication.position.index <= end);
         let mut bytes = Vec::new();
-        if let Some(gap) = gap.filter(|_| encoding.format == Format::Json) {
+        if let Some(gap) = gap.filter(|_| want.encoding.format == Format::Json) {
             let mut text = Vec::new();
             encode::gap(&mut text, name, &gap, self.now.wall_ms);
-            Tape::default().append(&mut bytes, encoding, false, &text);
+            Tape::default().append(&mut bytes, want.encoding, false, &text);
         }
-        let mut reached = to;
-        for (_, publication) in &channel.held {
-            let frame = frame(encoding, name, publication);
-            let fits = bytes.len() + frame.len() <= self.limits.page_bytes || reached == to;
-            if publication.position.index == reached + 1 && given.contains(&(reached + 1)) {
-                if !fits {
-                    break;
-                }
-                bytes.extend_from_slice(&frame);
-                reached += 1;
+        let mut reached = None;
+        let mut whole = true;
+        for publication in &given {
+            let frame = frame(want.encoding, name, publication);
+            if bytes.len() + frame.len() > self.limits.page_bytes && reached.is_some() {
+                whole = false;
+                break;
             }
+            bytes.extend_from_slice(&frame);
+            reached = Some(publication.position.index);
         }
         assert_eq!((page.epoch, page.head, page.gap), (channel.epoch, channel.head, gap));
         assert_eq!(page.frames.as_deref().unwrap_or_default(), bytes);
+        let reached = if whole { to.max(end) } else { reached.unwrap_or(to) };
         assert_eq!(page.last, reached);
         gap
     }
@@ -355,10 +434,10 @@ impl Pair {
         let since: Option<Box<str>> = since.map(|start| self.say(name, start).into());
         let before: Option<Box<str>> = before.map(|start| self.say(name, start).into());
         let span = Span { since: since.clone(), before: before.clone(), limit };
-        let Some(excerpt) = self.shard.history(name, &span, self.now) else {
+        let Some(excerpt) = self.shard.history(name, &span, &self.terms, self.now) else {
             return assert!(!self.channels.contains_key(name));
         };
-        self.expire(name);
+        self.hold(name);
         let channel = &self.channels[name];
         let here = |text: &str| Position::parse(text).filter(|at| at.epoch == channel.epoch);
         let known = |at: &Position| at.index <= channel.head;
@@ -377,8 +456,8 @@ impl Pair {
     }
 
     fn describe(&mut self, name: &str) {
-        let described = self.shard.describe(name, self.now);
-        self.expire(name);
+        let described = self.shard.describe(name, &self.terms, self.now);
+        self.hold(name);
         let channel = self.channels.get(name);
         let position = channel.map(|c| Position { epoch: c.epoch, index: c.head });
         assert_eq!((&*described.name, described.position), (name, position));
@@ -428,11 +507,11 @@ fn name(channel: u8) -> String {
     }
 }
 
-/// A feed for each worker and encoding.
-fn feed(subscriber: &Subscriber) -> FeedKey {
-    let encoding = ENCODINGS.iter().position(|known| *known == subscriber.encoding);
-    let index = encoding.unwrap_or_default() + usize::from(subscriber.worker) * ENCODINGS.len();
-    FeedKey { index: index as u32, generation: 1 }
+/// A feed for each audience.
+fn feed(audience: Audience) -> FeedKey {
+    let encoding = ENCODINGS.iter().position(|known| *known == audience.encoding);
+    let paced = usize::from(audience.pace.is_some()) * ENCODINGS.len();
+    FeedKey { index: (encoding.unwrap_or_default() + paced) as u32, generation: 1 }
 }
 
 fn frame(encoding: Encoding, channel: &str, publication: &Publication) -> Vec<u8> {
@@ -443,5 +522,6 @@ fn frame(encoding: Encoding, channel: &str, publication: &Publication) -> Vec<u8
 
 fn cost(publication: &Publication) -> usize {
     let from = publication.from.as_ref().map_or(0, |from| from.len());
-    PUBLICATION_OVERHEAD + publication.payload.len() + from
+    let key = publication.key.as_ref().map_or(0, |key| key.len());
+    PUBLICATION_OVERHEAD + publication.payload.len() + from + key
 }

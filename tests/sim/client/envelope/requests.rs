@@ -143,6 +143,9 @@ impl EnvelopeClient {
         if !intent.skip.is_empty() {
             fields.push_str(",\"skip_self\":true");
         }
+        if let Some(key) = payload::key(number) {
+            let _ = write!(fields, ",\"key\":\"{key}\"");
+        }
         if keyed {
             let _ = write!(fields, ",\"idempotency_key\":\"k{number}\"");
         }
@@ -189,7 +192,10 @@ impl EnvelopeClient {
             Some(at) if random.chance(650) => Some(*at),
             _ => None,
         };
-        Resume { since, last }
+        let newest = channel != ALL && random.chance(350);
+        let max_rate =
+            (newest && random.chance(500)).then(|| *random.pick(&[0.5, 2.0, 11.0, 50.0]));
+        Resume { since, last, newest, max_rate }
     }
 }
 
@@ -197,6 +203,8 @@ impl Resume {
     fn fields(self) -> Vec<String> {
         let since = self.since.map(|since| format!("\"since\":\"{since}\""));
         let last = self.last.map(|last| format!("\"last\":{last}"));
-        since.into_iter().chain(last).collect()
+        let mode = self.newest.then(|| "\"mode\":\"latest\"".to_owned());
+        let rate = self.max_rate.map(|rate| format!("\"max_rate\":{rate}"));
+        since.into_iter().chain(last).chain(mode).chain(rate).collect()
     }
 }
