@@ -80,8 +80,6 @@ impl Flags {
     pub const TOLD: u32 = 1 << 24;
     /// It is closed as soon as it is served; nothing more is read.
     pub const PARTING: u32 = 1 << 25;
-    /// It has asked for what rounds would still bring it.
-    pub const SETTLING: u32 = 1 << 26;
 
     /// It comes from a trusted proxy: what that says about the client is believed.
     pub const TRUSTED: u32 = 1 << 15;

@@ -63,11 +63,6 @@ impl Paced {
         self.rests = false;
     }
 
-    /// Whether the owner had nothing more when it was asked last, and has not rung since.
-    pub fn rests(&self) -> bool {
-        self.rests
-    }
-
     /// Sets when the owner is to be asked, unless that is set, or it has been, or it will ring.
     pub fn schedule(&mut self, now_ms: u64) -> Option<u64> {
         if self.rests || self.asked.is_some() || self.due_ms.is_some() {

@@ -155,11 +155,6 @@ impl Oracle {
         }
     }
 
-    /// Whether this was said several times: it may have its position from any of them.
-    pub fn repeated(&self, number: usize) -> bool {
-        self.intents[number].repeated
-    }
-
     /// Whether this has a position.
     pub fn admitted(&self, number: usize) -> Option<Position> {
         self.intents[number].admitted
@@ -228,12 +223,6 @@ impl Oracle {
     /// else because it did not end a message; how many those are is known at the end.
     pub fn was_slow(&mut self, reads: bool) {
         self.tally.count(if reads { "closed: slow" } else { "closed: slow sender" });
-    }
-
-    /// Somebody's connection ended without a Close while the node stopped: it was in the middle of
-    /// a frame for which there was no room; how many those are is known at the end.
-    pub fn was_cut(&mut self) {
-        self.tally.count("ends without a close");
     }
 
     /// Marks this moment: a node that stops owes everybody what was published before it.

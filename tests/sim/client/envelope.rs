@@ -331,12 +331,10 @@ impl EnvelopeClient {
 
     /// The server has closed it, or ended it without a word. In the end of a node, that is after
     /// everything was answered and delivered.
-    fn check_parted(&self, scene: &mut Scene) {
+    fn check_parted(&self, scene: &Scene) {
         let Some(code) = self.line.close_code() else {
             let own = self.line.closing() || !self.welcomed;
-            if !own && scene.oracle.is_marked() {
-                scene.oracle.was_cut();
-            }
+            assert!(own || !scene.oracle.is_marked(), "an end without a Close");
             return;
         };
         assert!(self.told || !matches!(code, 1012 | 4007), "{code} without a goaway");
@@ -344,9 +342,11 @@ impl EnvelopeClient {
             for pending in &self.pending {
                 // What came too late has not happened either.
                 let Asked::Publish(number, _) = pending.asked else { continue };
-                let admitted = scene.oracle.admitted(number);
-                let lost = admitted.is_some() && !scene.oracle.repeated(number);
-                assert!(!lost, "closed without an ack: {pending:?} at {admitted:?}");
+                assert_eq!(
+                    scene.oracle.admitted(number),
+                    None,
+                    "closed without an ack: {pending:?}"
+                );
             }
             // Who is closed for being slow was not waited for.
             let waited = self.follows.values().filter(|_| !self.line.was_slow());
