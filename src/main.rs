@@ -59,6 +59,9 @@ fn summary(settings: &Settings) -> String {
     for address in &config.listen {
         lines.push(format!("  listening  {address}"));
     }
+    for address in &config.api_listen {
+        lines.push(format!("  API        {address}"));
+    }
     lines.push(format!("  mode       {}", mode(config)));
     lines.push(format!("  rules      {}", config.policy.rules.len()));
     lines.extend(warnings.iter().map(|warning| format!("  warning    {warning}")));
