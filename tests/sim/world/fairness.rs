@@ -72,9 +72,14 @@ impl World {
         assert!(bytes <= most, "#{id} has waited for {bytes} bytes to others");
     }
 
-    /// A worker sends.
-    pub(super) fn flushes(&mut self, worker: usize, id: LinkId, bytes: usize) {
+    /// A worker sends. Whoever could not take it all has output that waits, and need not be read
+    /// before it takes that: it waits for itself.
+    pub(super) fn flushes(&mut self, worker: usize, id: LinkId, bytes: usize, short: bool) {
         let account = &mut self.stations[worker].account;
+        if short {
+            let link = &mut self.links[id as usize];
+            link.waits_since = link.waits_since.map(|_| account.flushed);
+        }
         if account.serving == Some(id) {
             return;
         }
