@@ -25,7 +25,7 @@ pub(super) fn refusals(config: &Config) -> Vec<String> {
     ] {
         if bytes != UNLIMITED {
             let why = format!("one {part} on each of {} workers", c.workers);
-            least(name, total, bytes.saturating_mul(usize::from(c.workers)), &*why);
+            least(name, total, bytes.saturating_mul(usize::from(c.workers)), &why);
         }
     }
     if c.close_timeout.is_zero() {
