@@ -105,8 +105,8 @@ pub struct Config {
     pub policy: Arc<Policy>,
     /// `--open`: serve without keys on any address.
     pub open: bool,
-    /// Live page, demos and `/echo`.
-    pub pages: bool,
+    /// Live page, demos and `/echo`; `None`: in open mode, which a reload may end.
+    pub pages: Option<bool>,
     /// Whether `/status` and `update` tell the number of connections to everybody.
     pub public_counts: bool,
     /// Whether permessage-deflate is offered.
@@ -197,7 +197,7 @@ impl Default for Config {
             drain_time: seconds(20),
             policy: Arc::default(),
             open: false,
-            pages: true,
+            pages: None,
             public_counts: true,
             compression: true,
         }

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
     let reload = Reload::of(&settings);
     let mode = mode(&settings.config);
-    let pages = settings.config.pages;
+    let pages = settings.config.pages.unwrap_or(settings.config.policy.is_open());
     let workers = settings.config.workers;
     let server = match Server::start(settings.config) {
         Ok(server) => server,
@@ -58,6 +58,9 @@ fn summary(settings: &Settings) -> String {
     }
     for address in &config.listen {
         lines.push(format!("  listening  {address}"));
+    }
+    for address in &config.api_listen {
+        lines.push(format!("  API        {address}"));
     }
     lines.push(format!("  mode       {}", mode(config)));
     lines.push(format!("  rules      {}", config.policy.rules.len()));

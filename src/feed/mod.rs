@@ -187,7 +187,6 @@ impl Feed {
         }
         match self.end {
             None => Run::Fallen,
-            Some(_) if subscription.marks.any(Marks::OWED) => Run::Fallen,
             Some(end) if subscription.sent == end => Run::CaughtUp,
             Some(_) if subscription.marks.is_none() => self.window.run(subscription.sent, None),
             Some(end) => self.unusual_run(subscription, end),
@@ -309,9 +308,6 @@ impl Feed {
         }
         subscription.state = State::Following;
         subscription.sent = last;
-        if last == head {
-            subscription.marks.set(Marks::OWED, false);
-        }
         if subscription.marks.any(Marks::SKIPS) {
             self.pass_skips(at);
         }
@@ -364,23 +360,10 @@ impl Feed {
             marks.set(Marks::CONFLATED, true);
         }
         if marks.any(Marks::LATEST) || marks.any(Marks::CONFLATED) {
-            let together = self.paced.is_some() && !marks.any(Marks::OWED);
-            (Mode::Latest, self.end.filter(|_| together))
+            (Mode::Latest, self.end.filter(|_| self.paced.is_some()))
         } else {
             (Mode::All, None)
         }
-    }
-
-    /// The connection of this subscription goes: what rounds would still bring it pulls at once.
-    pub fn part(&mut self, at: usize) {
-        if self.paced.as_ref().is_some_and(|paced| !paced.rests()) {
-            self.subscriptions[at].marks.set(Marks::OWED, true);
-        }
-    }
-
-    /// Whether the pages have yet to come that a subscription asked for when it was parted.
-    pub fn owes(&self, at: usize) -> bool {
-        self.subscriptions[at].marks.any(Marks::OWED)
     }
 
     /// Sets when the next round of a paced feed begins, if there is reason for one.

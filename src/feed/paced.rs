@@ -63,11 +63,6 @@ impl Paced {
         self.rests = false;
     }
 
-    /// Whether the owner had nothing more when it was asked last, and has not rung since.
-    pub fn rests(&self) -> bool {
-        self.rests
-    }
-
     /// Sets when the owner is to be asked, unless that is set, or it has been, or it will ring.
     pub fn schedule(&mut self, now_ms: u64) -> Option<u64> {
         if self.rests || self.asked.is_some() || self.due_ms.is_some() {
@@ -75,6 +70,18 @@ impl Paced {
         }
         self.due_ms = Some(if self.more { now_ms } else { self.next_ms.max(now_ms) });
         self.due_ms
+    }
+
+    /// Whether the owner has nothing more than what the round has brought.
+    pub fn rests(&self) -> bool {
+        self.rests
+    }
+
+    /// The owner is to be asked at once. Returns the later time that was set before.
+    pub fn hurry(&mut self, now_ms: u64) -> Option<u64> {
+        let late_ms = self.due_ms.filter(|&due_ms| due_ms > now_ms)?;
+        self.due_ms = Some(now_ms);
+        Some(late_ms)
     }
 
     /// The time has come.

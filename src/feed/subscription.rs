@@ -45,8 +45,6 @@ impl Marks {
     pub const BEHIND: Self = Self(1 << 2);
     /// It was too slow, and gets the newest of every key until it has caught up (`on_slow`).
     pub const CONFLATED: Self = Self(1 << 3);
-    /// It will not be there when the next round comes, and pulls what that would bring.
-    pub const OWED: Self = Self(1 << 4);
 
     /// Whether it has none.
     pub fn is_none(self) -> bool {

@@ -26,10 +26,7 @@ impl<N: Net> Worker<N> {
     /// A message on `/ws`.
     pub(super) fn take_command(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
         if let Err(pace_ms) = self.allow(slot) {
-            if !self.is_flood(slot) {
-                self.refuse_for_rate(slot, payload, pace_ms);
-            }
-            return;
+            return self.refuse_for_rate(slot, payload, pace_ms);
         }
         if kind == MessageKind::Binary {
             let fault = Fault::new(Code::UnsupportedData, "text messages only");
@@ -47,13 +44,22 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    /// Answers a message over the rate, once for each channel that it is about.
+    /// Answers a message over the rate, once for each channel that it is about; each of these
+    /// counts as a message, for each gets an answer.
     fn refuse_for_rate(&mut self, slot: u32, payload: &[u8], pace_ms: u64) {
+        let parsed = command::parse(payload);
+        let count = match &parsed {
+            Ok(Request { command: Command::Subscribe { wishes, .. }, .. }) => wishes.len(),
+            _ => 1,
+        };
+        if self.is_flood(slot, count as u32) {
+            return;
+        }
         let mut refuse = |id: &RequestId, channel: Option<&str>| {
             let fault = Fault::new(Code::RateLimited, "more messages than the rate allows");
             self.refuse_in_order(slot, id.clone(), channel, fault, Some(pace_ms));
         };
-        match command::parse(payload) {
+        match parsed {
             Ok(Request { id, command: Command::Subscribe { wishes, .. } }) => {
                 for wish in wishes {
                     match wish {
@@ -74,25 +80,7 @@ impl<N: Net> Worker<N> {
                 self.say_text(slot, |out| answer::echo(out, &id, data, wall_ms));
             }
             Command::Ping => self.say_text(slot, |out| answer::pong(out, &id, wall_ms)),
-            Command::Publish(publish) => {
-                let own = self.key(slot);
-                let draft = Draft {
-                    kind: publish.data.kind,
-                    payload: (&*publish.data.bytes).into(),
-                    from: None,
-                    key: publish.key.map(Into::into),
-                    skip: publish.skip_self.then_some(own),
-                };
-                let idempotency = publish.idempotency_key.map(|key| (ANONYMOUS.into(), key.into()));
-                if !self.admits(slot, &id, &publish.channel) {
-                    return;
-                }
-                let ticket = self.client_ticket(slot, id);
-                let birth = self.birth(slot, &publish.channel);
-                let channel = publish.channel.as_ref().into();
-                let letter = Publish { channel, draft, idempotency, ticket, birth };
-                self.ask_owner(slot, Mail::Publish(Box::new(letter)), &publish.channel);
-            }
+            Command::Publish(publish) => self.publish(slot, id, publish),
             Command::Subscribe { wishes, .. } => {
                 for wish in wishes {
                     match wish {
@@ -116,26 +104,58 @@ impl<N: Net> Worker<N> {
                 self.ask_owner(slot, Mail::Return(Box::new(answer)), &channel);
             }
             Command::History { channel, start, limit } => {
-                let (since, before) = match start {
-                    Start::Head => (None, None),
-                    Start::Since(position) => (Some(position.into()), None),
-                    Start::Before(position) => (None, Some(position.into())),
-                };
-                if !self.admits(slot, &id, &channel) {
-                    return;
-                }
-                let span = Span { since, before, limit: limit as usize };
-                let ticket = self.client_ticket(slot, id);
-                // Its answer is long: one at a time.
-                self.table.hot_mut(slot).flags.set(Flags::HISTORY);
-                let letter = History { channel: channel.as_ref().into(), span, ticket };
-                self.ask_owner(slot, Mail::History(Box::new(letter)), &channel);
+                self.read_history(slot, id, &channel, start, limit);
             }
             Command::Auth { .. } => self.not_enabled(slot, id, None, "tokens are not enabled"),
             Command::Presence { channel, .. } => {
                 self.not_enabled(slot, id, Some(&channel), "presence is not enabled");
             }
         }
+    }
+
+    fn publish(&mut self, slot: u32, id: RequestId, publish: command::Publish<'_>) {
+        let own = self.key(slot);
+        let draft = Draft {
+            kind: publish.data.kind,
+            payload: (&*publish.data.bytes).into(),
+            from: None,
+            key: publish.key.map(Into::into),
+            skip: publish.skip_self.then_some(own),
+        };
+        let idempotency = publish.idempotency_key.map(|key| (ANONYMOUS.into(), key.into()));
+        if !self.admits(slot, &id, &publish.channel) {
+            return;
+        }
+        let ticket = self.client_ticket(slot, id);
+        let birth = self.birth(slot, &publish.channel);
+        let channel = publish.channel.as_ref().into();
+        let charge = draft.payload.len();
+        let letter = Publish { channel, draft, idempotency, ticket, birth, charge };
+        self.ask_owner(slot, Mail::Publish(Box::new(letter)), &publish.channel);
+    }
+
+    fn read_history(
+        &mut self,
+        slot: u32,
+        id: RequestId,
+        channel: &str,
+        start: Start<'_>,
+        limit: u32,
+    ) {
+        let (since, before) = match start {
+            Start::Head => (None, None),
+            Start::Since(position) => (Some(position.into()), None),
+            Start::Before(position) => (None, Some(position.into())),
+        };
+        if !self.admits(slot, &id, channel) {
+            return;
+        }
+        let span = Span { since, before, limit: limit as usize };
+        let ticket = self.client_ticket(slot, id);
+        // Its answer is long: one at a time.
+        self.table.hot_mut(slot).flags.set(Flags::HISTORY);
+        let letter = History { channel: channel.into(), span, ticket };
+        self.ask_owner(slot, Mail::History(Box::new(letter)), channel);
     }
 
     fn subscribe(&mut self, slot: u32, id: RequestId, wish: Wish<'_>) {
@@ -204,7 +224,8 @@ impl<N: Net> Worker<N> {
             return self.fail(slot, CloseCode::OVERLOADED);
         }
         let birth = self.birth(slot, &name);
-        let letter = Publish { channel, draft, idempotency: None, ticket, birth };
+        let charge = draft.payload.len();
+        let letter = Publish { channel, draft, idempotency: None, ticket, birth, charge };
         self.ask_owner(slot, Mail::Publish(Box::new(letter)), &name);
     }
 
@@ -321,7 +342,7 @@ impl<N: Net> Worker<N> {
             Content::History(json) => ack(self, &|out| out.extend_from_slice(&json)),
             Content::Left(position) => ack(self, &|out| answer::unsubscribed(out, position)),
             Content::Ended => self.say_ended(slot, channel.unwrap_or_default(), None),
-            Content::Refused(fault, pace_ms) => {
+            Content::Refused(fault, pace_ms) | Content::NoHistory(fault, pace_ms) => {
                 self.say_error(slot, id, channel, &fault, pace_ms);
             }
             Content::Described(_)

@@ -206,10 +206,8 @@ impl<N: Net> Worker<N> {
             return self.tell(slot, Away::Age, closes);
         }
         self.table.hot_mut(slot).flags.set(Flags::PARTING);
-        if self.is_leaving() {
-            self.settle(slot);
-        }
-        let served = self.serve_out(slot);
+        let rounds = !self.is_leaving() || self.hurry_rounds(slot);
+        let served = self.serve_out(slot) && rounds;
         let hot = self.table.hot(slot);
         if hot.flags.has(Flags::DEAD) {
             return;
@@ -220,9 +218,6 @@ impl<N: Net> Worker<N> {
             None => asks,
         };
         if waits && !self.net.plants(Fault::CloseUnserved) {
-            if !hot.references().any(|one| self.feeds[one.feed as usize].owes(one.at as usize)) {
-                self.table.hot_mut(slot).flags.clear(Flags::SETTLING);
-            }
             self.table.cold_mut(slot).deadline = self.tick() + 1;
             return;
         }
@@ -230,25 +225,6 @@ impl<N: Net> Worker<N> {
         let code = if leaving { CloseCode::RESTART } else { CloseCode::MOVED };
         let pace = self.pace();
         self.close_paced(slot, code, Some(pace));
-    }
-
-    /// What rounds would still bring comes now, for there is nothing to come back to. When that is
-    /// there and other things have kept the connection, there may be more.
-    fn settle(&mut self, slot: u32) {
-        if self.table.hot_mut(slot).flags.set(Flags::SETTLING) {
-            for reference in self.table.hot(slot).references() {
-                self.feeds[reference.feed as usize].part(reference.at as usize);
-            }
-        }
-    }
-
-    /// A page has come. Who was only waiting for it goes at once: with the next tick there might be
-    /// another one to wait for.
-    pub(super) fn go_on_parting(&mut self, slot: u32) {
-        if self.table.hot(slot).flags.has(Flags::SETTLING) {
-            self.table.cold_mut(slot).deadline = self.tick();
-            self.schedule(slot);
-        }
     }
 
     /// When a client may come back. The least differs too, for clients that take that.

@@ -43,6 +43,22 @@ impl<N: Net> Worker<N> {
         self.rounds.extend(due_ms.map(|due_ms| (due_ms, index)));
     }
 
+    /// Begins the next rounds of what a connection follows now and not in their time, for it is
+    /// about to be closed, and the last values must come. Says whether all have come.
+    pub(super) fn hurry_rounds(&mut self, slot: u32) -> bool {
+        let now_ms = self.now.mono_ms;
+        let mut all = true;
+        for reference in self.table.hot(slot).references() {
+            let Some(paced) = &mut self.feeds[reference.feed as usize].paced else { continue };
+            all &= paced.rests();
+            if let Some(late_ms) = paced.hurry(now_ms) {
+                self.rounds.remove(&(late_ms, reference.feed));
+                self.rounds.insert((now_ms, reference.feed));
+            }
+        }
+        all
+    }
+
     /// The owner has something again for a feed that had everything.
     pub(super) fn ring(&mut self, index: u32) {
         if let Some(paced) = &mut self.feeds[index as usize].paced {

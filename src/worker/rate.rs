@@ -15,8 +15,15 @@ use crate::ws::close::CloseCode;
 /// 10,000 messages a second.
 const UNITS_PER_SECOND: u32 = 125_000;
 
-/// Further ahead than this is the past: the clock has wrapped.
+/// No cost, and no burst, is longer than this: an eighth of the clock's round.
+const LONGEST: u32 = u32::MAX / 8;
+
+/// Farther ahead than this is the past. Nothing is ever so far ahead, and what is whole is renewed
+/// (`rest`) long before it is so far behind.
 const FAR: u32 = u32::MAX / 2;
+
+/// How often, at least, an open connection is looked at, so that its allowance is renewed.
+pub(super) const RENEWED_MS: u64 = 3_600_000;
 
 /// Longest pause of one connection for the rate of its channel.
 const MAX_PAUSE_MS: u64 = 60_000;
@@ -38,7 +45,7 @@ impl Rate {
     /// `None` where there is no such rate.
     fn new(per_second: u32, burst: u32) -> Option<Self> {
         let interval = UNITS_PER_SECOND.checked_div(per_second)?.max(1);
-        Some(Self { per_second, most: interval.saturating_mul(burst.max(1)).min(FAR / 2) })
+        Some(Self { per_second, most: interval.saturating_mul(burst.max(1)).min(LONGEST) })
     }
 
     /// As many bytes a second, and as many at once.
@@ -49,7 +56,7 @@ impl Rate {
     /// What so many add to the time.
     fn cost(self, count: usize) -> u32 {
         let cost = (count as u64 * u64::from(UNITS_PER_SECOND)).div_ceil(self.per_second.into());
-        cost.min(u64::from(FAR / 2)) as u32
+        cost.min(u64::from(LONGEST)) as u32
     }
 }
 
@@ -77,7 +84,8 @@ impl Allowance {
 
     /// When it will be whole after so many more.
     fn after(self, count: usize) -> u32 {
-        self.now.wrapping_add(self.ahead.saturating_add(self.rate.cost(count)).min(FAR))
+        let ahead = self.ahead.saturating_add(self.rate.cost(count));
+        self.now.wrapping_add(ahead.min(2 * LONGEST))
     }
 
     fn is_whole(self) -> bool {
@@ -101,13 +109,13 @@ impl<N: Net> Worker<N> {
         Ok(())
     }
 
-    /// Notes a message that was refused for its rate. Says whether that is a flood: ten bursts
+    /// Notes messages that were refused for their rate. Says whether that is a flood: ten bursts
     /// refused without a pause, which closes the connection.
-    pub(super) fn is_flood(&mut self, slot: u32) -> bool {
+    pub(super) fn is_flood(&mut self, slot: u32, count: u32) -> bool {
         self.limited(Limit::Messages);
         let most = self.config.burst.saturating_mul(FLOOD_BURSTS);
         let pace = &mut self.inbox(slot).pace;
-        pace.refused = pace.refused.saturating_add(1);
+        pace.refused = pace.refused.saturating_add(count);
         if pace.refused < most {
             return false;
         }
@@ -152,7 +160,7 @@ impl<N: Net> Worker<N> {
         let most = self.messages(slot).map_or(0, |allowance| allowance.rate.most);
         let ahead = most.saturating_add(units(pause_ms.min(MAX_PAUSE_MS)));
         let now = units(self.now.mono_ms);
-        self.table.hot_mut(slot).rate = now.wrapping_add(ahead.min(FAR));
+        self.table.hot_mut(slot).rate = now.wrapping_add(ahead);
         self.pause_for_rate(slot);
     }
 
@@ -175,6 +183,11 @@ impl<N: Net> Worker<N> {
             self.table.hot_mut(slot).flags.clear(Flags::THROTTLED);
             self.resume(slot);
         }
+    }
+
+    /// A connection begins with a whole allowance.
+    pub(super) fn begin_rate(&mut self, slot: u32) {
+        self.table.hot_mut(slot).rate = units(self.now.mono_ms);
     }
 
     /// Whether its channel has told a connection to pause, where messages have no rate.
@@ -204,8 +217,13 @@ impl<N: Net> Worker<N> {
         self.inbox(slot).pace.channels = Some(allowance.after(1));
     }
 
-    /// Forgets rates that are whole again; the inbox goes when nothing is left in it.
+    /// Forgets rates that are whole again, and renews the one of messages before the clock has gone
+    /// half round; the inbox goes when nothing is left in it.
     pub(super) fn rest(&mut self, slot: u32) {
+        let now = units(self.now.mono_ms);
+        if self.messages(slot).is_none_or(Allowance::is_whole) && !self.is_paused(slot) {
+            self.table.hot_mut(slot).rate = now;
+        }
         if self.table.hot(slot).inbox.is_none() {
             return;
         }
@@ -291,7 +309,8 @@ mod tests {
         assert!(allowance(rate, 3_999, whole_at).wait(0).is_some());
         assert_eq!(allowance(rate, 4_000, whole_at).wait(0), None, "one second may be ahead");
         let slow = Rate::bytes(1).expect("a rate");
-        assert!(slow.cost(usize::MAX >> 20) <= FAR, "no cost reaches the past");
+        assert!(slow.cost(usize::MAX >> 20) <= LONGEST, "no cost reaches the past");
+        const { assert!(2 * LONGEST < FAR, "nor do two") };
     }
 
     #[test]
@@ -303,5 +322,20 @@ mod tests {
         assert!(!allowance(rate, wraps_ms - 1, whole_at).is_whole());
         assert!(!allowance(rate, wraps_ms + 1, whole_at).is_whole());
         assert!(allowance(rate, wraps_ms + 100, whole_at).is_whole());
+    }
+
+    #[test]
+    fn the_clock_goes_round() {
+        for per_second in [1, 10, 100, 10_000] {
+            let rate = Rate::new(per_second, 200).expect("a rate");
+            // Two rounds of the clock, in steps in which a connection is looked at.
+            for step in 0..20 {
+                let now_ms = step * RENEWED_MS;
+                let fresh = allowance(rate, now_ms, units(now_ms));
+                assert!(fresh.is_whole(), "{per_second}: at {now_ms} ms");
+                let later = allowance(rate, now_ms + RENEWED_MS, fresh.after(1));
+                assert!(later.is_whole(), "{per_second}: an hour after {now_ms} ms");
+            }
+        }
     }
 }

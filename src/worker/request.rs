@@ -189,7 +189,7 @@ impl<N: Net> Worker<N> {
             Route::Metrics => Ask::Metrics,
             Route::Live => Ask::Live,
             Route::Ready { .. } => Ask::Ready,
-            Route::Home if !self.config.pages => Ask::Asset(&pages::NO_PAGES),
+            Route::Home if !self.has_pages() => Ask::Asset(&pages::NO_PAGES),
             Route::Home => self.asset("")?,
             Route::Demo { file } => self.asset(file)?,
             Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
@@ -226,8 +226,13 @@ impl<N: Net> Worker<N> {
     }
 
     fn asset(&self, path: &str) -> Result<Ask, Refusal> {
-        let asset = pages::find(path).filter(|_| self.config.pages).map(Ask::Asset);
+        let asset = pages::find(path).filter(|_| self.has_pages()).map(Ask::Asset);
         asset.ok_or_else(|| Refusal::keeping(404, "not_found", "there is nothing here"))
+    }
+
+    /// Whether there are pages now: a reload may end open mode.
+    pub(super) fn has_pages(&self) -> bool {
+        self.config.pages.unwrap_or(self.policy.is_open())
     }
 
     fn publish_ask(&self, head: &Head<'_>, channel: Arc<str>) -> Result<Ask, Refusal> {

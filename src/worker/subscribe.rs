@@ -283,7 +283,6 @@ impl<N: Net> Worker<N> {
         }
         // Also without bytes: it may have to go on with the window, or with another page.
         self.mark_dirty(slot);
-        self.go_on_parting(slot);
     }
 
     fn say_joined(&mut self, slot: u32, joined: &JoinAnswer) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Worker;
 use super::net::Net;
+use super::rate::RENEWED_MS;
 use crate::client::answer;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::conn::table::NEVER;
@@ -101,6 +102,7 @@ impl<N: Net> Worker<N> {
                 consider(inbox.began, progress(stall, inbox.came));
             }
             due = due.min(cold.update);
+            due = due.min(((self.now.mono_ms + RENEWED_MS) / TICK_MS) as u32);
             if hot.flags.has(Flags::THROTTLED) {
                 due = due.min((self.now.mono_ms / TICK_MS) as u32 + 1);
             }

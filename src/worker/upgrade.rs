@@ -49,7 +49,7 @@ impl<N: Net> Worker<N> {
             upgrade.deflate = None;
         }
         let endpoint = match &route {
-            Route::Echo if self.config.pages => Endpoint::Echo,
+            Route::Echo if self.has_pages() => Endpoint::Echo,
             Route::Echo => {
                 let message = "there is nothing here";
                 return Err(reply::error("not_found", 404, message, false, None));
@@ -83,9 +83,11 @@ impl<N: Net> Worker<N> {
         let tick = self.tick();
         let (hot, cold) = self.table.parts(slot);
         hot.open(endpoint, window_bits);
+        hot.flags.set(Flags::SOCKET);
         cold.session = None;
         cold.opened = tick;
         self.enter(slot, Phase::Open, std::time::Duration::ZERO);
+        self.begin_rate(slot);
         self.begin_rounds(slot);
     }
 

@@ -77,9 +77,9 @@ pub fn play(seed: u64, sabotage: Sabotage) -> usize {
     for turn in 0..TURNS {
         {
             let mut world = world.borrow_mut();
-            for at in 0..ears.len() {
-                world.carry(ears[at].link, true);
-                ears[at].read(&mut world);
+            for ear in &mut ears {
+                world.carry(ear.link, true);
+                ear.read(&mut world);
             }
             if turn > 50 && turn.is_multiple_of(7) {
                 // Small ones ride together; of large ones each is a send.
@@ -94,8 +94,7 @@ pub fn play(seed: u64, sabotage: Sabotage) -> usize {
         worker.turn();
     }
     assert!(published > 0 && ears[1].heard > 0 && ears[LISTENERS + 1].heard > 0, "all were busy");
-    let most = world.borrow().longest_wait();
-    most
+    world.borrow().longest_wait()
 }
 
 #[test]

@@ -146,6 +146,11 @@ impl Oracle {
         self.tally.count(if duplicate { "duplicates acknowledged" } else { "publishes" });
     }
 
+    /// Whether this was published again, on another link.
+    pub fn is_repeated(&self, number: usize) -> bool {
+        self.intents[number].repeated
+    }
+
     /// The server said that this was not published.
     pub fn refuse(&mut self, number: usize) {
         let intent = &mut self.intents[number];
@@ -153,11 +158,6 @@ impl Oracle {
             assert_eq!(intent.admitted, None, "{number} was refused, but admitted");
             intent.refused = true;
         }
-    }
-
-    /// Whether this was said several times: it may have its position from any of them.
-    pub fn repeated(&self, number: usize) -> bool {
-        self.intents[number].repeated
     }
 
     /// Whether this has a position.
@@ -228,12 +228,6 @@ impl Oracle {
     /// else because it did not end a message; how many those are is known at the end.
     pub fn was_slow(&mut self, reads: bool) {
         self.tally.count(if reads { "closed: slow" } else { "closed: slow sender" });
-    }
-
-    /// Somebody's connection ended without a Close while the node stopped: it was in the middle of
-    /// a frame for which there was no room; how many those are is known at the end.
-    pub fn was_cut(&mut self) {
-        self.tally.count("ends without a close");
     }
 
     /// Marks this moment: a node that stops owes everybody what was published before it.

@@ -103,12 +103,9 @@ impl Raw {
     }
 
     /// The server has closed it. In the end of a node, that is after everything was delivered.
-    fn check_parted(&self, scene: &mut Scene) {
+    fn check_parted(&self, scene: &Scene) {
         let closed = self.line.close_code();
-        let own = self.line.closing() || !self.open;
-        if closed.is_none() && !own && scene.oracle.is_marked() {
-            scene.oracle.was_cut();
-        }
+        assert!(closed.is_some() || self.line.closing() || !self.open || !scene.oracle.is_marked());
         if let Some(follower) = self.follower.as_ref().filter(|_| scene.oracle.is_marked())
             && closed == Some(1012)
         {
