@@ -151,6 +151,8 @@ pub struct Shard {
     probes: usize,
     next_epoch: u64,
     history_bytes: usize,
+    /// How often a channel's last values were too many, since that was asked.
+    overflows: u64,
 }
 
 impl Shard {
@@ -172,6 +174,7 @@ impl Shard {
             probes: 0,
             next_epoch: seed >> 20,
             history_bytes: 0,
+            overflows: 0,
         }
     }
 
@@ -200,11 +203,12 @@ impl Shard {
         if pause_ms > 0 && publisher != Publisher::Raw {
             return Err(Refused::RateLimited(pause_ms));
         }
-        let before = entry.history.bytes();
+        let (before, forgotten) = (entry.history.bytes(), entry.history.forgotten());
         let (bounds, scratch) = (&terms.history, &mut self.scratch);
         let publication = entry.publish(draft, now, bounds, framer, scratch, deliveries);
         let receivers = entry.subscribers();
         self.history_bytes = self.history_bytes - before + entry.history.bytes();
+        self.overflows += u64::from(entry.history.forgotten() > forgotten);
         self.scratch.rest();
         if let Some(key) = key {
             self.keys.remember(&key, publication.position, now.mono_ms);
@@ -383,6 +387,11 @@ impl Shard {
     /// Bytes of histories, last values and idempotency keys.
     pub fn history_bytes(&self) -> usize {
         self.history_bytes + self.keys.bytes()
+    }
+
+    /// How often last values were forgotten because a channel had too many, since the last call.
+    pub fn take_overflows(&mut self) -> u64 {
+        std::mem::take(&mut self.overflows)
     }
 
     /// All channels, for audits.

@@ -23,6 +23,9 @@ impl<N: Net> Worker<N> {
         if now >= self.next_due {
             self.next_due = self.table.collect_due(now, &mut self.due);
         }
+        for _ in 0..self.shard.take_overflows() {
+            self.limited(Limit::LastValues);
+        }
         if self.now.mono_ms >= self.next_upkeep_ms {
             self.next_upkeep_ms = self.now.mono_ms + UPKEEP_MS;
             self.shard.sweep(self.now);

@@ -155,6 +155,23 @@ fn joining_gives_the_current_values_where_they_are_asked_for() {
     });
 }
 
+#[test]
+fn last_values_beyond_their_bound_are_told_as_a_gap() {
+    with_workers(&["--history-count", "2", "--history-bytes", "16KiB"], |server| {
+        let mut early = open(server);
+        let start = subscribe(&mut early, &json!({"mode": "latest"}))["data"]["position"].clone();
+        tick(server, 1, 0);
+        server.await_counter("fanwire_limits_total{limit=\"last_values\"}", |times| times > 0);
+        let mut late = open(server);
+        let answer = subscribe(&mut late, &json!({"mode": "latest", "since": start}));
+        assert_eq!(answer["data"]["recovered"], false);
+        let gap = late.json();
+        assert_eq!((&gap["type"], &gap["data"]["reason"]), (&json!("gap"), &json!("evicted")));
+        let newest = format!("k{}", KEYS - 1);
+        while late.json()["key"] != newest.as_str() {}
+    });
+}
+
 /// A settings file with these rules, which goes with the test.
 struct Rules(PathBuf);
 

@@ -60,8 +60,9 @@ impl Shard {
 
     pub(super) fn expire(&mut self, at: usize, terms: &Terms, now: Now) {
         let history = &mut self.channels[at].history;
-        let before = history.bytes();
+        let (before, forgotten) = (history.bytes(), history.forgotten());
         history.hold(now.mono_ms, &terms.history);
+        self.overflows += u64::from(history.forgotten() > forgotten);
         self.history_bytes = self.history_bytes - before + history.bytes();
     }
 
