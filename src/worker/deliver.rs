@@ -51,6 +51,10 @@ impl<N: Net> Worker<N> {
                 let description = self.shard.describe(&channel, &self.terms(&channel), self.now);
                 self.answer(ticket, Some(channel), Content::Described(description));
             }
+            Mail::List(list) if !is_due => {
+                let ticket = list.ticket.clone();
+                self.begin_list(ticket, Mail::List(list));
+            }
             Mail::List(list) => self.owner_list(list),
             Mail::Census(census) if !is_due => {
                 let ticket = census.ticket.clone();
