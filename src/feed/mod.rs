@@ -372,6 +372,13 @@ impl Feed {
         self.paced.as_mut()?.schedule(now_ms)
     }
 
+    /// A round is due, but cannot begin yet.
+    pub fn put_off_round(&mut self) {
+        if let Some(paced) = &mut self.paced {
+            paced.begin();
+        }
+    }
+
     /// A round is due: the place to ask from.
     pub fn begin_round(&mut self, now_ms: u64, spare: &mut Spare) -> Option<Position> {
         let position = self.position();
