@@ -155,6 +155,9 @@ impl<N: Net> Worker<N> {
             cold.blocked = tick;
             self.schedule(slot);
         }
+        if self.table.hot(slot).phase == Phase::Lingering {
+            self.earn_time(slot, count);
+        }
         count
     }
 
