@@ -142,7 +142,8 @@ impl<N: Net> Worker<N> {
         if let Some((fault, pace_ms)) = self.not_admitted(birth, &channel) {
             return self.answer(ticket, Some(channel), Content::Refused(fault, Some(pace_ms)));
         }
-        if let Err(fault) = self.judge_payload(&channel, &mut draft, &ticket) {
+        let rule = Arc::clone(self.policy.rule(&channel));
+        if let Err(fault) = super::terms::judge_payload(&rule, &mut draft, &ticket) {
             return self.answer(ticket, Some(channel), Content::Refused(fault, None));
         }
         let publisher = match ticket.request {
@@ -150,7 +151,7 @@ impl<N: Net> Worker<N> {
             Requester::Http(_) | Requester::Probe | Requester::Nobody => Publisher::Backend,
             Requester::Raw => Publisher::Raw,
         };
-        let (terms, now) = (self.terms(&channel), self.now);
+        let (terms, now) = (super::terms::of(&rule), self.now);
         let births = self.shard.births();
         let idempotency = idempotency.as_ref().map(|(publisher, key)| (&**publisher, &**key));
         let mut deliveries = std::mem::take(&mut self.deliveries);
