@@ -304,20 +304,22 @@ impl<N: Net> Worker<N> {
             }
             Appended::Hot | Appended::Reset | Appended::Early => {}
         }
-        self.hold_windows();
+        self.hold_windows(index);
     }
 
-    /// Holds the total of all windows: they are caches, and who has not read a dropped one pulls.
-    /// They go in turn, so that no feed pays for another one again and again.
-    pub(super) fn hold_windows(&mut self) {
+    /// Holds the total of all windows after one has grown: they are caches, and who has not read a
+    /// dropped one pulls. They go in turn, so that no feed pays for another one again and again.
+    pub(super) fn hold_windows(&mut self, grown: u32) {
+        if self.feeds[grown as usize].lists_window() {
+            self.windows.insert(grown);
+        }
         let share = self.config.max_window_bytes / usize::from(self.config.workers.max(1));
-        let mut looked_at = 0;
-        while self.spare.bytes() > share && looked_at < self.feeds.capacity() {
-            looked_at += 1;
-            self.next_window = (self.next_window + 1) % self.feeds.capacity().max(1);
-            if let Some(feed) = self.feeds.get_mut(self.next_window) {
-                feed.drop_window(&mut self.spare);
-            }
+        while self.spare.bytes() > share {
+            let mut next = self.windows.range(self.next_window..);
+            let Some(index) = next.next().or(self.windows.first()).copied() else { return };
+            self.windows.remove(&index);
+            self.next_window = index + 1;
+            self.feeds[index as usize].drop_window(&mut self.spare);
         }
     }
 

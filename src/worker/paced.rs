@@ -107,6 +107,6 @@ impl<N: Net> Worker<N> {
             self.counters().gaps(gap.reason);
         }
         self.schedule_round(index);
-        self.hold_windows();
+        self.hold_windows(index);
     }
 }

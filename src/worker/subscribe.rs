@@ -165,6 +165,7 @@ impl<N: Net> Worker<N> {
             let Audience { encoding, pace, .. } = audience;
             self.feed_names.remove(&FeedNameRef(&channel, encoding, pace));
             let mut feed = self.feeds.remove(index as usize);
+            self.windows.remove(&index);
             self.forget_rounds(index, &mut feed);
             if feed.hot {
                 self.hot.retain(|&hot| hot != index);
