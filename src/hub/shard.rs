@@ -199,10 +199,8 @@ impl Shard {
         }
         let at = self.find_or_create(channel, now)?;
         let entry = &mut self.channels[at];
-        let pause_ms = entry.admit(publisher, terms.publish_rate, now);
-        if pause_ms > 0 && publisher != Publisher::Raw {
-            return Err(Refused::RateLimited(pause_ms));
-        }
+        let admitted = entry.admit(publisher, terms.publish_rate, now);
+        let pause_ms = admitted.map_err(Refused::RateLimited)?;
         let (before, forgotten) = (entry.history.bytes(), entry.history.forgotten());
         let (bounds, scratch) = (&terms.history, &mut self.scratch);
         let publication = entry.publish(draft, now, bounds, framer, scratch, deliveries);

@@ -94,7 +94,7 @@ counters! {
     ShortWrites = "fanwire_short_writes_total" counter;
     /// Publications that got a position.
     Publications = "fanwire_publications_total" counter;
-    /// Deliveries: publications given to the kernel, times the connections that got them.
+    /// Publications given to the kernel, times connections; to paced readers also superseded ones.
     Deliveries = "fanwire_deliveries_total" counter;
     /// Pages asked for by readers that lagged.
     Pulls = "fanwire_pulls_total" counter;

@@ -56,6 +56,10 @@ impl<N: Net> Worker<N> {
                 let description = self.shard.describe(&channel, &self.terms(&channel), self.now);
                 self.answer(ticket, Some(channel), Content::Described(description));
             }
+            Mail::List(list) if !is_due => {
+                let ticket = list.ticket.clone();
+                self.begin_list(ticket, Mail::List(list));
+            }
             Mail::List(list) => self.owner_list(list),
             Mail::Census(census) if !is_due => {
                 let ticket = census.ticket.clone();
@@ -149,7 +153,8 @@ impl<N: Net> Worker<N> {
         if let Some((fault, pace_ms)) = self.not_admitted(birth, &channel) {
             return self.answer(ticket, Some(channel), Content::Refused(fault, Some(pace_ms)));
         }
-        if let Err(fault) = self.judge_payload(&channel, &mut draft, &ticket) {
+        let rule = Arc::clone(self.policy.rule(&channel));
+        if let Err(fault) = super::terms::judge_payload(&rule, &mut draft, &ticket) {
             return self.answer(ticket, Some(channel), Content::Refused(fault, None));
         }
         let publisher = match ticket.request {
@@ -157,7 +162,7 @@ impl<N: Net> Worker<N> {
             Requester::Http(_) | Requester::Probe | Requester::Nobody => Publisher::Backend,
             Requester::Raw => Publisher::Raw,
         };
-        let (terms, now) = (self.terms(&channel), self.now);
+        let (terms, now) = (super::terms::of(&rule), self.now);
         let births = self.shard.births();
         let idempotency = idempotency.as_ref().map(|(publisher, key)| (&**publisher, &**key));
         let mut deliveries = std::mem::take(&mut self.deliveries);
@@ -314,20 +319,22 @@ impl<N: Net> Worker<N> {
             }
             Appended::Hot | Appended::Reset | Appended::Early => {}
         }
-        self.hold_windows();
+        self.hold_windows(index);
     }
 
-    /// Holds the total of all windows: they are caches, and who has not read a dropped one pulls.
-    /// They go in turn, so that no feed pays for another one again and again.
-    pub(super) fn hold_windows(&mut self) {
+    /// Holds the total of all windows after one has grown: they are caches, and who has not read a
+    /// dropped one pulls. They go in turn, so that no feed pays for another one again and again.
+    pub(super) fn hold_windows(&mut self, grown: u32) {
+        if self.feeds[grown as usize].lists_window() {
+            self.windows.insert(grown);
+        }
         let share = self.config.max_window_bytes / usize::from(self.config.workers.max(1));
-        let mut looked_at = 0;
-        while self.spare.bytes() > share && looked_at < self.feeds.capacity() {
-            looked_at += 1;
-            self.next_window = (self.next_window + 1) % self.feeds.capacity().max(1);
-            if let Some(feed) = self.feeds.get_mut(self.next_window) {
-                feed.drop_window(&mut self.spare);
-            }
+        while self.spare.bytes() > share {
+            let mut next = self.windows.range(self.next_window..);
+            let Some(index) = next.next().or(self.windows.first()).copied() else { return };
+            self.windows.remove(&index);
+            self.next_window = index + 1;
+            self.feeds[index as usize].drop_window(&mut self.spare);
         }
     }
 

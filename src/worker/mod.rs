@@ -136,8 +136,10 @@ pub struct Worker<N: Net> {
     paced_feeds: usize,
     /// The probe that is under way.
     probe: Probe,
-    /// The feed whose window was dropped last to hold the total.
-    next_window: usize,
+    /// Feeds that hold a window, or have held one since it was last looked at.
+    windows: BTreeSet<u32>,
+    /// From which of them on the next is dropped to hold the total.
+    next_window: u32,
     next_serial: u16,
     /// When publications were accepted that in this turn reached the last of their followers.
     landed: Vec<u64>,
@@ -223,6 +225,7 @@ impl<N: Net> Worker<N> {
             rounds: BTreeSet::new(),
             paced_feeds: 0,
             probe: Probe::default(),
+            windows: BTreeSet::new(),
             next_window: 0,
             next_serial: 0,
             landed: Vec::new(),

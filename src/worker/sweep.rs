@@ -55,6 +55,24 @@ impl<N: Net> Worker<N> {
         self.schedule(slot);
     }
 
+    /// The last words of a connection must come to their end, however slowly they are read: they
+    /// have the time of a stall, or where there is none, of a Close, and more for what is taken.
+    pub(super) fn set_last_deadline(&mut self, slot: u32) {
+        let stall = self.config.stall_timeout;
+        let time = if stall.is_zero() { self.config.close_timeout } else { stall };
+        self.set_deadline(slot, time);
+    }
+
+    /// So many bytes of a connection's last words were taken: the others have more time.
+    pub(super) fn earn_time(&mut self, slot: u32, taken: usize) {
+        // By what is left, so that no part of a tick is lost from one send to the next.
+        let left = self.table.hot(slot).queued();
+        let more = earned(left + taken) - earned(left);
+        let deadline = &mut self.table.cold_mut(slot).deadline;
+        *deadline = deadline.saturating_add(more);
+        self.schedule(slot);
+    }
+
     /// The tick that comes so much later; never, when that is 0.
     fn later(&self, time: Duration) -> u32 {
         if time.is_zero() { NEVER } else { self.tick().saturating_add(ticks(time)) }
@@ -208,6 +226,11 @@ impl<N: Net> Worker<N> {
             Phase::Exchange => self.give_up(slot),
             // A kept connection without a request just ends.
             Phase::Head => self.linger(slot),
+            // Its last words are read too slowly.
+            Phase::Lingering if !hot.flags.has(Flags::SHUT) => {
+                self.limited(Limit::Stall);
+                self.mark_dead(slot, End::Stalled);
+            }
             _ => {
                 self.limited(Limit::Close);
                 self.mark_dead(slot, End::TimedOut);
@@ -227,8 +250,13 @@ fn progress(ticks: u32, came: usize) -> u32 {
     if ticks == 0 {
         return 0;
     }
-    let earned = came as u64 * (1000 / TICK_MS) / LEAST_BYTES_PER_SECOND as u64;
-    ticks.saturating_add(u32::try_from(earned).unwrap_or(u32::MAX))
+    ticks.saturating_add(earned(came))
+}
+
+/// How many ticks so many bytes may take.
+fn earned(bytes: usize) -> u32 {
+    let ticks = bytes as u64 * (1000 / TICK_MS) / LEAST_BYTES_PER_SECOND as u64;
+    u32::try_from(ticks).unwrap_or(u32::MAX)
 }
 
 /// A time in ticks, rounded up; 0 stays 0.

@@ -12,6 +12,7 @@
 
 mod client;
 mod fair;
+mod last;
 mod lists;
 mod oracle;
 mod plan;
