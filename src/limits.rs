@@ -4,6 +4,10 @@
 /// Answers to one read that are gathered before they are sent.
 pub const ANSWER_BYTES: usize = 256 << 10;
 
+/// Bytes that a worker's share of a total of the node has at least, unless the total is given: the
+/// default `history_bytes` fits.
+pub const LEAST_SHARE: usize = 1 << 20;
+
 /// Connections that the kernel holds for us until we accept them.
 pub const BACKLOG: i32 = 4096;
 

@@ -35,6 +35,7 @@ pub use self::machine::Machine;
 pub use self::refused::Refused;
 pub use self::reload::{Reload, Reloaded};
 use crate::config::Config;
+use crate::limits::LEAST_SHARE;
 use crate::policy::Policy;
 use crate::policy::rule::{Presence, Rule, Who};
 
@@ -51,7 +52,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// The file that was read, where there is one.
     pub file: Option<PathBuf>,
-    /// What is not wrong, but not wise; each begins with the name of a setting.
+    /// What is not wrong, but not wise; each begins with the place, where there is one, and the
+    /// name of a setting.
     pub warnings: Vec<String>,
     /// Where all this comes from.
     pub source: Source,
@@ -245,7 +247,7 @@ impl Flags {
     fn policy(
         &self,
         file: Option<&File>,
-        max_history_bytes: usize,
+        history_share: usize,
     ) -> Result<(Policy, Vec<String>), Vec<String>> {
         let (keys, mut warnings) =
             keys::parse_all(&self.api_keys).map_err(|reason| vec![reason])?;
@@ -253,9 +255,9 @@ impl Flags {
         let fallback = fallback(self, keys.is_empty());
         let mut policy = Policy { fallback: Arc::new(fallback), keys, ..Policy::default() };
         if let Some(file) = file {
-            let (rules, problems) =
-                rules::complete(&file.rules, &policy.fallback, max_history_bytes);
+            let (rules, problems) = rules::complete(&file.rules, &policy.fallback, history_share);
             problems.into_result(&file.name)?;
+            warnings.extend(rules::not_yet(&file.rules, &file.name));
             policy.rules = rules;
         }
         Ok((policy, warnings))
@@ -267,8 +269,9 @@ impl Flags {
         values: Values,
         file: Option<&File>,
     ) -> Result<Settings, Vec<String>> {
-        let memory = source.machine.memory_bytes;
-        let (policy, warnings) = self.policy(file, share(self.max_history_bytes, memory))?;
+        let workers = self.workers.unwrap_or(source.machine.cores);
+        let history_bytes = total(self.max_history_bytes, &source.machine, workers);
+        let (policy, warnings) = self.policy(file, history_bytes / usize::from(workers.max(1)))?;
         let task = Task::of(&self.words).map_err(|reason| vec![reason])?;
         let file = self.config.clone();
         let (log_level, log_format) = (self.log_level, self.log_format);
@@ -282,12 +285,12 @@ impl Flags {
     }
 
     fn into_config(self, machine: &Machine, policy: Policy) -> Config {
-        let share = |given| share(given, machine.memory_bytes);
+        let workers = self.workers.unwrap_or(machine.cores);
         Config {
             listen: self.listen,
             api_listen: self.api_listen,
             unix_mode: self.unix_mode,
-            workers: self.workers.unwrap_or(machine.cores),
+            workers,
             node_name: self.node_name.unwrap_or_else(|| machine.host_name.clone()),
             max_connections: self.max_connections,
             max_connections_per_address: self.max_connections_per_address,
@@ -315,9 +318,9 @@ impl Flags {
             max_channels: self.max_channels,
             position_age: self.position_age,
             idempotency_age: self.idempotency_age,
-            max_history_bytes: share(self.max_history_bytes),
-            max_window_bytes: share(self.max_window_bytes),
-            max_buffered_bytes: share(self.max_buffered_bytes),
+            max_history_bytes: total(self.max_history_bytes, machine, workers),
+            max_window_bytes: total(self.max_window_bytes, machine, workers),
+            max_buffered_bytes: total(self.max_buffered_bytes, machine, workers),
             max_mail_bytes: self.max_mail_bytes,
             origins: self.origins,
             cors_origins: self.cors_origins,
@@ -338,9 +341,10 @@ impl Flags {
     }
 }
 
-/// A total of the node: an eighth of memory, unless given.
-fn share(given: Option<usize>, memory_bytes: usize) -> usize {
-    given.unwrap_or(memory_bytes / 8)
+/// A total of the node: an eighth of memory, unless given, but so much that each worker's share
+/// has room for what one channel may keep by default.
+fn total(given: Option<usize>, machine: &Machine, workers: u16) -> usize {
+    given.unwrap_or((machine.memory_bytes / 8).max(usize::from(workers) * LEAST_SHARE))
 }
 
 #[cfg(test)]

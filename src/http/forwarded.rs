@@ -13,6 +13,9 @@ mod tests;
 /// Bytes of the longest node that is an address: `"[` IPv6 `]:65535"`.
 const MAX_NODE_BYTES: usize = 64;
 
+/// Bits of IPv6 before an IPv4 address that it carries.
+const MAPPED_PREFIX: u8 = 96;
+
 /// A proxy that is believed, as in the setting `trusted_proxies`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustedProxy {
@@ -29,8 +32,20 @@ impl TrustedProxy {
             return Some(Self::Unix);
         }
         let address = text.parse().ok().map(|address: IpAddr| address.to_canonical().into());
-        address.or_else(|| text.parse().ok()).map(Self::Network)
+        address.or_else(|| text.parse().ok().and_then(canonical)).map(Self::Network)
     }
+}
+
+/// The network that peers are compared with: they come as IPv4 where IPv6 carries that (RFC 4291,
+/// section 2.5.5.2). `None` when such a network is wider than all of IPv4.
+fn canonical(network: IpNet) -> Option<IpNet> {
+    let mapped = match network.addr() {
+        IpAddr::V6(address) => address.to_ipv4_mapped(),
+        IpAddr::V4(_) => None,
+    };
+    let Some(address) = mapped else { return Some(network) };
+    let prefix = network.prefix_len().checked_sub(MAPPED_PREFIX)?;
+    IpNet::new(address.into(), prefix).ok()
 }
 
 /// Whether a peer is believed; one without an address is on a unix socket.

@@ -1,6 +1,7 @@
 //! A shard: all channels that one worker owns. It finds, creates and forgets channels, and carries
 //! out what is asked of them. Pure: the caller hands in time, codec and the seed of its epochs, and
-//! carries the deliveries. Where several shards exist, `owner` says which has a channel.
+//! carries the deliveries. Where several shards exist, `owner` says which has a channel. What is
+//! let go, and when, stands in `upkeep`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use super::{
     Audience, Delivery, Epoch, FeedKey, Framer, GapReason, Mode, Now, Position, Publication,
     WorkerId,
 };
+
+mod upkeep;
 
 /// What the names of the channels begin with that probes go through. They are few and short-lived,
 /// beyond `max_channels`, and nobody sees them.
@@ -148,6 +151,8 @@ pub struct Shard {
     probes: usize,
     next_epoch: u64,
     history_bytes: usize,
+    /// How often a channel's last values were too many, since that was asked.
+    overflows: u64,
 }
 
 impl Shard {
@@ -169,6 +174,7 @@ impl Shard {
             probes: 0,
             next_epoch: seed >> 20,
             history_bytes: 0,
+            overflows: 0,
         }
     }
 
@@ -195,11 +201,12 @@ impl Shard {
         let entry = &mut self.channels[at];
         let admitted = entry.admit(publisher, terms.publish_rate, now);
         let pause_ms = admitted.map_err(Refused::RateLimited)?;
-        let before = entry.history.bytes();
+        let (before, forgotten) = (entry.history.bytes(), entry.history.forgotten());
         let (bounds, scratch) = (&terms.history, &mut self.scratch);
         let publication = entry.publish(draft, now, bounds, framer, scratch, deliveries);
         let receivers = entry.subscribers();
         self.history_bytes = self.history_bytes - before + entry.history.bytes();
+        self.overflows += u64::from(entry.history.forgotten() > forgotten);
         self.scratch.rest();
         if let Some(key) = key {
             self.keys.remember(&key, publication.position, now.mono_ms);
@@ -349,21 +356,6 @@ impl Shard {
         (channels.collect(), rest.map(Arc::clone))
     }
 
-    /// Forgets quiet channels, old keys and kept pages. To be called now and then; does a bounded
-    /// piece of work.
-    pub fn sweep(&mut self, now: Now) {
-        self.keys.expire(now.mono_ms);
-        self.pages.clear();
-        let age = self.limits.position_age_ms;
-        for _ in 0..256 {
-            let Some(&(touched, at)) = self.idle.first() else { return };
-            if age == 0 || now.mono_ms.saturating_sub(touched) <= age {
-                return;
-            }
-            self.forget(at);
-        }
-    }
-
     /// Whether a channel exists.
     pub fn knows(&self, channel: &str) -> bool {
         self.names.contains_key(channel)
@@ -395,6 +387,11 @@ impl Shard {
         self.history_bytes + self.keys.bytes()
     }
 
+    /// How often last values were forgotten because a channel had too many, since the last call.
+    pub fn take_overflows(&mut self) -> u64 {
+        std::mem::take(&mut self.overflows)
+    }
+
     /// All channels, for audits.
     pub fn channels(&self) -> impl Iterator<Item = &Channel> {
         self.channels.iter().map(|(_, channel)| channel)
@@ -422,70 +419,6 @@ impl Shard {
         self.names.insert(name, at);
         self.idle.insert((now.mono_ms, at));
         Ok(at)
-    }
-
-    /// Forgets the channel of a probe that is over.
-    pub fn forget_probe(&mut self, name: &str) {
-        debug_assert!(name.starts_with(PROBE));
-        let at = self.names.get(name).copied();
-        if let Some(at) = at.filter(|&at| self.channels[at].interests.is_empty()) {
-            self.forget(at);
-        }
-    }
-
-    fn touch(&mut self, at: usize, now: Now) {
-        self.busy(at);
-        let channel = &mut self.channels[at];
-        channel.touched_ms = now.mono_ms;
-        if channel.interests.is_empty() {
-            self.idle.insert((now.mono_ms, at));
-            if !channel.history.is_empty() {
-                self.stocked.insert((now.mono_ms, at));
-            }
-        }
-    }
-
-    fn busy(&mut self, at: usize) {
-        let entry = (self.channels[at].touched_ms, at);
-        self.idle.remove(&entry);
-        self.stocked.remove(&entry);
-    }
-
-    fn forget(&mut self, at: usize) {
-        self.busy(at);
-        let channel = self.channels.remove(at);
-        debug_assert!(channel.interests.is_empty(), "only idle channels are forgotten");
-        self.names.remove(&channel.name);
-        self.order.remove(&channel.name);
-        self.probes -= usize::from(channel.name.starts_with(PROBE));
-        self.history_bytes -= channel.history.bytes();
-    }
-
-    fn expire(&mut self, at: usize, terms: &Terms, now: Now) {
-        let history = &mut self.channels[at].history;
-        let before = history.bytes();
-        history.hold(now.mono_ms, &terms.history);
-        self.history_bytes = self.history_bytes - before + history.bytes();
-    }
-
-    /// Holds the shard's total: idle channels lose their history first, oldest first, then the
-    /// channel that has just grown loses its own, its newest last, then the oldest keys go.
-    fn shed_history(&mut self, grown: usize) {
-        while self.history_bytes() > self.limits.max_history_bytes {
-            let oldest = self.stocked.iter().find(|&&(_, at)| at != grown).copied();
-            let at = oldest.map_or(grown, |(_, at)| at);
-            let history = &mut self.channels[at].history;
-            let before = history.bytes();
-            match oldest {
-                Some(entry) => {
-                    self.stocked.remove(&entry);
-                    history.clear();
-                }
-                None if !history.shed() && !self.keys.forget_oldest() => return,
-                None => {}
-            }
-            self.history_bytes = self.history_bytes - before + history.bytes();
-        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "place and purpose of one page")]

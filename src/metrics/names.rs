@@ -193,6 +193,8 @@ reasons! {
         BadKeys = "bad_keys";
         /// A list was refused: too many were being made.
         Lists = "lists";
+        /// Last values were forgotten: a channel had too many keys, or too many bytes of them.
+        LastValues = "last_values";
         /// A message was over the rate: refused, or reading paused.
         Messages = "messages_per_second";
         /// A publication was over the rate of its channel: refused, or its publisher is not read.

@@ -142,6 +142,10 @@ fn texts(
     if matches!(arg.get_action(), ArgAction::Append) {
         const WANTED: &str = "an array of strings";
         let DeValue::Array(items) = value else { return Err(WANTED) };
+        // Without a value there is the default, which whoever wrote `[]` did not mean.
+        if items.is_empty() && !arg.get_default_values().is_empty() {
+            return Err("an array of strings, of one or more");
+        }
         let item = |item: &toml::Spanned<DeValue<'_>>| match item.get_ref() {
             DeValue::String(text) => Ok((lines(item.span().start), text.to_string())),
             _ => Err(WANTED),

@@ -110,12 +110,13 @@ pub(super) struct Flags {
     #[arg(long, help_heading = CONNECTIONS, value_name = "SIZE", value_parser = rate_bytes)]
     #[arg(default_value = "0")]
     pub bytes_per_second: u32,
-    /// Channels that a connection may bring into being a second, after a burst of 200
+    /// Channels that a connection may bring into being a second, after a burst of 200; off
+    /// where `messages_per_second` is 0
     #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT", default_value = "10")]
     pub new_channels_per_second: u32,
     /// Requests of a connection that wait for an answer; then it is not read
     #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT", default_value = "128")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=32_768))]
     pub max_pending: u16,
 
     /// A client's message, envelope included, after inflation; then 1009

@@ -77,7 +77,7 @@ fn split(text: &str) -> Vec<String> {
 /// Whether a key's secret itself stands in the text.
 pub(super) fn is_bare(text: &str) -> bool {
     let secret = text.split(':').nth(1).unwrap_or_default();
-    !secret.starts_with("@/") && !secret.starts_with(HASH)
+    !secret.starts_with('@') && !secret.starts_with(HASH)
 }
 
 const HASH: &str = "sha256=";
@@ -115,9 +115,13 @@ fn scope(word: &str) -> Result<Scope, String> {
 }
 
 fn digest(secret: &str) -> Result<([u8; 32], Option<String>), String> {
-    let Some(path) = secret.strip_prefix('@').filter(|path| path.starts_with('/')) else {
+    let Some(path) = secret.strip_prefix('@') else {
         return Ok((digest_of(secret)?, None));
     };
+    // Taken for the secret itself, a path that many know would open the API.
+    if !path.starts_with('/') {
+        return Err("the path of a secret's file must begin with /".into());
+    }
     let (content, mode) = read_secret(Path::new(path))
         .map_err(|reason| format!("the file of its secret, {path}: {reason}"))?;
     let digest = digest_of(content.trim_ascii())

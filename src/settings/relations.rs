@@ -8,7 +8,7 @@ use crate::limits::{BURST_MARGIN, UNLIMITED};
 pub(super) fn refusals(config: &Config) -> Vec<String> {
     let c = config;
     let mut refusals = Vec::new();
-    let mut least = |name, value: usize, least: usize, why| {
+    let mut least = |name, value: usize, least: usize, why: &str| {
         if value < least {
             refusals.push(format!("{name}: {value} must be at least {least}, {why}"));
         }
@@ -17,15 +17,23 @@ pub(super) fn refusals(config: &Config) -> Vec<String> {
         let subscriptions = c.max_subscriptions.saturating_add(BURST_MARGIN);
         least("burst", c.burst as usize, subscriptions, "max_subscriptions and 32 more");
     }
-    if c.window_bytes != UNLIMITED {
-        least("max_window_bytes", c.max_window_bytes, c.window_bytes, "one window_bytes");
-    }
+    // Each worker has its share of a total, into which one of what it bounds has to fit.
     let history_bytes = c.policy.fallback.history_bytes;
-    if history_bytes != UNLIMITED {
-        least("max_history_bytes", c.max_history_bytes, history_bytes, "one history_bytes");
+    for (name, total, part, bytes) in [
+        ("max_window_bytes", c.max_window_bytes, "window_bytes", c.window_bytes),
+        ("max_history_bytes", c.max_history_bytes, "history_bytes", history_bytes),
+    ] {
+        if bytes != UNLIMITED {
+            let why = format!("one {part} on each of {} workers", c.workers);
+            least(name, total, bytes.saturating_mul(usize::from(c.workers)), &why);
+        }
     }
     if c.close_timeout.is_zero() {
         refusals.push("close_timeout: must not be 0, who never ends would stay for ever".into());
+    }
+    if c.drain_time.is_zero() {
+        let why = "which would cut everybody off without a Close";
+        refusals.push(format!("drain_time: must not be 0, {why}"));
     }
     if !c.drain_notice.is_zero() && c.drain_notice >= c.drain_time {
         let (notice, time) = (c.drain_notice, c.drain_time);

@@ -2,6 +2,7 @@
 //! as it was at the start. What is wrong leaves all as it is; so does what would open the server to
 //! everybody. Who gets the new policy is the business of `server`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Refused, Settings, Source, Values};
@@ -16,6 +17,8 @@ pub struct Reload {
     source: Source,
     /// As they were at the start, which is what the server goes by.
     values: Values,
+    /// The file among where they come from.
+    file: Option<PathBuf>,
     /// Whether the policy in force has keys.
     has_keys: bool,
 }
@@ -37,6 +40,7 @@ impl Reload {
         Self {
             source: settings.source.clone(),
             values: settings.values.clone(),
+            file: settings.file.clone(),
             has_keys: !settings.config.policy.is_open(),
         }
     }
@@ -46,6 +50,7 @@ impl Reload {
     /// # Errors
     /// What is wrong. Whatever was in force stays so.
     pub fn read(&mut self) -> Result<Reloaded, Refused> {
+        self.check_file()?;
         let Settings { config, values, warnings, .. } = self.source.read()?;
         let policy = config.policy;
         if self.has_keys && policy.is_open() {
@@ -58,5 +63,16 @@ impl Reload {
         let waits = |name: &&String| !CHANGEABLE.contains(&name.as_str());
         let waiting = values.keys().filter(differs).filter(waits).cloned().collect();
         Ok(Reloaded { policy, waiting, warnings })
+    }
+
+    /// A start may read a pipe; by now that is empty, or waits for whoever writes, and the server
+    /// with it.
+    fn check_file(&self) -> Result<(), Refused> {
+        let Some(path) = &self.file else { return Ok(()) };
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            let reason = format!("config: {}: not a file, which can be read again", path.display());
+            return Err(Refused::Problems(vec![reason]));
+        }
+        Ok(())
     }
 }

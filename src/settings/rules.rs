@@ -165,7 +165,7 @@ impl Draft {
     }
 
     /// Notes what in this rule could never do anything.
-    fn check(&self, rule: &Rule, max_history_bytes: usize, problems: &mut Problems) {
+    fn check(&self, rule: &Rule, history_share: usize, problems: &mut Problems) {
         for (name, given) in
             [("subscribe", self.fields.subscribe), ("publish", self.fields.publish)]
         {
@@ -180,10 +180,26 @@ impl Draft {
             problems.add(self.line_of("publish_rate"), text);
         }
         let bytes = rule.history_bytes;
-        if self.fields.history_bytes.is_some() && bytes != UNLIMITED && bytes > max_history_bytes {
-            let text = format!("history_bytes: {bytes} is more than max_history_bytes");
-            problems.add(self.line_of("history_bytes"), format!("{text} ({max_history_bytes})"));
+        if self.fields.history_bytes.is_some() && bytes != UNLIMITED && bytes > history_share {
+            let total = "a worker's share of max_history_bytes";
+            let text = format!("history_bytes: {bytes} is more than {total} ({history_share})");
+            problems.add(self.line_of("history_bytes"), text);
         }
+    }
+
+    /// Its fields that do nothing yet, each with what that means.
+    fn not_yet(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let Fields { subscribe, publish, presence, from, .. } = &self.fields;
+        let nobody = |who: &Who| matches!(who, Who::User | Who::Token);
+        let lets_nobody = "nobody can log in, so this lets no client in";
+        [
+            ("subscribe", subscribe.as_ref().is_some_and(nobody), lets_nobody),
+            ("publish", publish.as_ref().is_some_and(nobody), lets_nobody),
+            ("presence", presence.is_some(), "nothing is told of who is there"),
+            ("from", from.is_some(), "publications carry no name"),
+        ]
+        .into_iter()
+        .filter_map(|(name, given, meaning)| given.then_some((name, meaning)))
     }
 }
 
@@ -191,7 +207,7 @@ impl Draft {
 pub(super) fn complete(
     drafts: &[Draft],
     default: &Rule,
-    max_history_bytes: usize,
+    history_share: usize,
 ) -> (Vec<Arc<Rule>>, Problems) {
     let mut problems = Problems::default();
     let mut rules = Vec::new();
@@ -204,8 +220,21 @@ pub(super) fn complete(
             problems.add(draft.line_of("pattern"), format!("{text} covers it"));
         }
         let rule = draft.rule(default);
-        draft.check(&rule, max_history_bytes, &mut problems);
+        draft.check(&rule, history_share, &mut problems);
         rules.push(Arc::new(rule));
     }
     (rules, problems)
+}
+
+/// Warns of fields that do nothing yet, in the order of the file.
+pub(super) fn not_yet(drafts: &[Draft], file: &str) -> Vec<String> {
+    let found = |draft: &Draft| {
+        let mut found: Vec<_> =
+            draft.not_yet().map(|(name, meaning)| (draft.line_of(name), name, meaning)).collect();
+        found.sort_unstable();
+        found
+    };
+    let warning =
+        |(line, name, meaning)| format!("{file}:{line}: {name}: not there yet: {meaning}");
+    drafts.iter().flat_map(found).map(warning).collect()
 }

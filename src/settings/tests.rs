@@ -93,7 +93,7 @@ const EVERY_SETTING: [&str; 52] = [
     "--position-age=24s",
     "--idempotency-age=25s",
     "--max-history-bytes=2600",
-    "--max-window-bytes=27000",
+    "--max-window-bytes=45000",
     "--origins=https://a",
     "--origins=https://b,https://c",
     "--open",
@@ -163,7 +163,7 @@ fn every_setting_is_read_into_its_own_field() {
         position_age: seconds(24),
         idempotency_age: seconds(25),
         max_history_bytes: 2600,
-        max_window_bytes: 27_000,
+        max_window_bytes: 45_000,
         origins: ["https://a", "https://b", "https://c"].map(origin).into(),
         open: true,
         pages: Some(false),
@@ -336,15 +336,31 @@ fn what_cannot_work_together_is_named() {
     refused(&["--burst=159"], "burst: 159 must be at least 160");
     assert_eq!(config(&["--burst=160"]).burst, 160);
     assert_eq!(config(&["--burst=1", "--messages-per-second=0"]).burst, 1);
-    refused(&["--max-window-bytes=255KiB"], "max_window_bytes: 261120 must be at least 262144");
     refused(&["--close-timeout=0"], "close_timeout: must not be 0");
+    refused(&["--drain-time=0"], "drain_time: must not be 0");
     refused(&["--drain-notice=20s"], "drain_notice: 20s must be shorter than drain_time (20s)");
     refused(&["--drain-notice=1s", "--drain-time=0"], "drain_notice: 1s must be shorter");
     let key = "--api-keys=a:0123456789abcdef:read";
     refused(&["--open", key], "open: contradicts api_keys");
     let text = read(&["--burst=1", "--close-timeout=0"], &[]).unwrap_err();
     assert_eq!(text.lines().count(), 2, "all at once: {text}");
-    refused(&["--max-history-bytes=1"], "max_history_bytes: 1 must be at least 1048576");
+}
+
+/// Each worker has its share of a total, and what one channel keeps must fit into it.
+#[test]
+fn a_total_is_enough_for_one_on_each_worker() {
+    let reason = "max_window_bytes: 1048576 must be at least 1572864, one window_bytes on each of \
+                  6 workers";
+    refused(&["--max-window-bytes=1MiB"], reason);
+    assert_eq!(config(&["--max-window-bytes=1536KiB"]).max_window_bytes, 1536 << 10);
+    let reason = "max_history_bytes: 1 must be at least 6291456, one history_bytes on each of 6";
+    refused(&["--max-history-bytes=1"], reason);
+    assert_eq!(config(&["--max-history-bytes=1MiB", "--workers=1"]).max_history_bytes, 1 << 20);
+    let small = Machine { cores: 64, memory_bytes: 256 << 20, ..machine() };
+    let settings = Settings::from_text("", &small).expect("what nobody has set fits together");
+    assert_eq!(settings.config.max_history_bytes, 64 << 20);
+    assert_eq!(settings.config.max_window_bytes, 64 << 20);
+    assert_eq!(settings.config.max_buffered_bytes, 64 << 20);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Durations as `500ms`, `10s`, `5m`, `24h`; sizes as bytes or `64KiB`, `1MiB`, `1GiB`; counts. 0
-//! is "off" and needs no unit. Addresses, proxies, origins.
+//! is "off" and needs no unit. Addresses, proxies, origins. No refusal repeats the value, which may
+//! be a secret in the wrong place.
 
 use std::time::Duration;
 
@@ -71,21 +72,20 @@ pub(super) fn listen_address(text: &str) -> Result<ListenAddress, String> {
         None => text.parse().map(ListenAddress::Tcp).ok(),
     };
     address.ok_or_else(|| {
-        let forms = "an address and a port, as 127.0.0.1:3003, or unix:/run/fanwire.sock";
-        format!("{text:?} must be {forms}")
+        "must be an address and a port, as 127.0.0.1:3003, or unix:/run/fanwire.sock".into()
     })
 }
 
 /// Who is believed.
 pub(super) fn trusted_proxy(text: &str) -> Result<TrustedProxy, String> {
     TrustedProxy::parse(text)
-        .ok_or_else(|| format!("{text:?} must be an address, a network, as 10.0.0.0/8, or unix"))
+        .ok_or_else(|| "must be an address, a network, as 10.0.0.0/8, or unix".into())
 }
 
 /// Whose pages may come.
 pub(super) fn origin(text: &str) -> Result<AllowedOrigin, String> {
-    let forms = "scheme, host and perhaps a port, as https://example.org";
-    AllowedOrigin::parse(text).ok_or_else(|| format!("{text:?} must be {forms}"))
+    AllowedOrigin::parse(text)
+        .ok_or_else(|| "must be scheme, host and perhaps a port, as https://example.org".into())
 }
 
 /// A bound on a count; 0 is off.

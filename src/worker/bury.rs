@@ -43,7 +43,11 @@ impl<N: Net> Worker<N> {
         tracing::debug!(connection = connection(), code = code.0, word = code.word(), "closing");
         let mut frame = Vec::new();
         close::encode_word(&mut frame, code, pace);
-        self.say(slot, &frame);
+        if self.serving == Some(slot) {
+            self.answers.extend_from_slice(&frame);
+        } else {
+            self.queue_close(slot, &frame);
+        }
     }
 
     /// All is said: send what waits, shut down, discard what comes.

@@ -30,10 +30,15 @@ impl<N: Net> Worker<N> {
             self.open_letter(mail, false);
         }
         self.arrived = arrived;
+        for pull in std::mem::take(&mut self.deferred) {
+            self.owner_pull(pull);
+        }
         if let Some(mail) = self.later.pop_front() {
             self.open_letter(mail, true);
         }
         while let Some(mail) = self.local.pop_front() {
+            let backlog = &mut self.backlogs[usize::from(self.id)];
+            *backlog = backlog.saturating_sub(mail.weight());
             self.open_letter(mail, false);
         }
     }
@@ -116,7 +121,8 @@ impl<N: Net> Worker<N> {
                 (Err(refused), nothing)
             }
         };
-        let letter = PageLetter { feed, reader, page, joined: Some(joined) };
+        let charge = page.as_ref().map_or(0, PageLetter::charge);
+        let letter = PageLetter { feed, reader, page, joined: Some(joined), charge };
         self.letter(audience.worker, Mail::Page(Box::new(letter)));
     }
 
@@ -128,17 +134,22 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_pull(&mut self, pull: Pull) {
+        if self.is_crowded(pull.reader.connection.worker) {
+            // It lags anyhow, and has nothing else under way: it waits until there is room.
+            return self.deferred.push(pull);
+        }
         let Pull { channel, feed, reader, since, want } = pull;
         let (terms, now) = (self.terms(&channel), self.now);
         let page = self.shard.pull(&channel, since, want, &terms, now, &mut self.codec);
         // Without the channel the reader has left too: its Leave came before this.
         let Some(page) = page else { return };
-        let letter = PageLetter { feed, reader, page: Ok(page), joined: None };
+        let charge = PageLetter::charge(&page);
+        let letter = PageLetter { feed, reader, page: Ok(page), joined: None, charge };
         self.letter(reader.connection.worker, Mail::Page(Box::new(letter)));
     }
 
     fn owner_publish(&mut self, publish: Publish) {
-        let Publish { channel, mut draft, idempotency, ticket, birth } = publish;
+        let Publish { channel, mut draft, idempotency, ticket, birth, .. } = publish;
         if let Some((fault, pace_ms)) = self.not_admitted(birth, &channel) {
             return self.answer(ticket, Some(channel), Content::Refused(fault, Some(pace_ms)));
         }
@@ -221,6 +232,10 @@ impl<N: Net> Worker<N> {
 
     fn owner_history(&mut self, history: History) {
         let History { channel, span, ticket } = history;
+        if self.is_crowded(ticket.connection.worker) {
+            let content = Content::NoHistory(self.crowded(), Some(OVERLOAD_PACE_MS));
+            return self.answer(ticket, Some(channel), content);
+        }
         let mut json = Vec::new();
         match self.shard.history(&channel, &span, &self.terms(&channel), self.now) {
             None => json.extend_from_slice(br#"{"messages":[],"more":false,"position":null}"#),
@@ -330,7 +345,7 @@ impl<N: Net> Worker<N> {
         match (&answer.ticket.request, phase) {
             (Requester::Client(id), Phase::Open) => {
                 let id = id.clone();
-                if matches!(answer.content, Content::History(_)) {
+                if matches!(answer.content, Content::History(_) | Content::NoHistory(..)) {
                     hot.flags.clear(Flags::HISTORY);
                 }
                 self.answered(slot);

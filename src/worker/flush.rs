@@ -130,7 +130,7 @@ impl<N: Net> Worker<N> {
     }
 
     /// Books what a send came to. Returns how many bytes were taken.
-    fn sent(&mut self, slot: u32, wanted: usize, outcome: &io::Result<usize>) -> usize {
+    pub(super) fn sent(&mut self, slot: u32, wanted: usize, outcome: &io::Result<usize>) -> usize {
         let count = match outcome {
             Ok(count) => *count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,

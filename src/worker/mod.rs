@@ -156,6 +156,8 @@ pub struct Worker<N: Net> {
     local: VecDeque<Mail>,
     /// Letters that are being worked on over several turns, one step of one of them a turn.
     later: VecDeque<Mail>,
+    /// Readers whose worker has too much mail to be sent their pages now.
+    deferred: Vec<mail::Pull>,
     arrived: Vec<Mail>,
     post: Vec<Vec<Mail>>,
 
@@ -233,6 +235,7 @@ impl<N: Net> Worker<N> {
             deliveries: Vec::new(),
             local: VecDeque::new(),
             later: VecDeque::new(),
+            deferred: Vec::new(),
             arrived: Vec::new(),
             post: (0..workers).map(|_| Vec::new()).collect(),
             ledger: Ledger::default(),
@@ -288,6 +291,7 @@ impl<N: Net> Worker<N> {
             || !self.due.is_empty()
             || !self.local.is_empty()
             || !self.later.is_empty()
+            || !self.deferred.is_empty()
             || self.review.is_some()
             || self.door.is_accepting()
             || self.is_telling();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::mail::{Mail, Round, RoundPage};
-use super::net::Net;
+use super::net::{Fault, Net};
 use crate::feed::Feed;
 use crate::limits::ROUNDS_PER_TURN;
 use crate::metrics::Counter;
@@ -92,7 +92,10 @@ impl<N: Net> Worker<N> {
 
     /// A page of a round has come: it becomes what the feed's members are sent.
     pub(super) fn take_round(&mut self, letter: RoundPage) {
-        let RoundPage { feed: key, page } = letter;
+        let RoundPage { feed: key, mut page } = letter;
+        if self.net.plants(Fault::StaleRound) {
+            page.frames = None;
+        }
         let index = key.index;
         let same = |feed: &&mut Feed| feed.generation == key.generation;
         let Some(feed) = self.feeds.get_mut(index as usize).filter(same) else { return };

@@ -58,7 +58,8 @@ impl<N: Net> Worker<N> {
         let ticket = Ticket { connection: self.key(slot), request: Requester::Probe };
         let owner = self.owner(&channel);
         let birth = Birth::Free;
-        let letter = Publish { channel, draft, idempotency: None, ticket, birth };
+        let charge = 0;
+        let letter = Publish { channel, draft, idempotency: None, ticket, birth, charge };
         self.letter(owner, Mail::Publish(Box::new(letter)));
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Worker;
 use super::net::Net;
+use super::rate::RENEWED_MS;
 use crate::client::answer;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::conn::table::NEVER;
@@ -21,6 +22,9 @@ impl<N: Net> Worker<N> {
         let now = self.tick();
         if now >= self.next_due {
             self.next_due = self.table.collect_due(now, &mut self.due);
+        }
+        for _ in 0..self.shard.take_overflows() {
+            self.limited(Limit::LastValues);
         }
         if self.now.mono_ms >= self.next_upkeep_ms {
             self.next_upkeep_ms = self.now.mono_ms + UPKEEP_MS;
@@ -116,6 +120,7 @@ impl<N: Net> Worker<N> {
                 consider(inbox.began, progress(stall, inbox.came));
             }
             due = due.min(cold.update);
+            due = due.min(((self.now.mono_ms + RENEWED_MS) / TICK_MS) as u32);
             if hot.flags.has(Flags::THROTTLED) {
                 due = due.min((self.now.mono_ms / TICK_MS) as u32 + 1);
             }

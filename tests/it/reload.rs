@@ -201,11 +201,22 @@ fn what_is_wrong_changes_nothing() {
         assert!(start.elapsed() < PATIENCE, "it does not notice");
     }
     expected.push(format!("config: {name}: No such file"));
+    // Opened, it would wait for somebody who writes.
+    let made = std::process::Command::new("mkfifo").arg(&reloading.file).status();
+    assert!(made.expect("Linux has it").success());
+    reloading.server.signal(Signal::HUP);
+    let start = Instant::now();
+    while counter(&reloading.server, FAILED) == gone + 1 {
+        assert!(start.elapsed() < PATIENCE, "it waits for a writer");
+    }
+    std::fs::remove_file(&reloading.file).expect("it was there");
+    expected.push(format!("config: {name}: not a file"));
+    assert_eq!(peer.refused(&again), "forbidden");
     let log = stopped(reloading);
     for reason in expected {
         assert!(log.contains(&reason), "{reason}: {log}");
     }
-    assert_eq!(log.matches("the old ones stay in force").count(), 6, "{log}");
+    assert_eq!(log.matches("the old ones stay in force").count(), 7, "{log}");
 }
 
 /// What cannot change is named, once, and the rest is done.
@@ -253,6 +264,11 @@ fn no_secret_reaches_the_log() {
         "api_keys = [\"a:bad-secret-0123456789:read\", \"b:bad-secret-0123456789:read\"]",
         "log_level = \"bad-secret-0123456789\"",
         "idle_timeout = \"bad-secret-0123456789\"",
+        "listen = [\"bad-secret-0123456789\"]",
+        "api_listen = [\"unix:bad-secret-0123456789\"]",
+        "origins = [\"bad:bad-secret-0123456789:read\"]",
+        "cors_origins = [\"bad-secret-0123456789\"]",
+        "trusted_proxies = [\"bad-secret-0123456789\"]",
     ] {
         assert_eq!(reloading.reload(bad), FAILED, "{bad}");
     }

@@ -27,6 +27,22 @@ fn proxies_parse() {
     }
 }
 
+/// Peers are compared by the addresses that they really have, so networks must be too.
+#[test]
+fn a_mapped_network_is_one_of_ipv4() {
+    for (mapped, plain) in [
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:a00:0/104", "10.0.0.0/8"),
+        ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
+        ("::ffff:192.0.2.7/128", "192.0.2.7/32"),
+    ] {
+        assert_eq!(TrustedProxy::parse(mapped), TrustedProxy::parse(plain), "{mapped}");
+    }
+    for text in ["::ffff:10.0.0.0/95", "::ffff:10.0.0.0/8", "::ffff:0.0.0.0/0"] {
+        assert_eq!(TrustedProxy::parse(text), None, "{text}");
+    }
+}
+
 #[test]
 fn peers_are_believed_by_network() {
     for (peer, expected) in [

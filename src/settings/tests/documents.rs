@@ -115,6 +115,7 @@ fn scratch(name: &str, content: &str) -> PathBuf {
 fn the_example_is_loaded() {
     let example = include_str!("../../../deploy/fanwire.toml");
     let settings = Settings::from_text(example, &machine()).expect("the example");
+    assert_eq!(settings.warnings, [""; 0]);
     assert!(settings.config.policy.is_open() && !settings.config.policy.rules.is_empty());
     let secret = scratch("example-secret", "0123456789abcdef\n");
     let full = example.replace("/run/secrets/fanwire-backend", &secret.to_string_lossy());

@@ -55,9 +55,10 @@ fn values() {
     wrong("node_name = \"\"", &["1: node_name: must not be empty"]);
     wrong(
         "# a comment\n\nlisten = [\"localhost\"]",
-        &["3: listen: \"localhost\" must be an address and a port, as 127.0.0.1:3003, or \
-           unix:/run/fanwire.sock"],
+        &["3: listen: must be an address and a port, as 127.0.0.1:3003, or unix:/run/fanwire.sock"],
     );
+    wrong("\nlisten = []", &["2: listen: must be an array of strings, of one or more"]);
+    assert!(text("origins = []").is_ok(), "none are none");
 }
 
 #[test]
@@ -126,8 +127,8 @@ fn what_cannot_be_together() {
         &["4: publish_rate: limits clients, but here no client may publish"],
     );
     wrong(
-        "max_history_bytes = \"2MiB\"\n[[rule]]\npattern = \"a\"\nhistory_bytes = \"3MiB\"",
-        &["4: history_bytes: 3145728 is more than max_history_bytes (2097152)"],
+        "max_history_bytes = \"12MiB\"\n[[rule]]\npattern = \"a\"\nhistory_bytes = \"3MiB\"",
+        &["4: history_bytes: 3145728 is more than a worker's share of max_history_bytes (2097152)"],
     );
     wrong(
         "[[rule]]\npattern = \"$all\"\nsubscribe = \"backend\"\npublish = \"anyone\"",
@@ -181,6 +182,16 @@ fn a_key_is_never_repeated() {
                                         directory (os error 2)",
     );
     bad("name:@/dev/zero:read", "the file of its secret, /dev/zero: not a file");
+    for path in
+        ["secrets/backend.key", "./secrets/backend.key", "~/secrets/backend.key", secret, ""]
+    {
+        let key = format!("name:@{path}:read");
+        bad(&key, "the path of a secret's file must begin with /");
+        let reason = "api_keys: number 1: the path of a secret's file must begin with /";
+        refused(&[&format!("--api-keys={key}")], reason);
+        let said = read(&[], &[("FANWIRE_API_KEYS", &key)]).unwrap_err();
+        assert!(said.contains(reason) && !said.contains("TOPSECRET"), "{said}");
+    }
     for file in [
         format!("api_keys = \"name:{secret}:read\""),
         format!("api_key = [\"name:{secret}:read\"]"),
@@ -191,6 +202,9 @@ fn a_key_is_never_repeated() {
         format!("log_level = \"name:{secret}:read\""),
         format!("pages = \"{secret}\"\nidle_timeout = \"{secret}\"\nmax_batch = \"{secret}\""),
         format!("[[rule]]\npattern = \"a\"\nsubscribe = \"{secret}\""),
+        format!("listen = [\"{secret}\"]\napi_listen = [\"unix:{secret}\"]"),
+        format!("origins = [\"{secret}\"]\ncors_origins = [\"a:{secret}:read\"]"),
+        format!("trusted_proxies = [\"{secret}\", \"::ffff:10.0.0.0/8\"]"),
     ] {
         let said = text(&file).expect_err(&file);
         assert!(!said.contains("0123456789") && !said.contains("TOPSECRET"), "{file}: {said}");
@@ -198,4 +212,22 @@ fn a_key_is_never_repeated() {
     let settings = text(&format!("api_keys = [\"name:{secret}:read\"]")).unwrap();
     let debug = format!("{settings:?}");
     assert!(!debug.contains("TOPSECRET") && debug.contains("ApiKey"), "{debug}");
+}
+
+/// What a rule may say already though it does nothing yet.
+#[test]
+fn what_is_not_there_yet_is_warned_of() {
+    let fields = "presence = \"full\"\nsubscribe = \"user\"\npublish = \"token\"\nfrom = true";
+    let settings = text(&format!("[[rule]]\npattern = \"a\"\n{fields}")).unwrap();
+    let nobody = "nobody can log in, so this lets no client in";
+    let expected = [
+        "fanwire.toml:3: presence: not there yet: nothing is told of who is there".into(),
+        format!("fanwire.toml:4: subscribe: not there yet: {nobody}"),
+        format!("fanwire.toml:5: publish: not there yet: {nobody}"),
+        "fanwire.toml:6: from: not there yet: publications carry no name".into(),
+    ];
+    assert_eq!(settings.warnings, expected);
+    let fields = "subscribe = \"anyone\"\npublish = \"backend\"";
+    let settings = text(&format!("[[rule]]\npattern = \"a\"\n{fields}")).unwrap();
+    assert_eq!(settings.warnings, [""; 0]);
 }
