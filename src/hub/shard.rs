@@ -436,8 +436,13 @@ impl Shard {
             Mode::All => (source.resume(place, last, reason), 0),
             Mode::Latest => (source.resume_latest(place, last, reason), source.head),
         };
-        let Place::At(since) = place else {
-            return source.cut(gap, next, &want, framer, self.limits.page_bytes, now.wall_ms);
+        let since = match place {
+            Place::At(index) => index,
+            // As for one that has everything before the latest few.
+            Place::Head if next <= source.head => next - 1,
+            Place::Head | Place::Elsewhere(_) => {
+                return source.cut(gap, next, &want, framer, self.limits.page_bytes, now.wall_ms);
+            }
         };
         let key = PageKey { epoch: source.epoch, since, next, want, head };
         if let Some(page) = self.pages.find(&key, source.head)
