@@ -33,6 +33,8 @@ pub enum Code {
     NotFound,
     /// The address exists, but not for this method (HTTP).
     MethodNotAllowed,
+    /// The request did not arrive in time (HTTP).
+    Timeout,
     /// Longer, or more, than a limit allows.
     TooLarge,
     /// The connection has all the subscriptions that it may have.
@@ -55,7 +57,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::BadJson,
         Self::BadRequest,
         Self::BadChannel,
@@ -70,6 +72,7 @@ impl Code {
         Self::NotEnabled,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::Timeout,
         Self::TooLarge,
         Self::TooManySubscriptions,
         Self::RateLimited,
@@ -103,6 +106,7 @@ impl Code {
             Self::NotEnabled => "not_enabled",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::Timeout => "timeout",
             Self::TooLarge => "too_large",
             Self::TooManySubscriptions => "too_many_subscriptions",
             Self::RateLimited => "rate_limited",
@@ -128,6 +132,7 @@ impl Code {
             Self::Forbidden | Self::OpenModeBehindProxy | Self::NotEnabled => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::Timeout => 408,
             Self::TooLarge | Self::TooManySubscriptions => 413,
             Self::UnsupportedData => 415,
             Self::RateLimited => 429,
@@ -141,7 +146,7 @@ impl Code {
 
     /// Whether the same request may succeed later.
     pub const fn temporary(self) -> bool {
-        matches!(self.status(), 429 | 500..)
+        matches!(self.status(), 408 | 429 | 500..)
     }
 }
 
@@ -184,6 +189,7 @@ mod tests {
             ("not_enabled", 403, false),
             ("not_found", 404, false),
             ("method_not_allowed", 405, false),
+            ("timeout", 408, true),
             ("too_large", 413, false),
             ("too_many_subscriptions", 413, false),
             ("rate_limited", 429, true),

@@ -200,6 +200,16 @@ pub fn route<'a>(
     }
 }
 
+/// Whether a WebSocket is asked for, or a path that has nothing else, rather than the API. Looks
+/// at no parameter: a listener that does not serve it says nothing about those.
+pub fn is_of_sockets(method: Method, path: &str, upgrade: bool) -> bool {
+    let raw = || upgrade && method == Method::Get;
+    match path.strip_prefix("/channels/") {
+        Some(channel) => raw() && !channel.contains('/'),
+        None => matches!(path, "/ws" | "/echo"),
+    }
+}
+
 /// Below `/channels/`.
 fn channel<'a>(
     method: Method,

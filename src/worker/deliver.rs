@@ -378,7 +378,7 @@ fn refusal(refused: Refused) -> (Fault, Option<u64>) {
     match refused {
         Refused::TooManyChannels => {
             let message = "the node has as many channels as it may";
-            (Fault::new(Code::TooManyChannels, message), None)
+            (Fault::new(Code::TooManyChannels, message), Some(OVERLOAD_PACE_MS))
         }
         Refused::RateLimited(pace_ms) => {
             let message = "the channel takes no more publications now";

@@ -84,7 +84,7 @@ impl<N: Net> Worker<N> {
             Ask::Asset(asset) => {
                 self.finish(slot, &call, &Reply::new(asset.status, asset.content, asset.bytes));
             }
-            Ask::Refuse(refusal) => self.finish(slot, &call, &Reply::refusal(&refusal)),
+            Ask::Refuse(refusal) => self.finish(slot, &call, &self.refusal_reply(&refusal)),
         }
     }
 
@@ -289,7 +289,7 @@ impl<N: Net> Worker<N> {
                 let word = if all { "stuck" } else { "starting" };
                 unready(word, Code::Overloaded, "a probe did not come through in time")
             }
-            None => reply::error("overloaded", 503, message, true, Some(1000)),
+            None => reply::error("overloaded", 503, message, true, Some(OVERLOAD_PACE_MS)),
         };
         // Closing, for what still comes must not be taken for the answer to a next request.
         self.reply(slot, &reply.closing(), Circumstances::default());
@@ -302,7 +302,7 @@ impl<N: Net> Worker<N> {
             0 => Reply::json(200, &br#"{"status":"ok"}"#[..]),
             count => {
                 let message = format!("{count} workers are stuck");
-                reply::error("overloaded", 503, &message, true, None)
+                reply::error("overloaded", 503, &message, true, Some(OVERLOAD_PACE_MS))
             }
         }
     }
@@ -310,11 +310,14 @@ impl<N: Net> Worker<N> {
 
 /// The answer of `/ready` when it is not: the reason in one word beside the error.
 fn unready(word: &str, code: Code, message: &str) -> Reply<'static> {
-    let error = json!({ "code": code.as_str(), "message": message, "temporary": true });
+    let error = json!({
+        "code": code.as_str(), "message": message, "temporary": true,
+        "retry_after_ms": OVERLOAD_PACE_MS,
+    });
     let body = json!({ "status": word, "error": error });
     let mut reply = Reply::json(503, body.to_string().into_bytes());
     reply.code = Some(code.as_str());
-    reply
+    reply.retry_after_ms(OVERLOAD_PACE_MS)
 }
 
 fn refused(fault: &Fault, pace_ms: Option<u64>) -> Reply<'static> {

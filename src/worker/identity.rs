@@ -3,6 +3,9 @@
 
 use crate::hub::{ConnectionKey, Epoch};
 
+/// Digits of a `u64` in base 36.
+const MAX_DIGITS: usize = 13;
+
 /// Writes the name of a connection of the node with this seed.
 pub fn name(seed: u64, key: ConnectionKey) -> String {
     let ConnectionKey { worker, slot, generation } = key;
@@ -24,6 +27,15 @@ pub fn parse(seed: u64, text: &str) -> Option<ConnectionKey> {
     parts.next().is_none().then_some(ConnectionKey { worker, slot, generation })
 }
 
+/// Whether this has the form of a name, be it of another node.
+pub fn is_name(text: &str) -> bool {
+    let is_part = |part: &str| {
+        (1..=MAX_DIGITS).contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+    };
+    text.split('-').count() == 4 && text.split('-').all(is_part)
+}
+
 /// What tells nodes apart. The seed itself keys hash tables and stays secret.
 fn node(seed: u64) -> u64 {
     crate::entropy::Random::new(seed ^ 0x6e6f_6465).draw() >> 36
@@ -39,6 +51,12 @@ mod tests {
         let text = name(42, key);
         assert_eq!(parse(42, &text), Some(key));
         assert_eq!(parse(43, &text), None);
+        assert!(is_name(&text) && is_name("zzzzzzzzzzzzz-0-0-0"));
+        for bad in
+            ["", "1-2-3", "1-2-3-4-5", "1-2--4", "+1-2-3-4", "K-2-3-4", "zzzzzzzzzzzzzz-0-0-0"]
+        {
+            assert!(!is_name(bad), "{bad}");
+        }
         for bad in ["", "-", "1-2-3-4", &format!("{text}-0"), &text[..text.len() - 8]] {
             assert_eq!(parse(42, bad), None, "{bad}");
         }

@@ -1,8 +1,8 @@
 //! Who may ask the HTTP API for what: which route wants which scope, who asks, and how a refusal is
 //! worded. The decision itself is `policy::authorize`.
 
-use super::Worker;
 use super::net::Net;
+use super::{BAD_KEY_LINES, Worker};
 use crate::http::Refusal;
 use crate::http::head::Head;
 use crate::http::routes::Route;
@@ -92,7 +92,9 @@ impl<N: Net> Worker<N> {
             Err(denied) => denied,
         };
         attempts.failed(address, now_ms).map_err(|wait_ms| self.key_limited(wait_ms))?;
-        tracing::info!(?address, "an API key that does not exist");
+        if let Some(times) = self.pace.due(BAD_KEY_LINES, now_ms) {
+            tracing::info!(?address, times, "an API key that does not exist");
+        }
         Err(refusal(denied, None))
     }
 

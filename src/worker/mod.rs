@@ -83,6 +83,9 @@ pub struct Setup {
     pub seed: u64,
 }
 
+/// The kind of line that tells of keys that do not exist, behind those of limits and codes.
+const BAD_KEY_LINES: usize = Limit::ALL.len() + Code::ALL.len();
+
 /// One worker.
 pub struct Worker<N: Net> {
     id: WorkerId,
@@ -202,7 +205,7 @@ impl<N: Net> Worker<N> {
             random,
             id,
             stats,
-            pace: Pace::new(Limit::ALL.len() + Code::ALL.len()),
+            pace: Pace::new(BAD_KEY_LINES + 1),
             addresses,
             seed,
             net,

@@ -83,7 +83,8 @@ impl<N: Net> Worker<N> {
             return;
         }
         let head_only = head.method == Method::Head;
-        if let Err(refusal) = self.check_sender(slot, head) {
+        let admitted = self.check_listener(slot, head).and_then(|()| self.check_sender(slot, head));
+        if let Err(refusal) = admitted {
             self.refuse(slot, &refusal, head_only);
             return;
         }
@@ -91,14 +92,12 @@ impl<N: Net> Worker<N> {
             return;
         }
         let outcome = match routes::route(head.method, &head.target, head.wants_upgrade()) {
-            Ok(route) => match (self.check_listener(slot, &route), route) {
-                (Ok(()), route @ (Route::Socket { .. } | Route::Echo | Route::Raw(_))) => {
-                    return self.upgrade(slot, head, route);
-                }
-                (Ok(()), route) => self.call(slot, head, route),
-                (Err(refusal), _) => Err(refusal),
+            Ok(route @ (Route::Socket { .. } | Route::Echo | Route::Raw(_))) => {
+                return self.upgrade(slot, head, route);
             }
-            .map_err(|refusal| Reply::refusal(&refusal)),
+            Ok(route) => {
+                self.call(slot, head, route).map_err(|refusal| self.refusal_reply(&refusal))
+            }
             Err(error) => Err(self.led_nowhere(slot, head, &error)),
         };
         match outcome {
@@ -119,7 +118,7 @@ impl<N: Net> Worker<N> {
             && let Ok(route) = routes::route(head.method, &plain, head.wants_upgrade())
             && let Err(refusal) = self.caller(slot, head, &route)
         {
-            return Reply::refusal(&refusal);
+            return self.refusal_reply(&refusal);
         }
         error.reply()
     }
@@ -241,6 +240,11 @@ impl<N: Net> Worker<N> {
             essence.eq_ignore_ascii_case("application/octet-stream")
         });
         let skip = short(head, "Fanwire-Skip", MAX_POSITION)?;
+        if skip.as_deref().is_some_and(|name| !identity::is_name(name)) {
+            // Whom it means would hear it after all.
+            let message = "Fanwire-Skip must be the name of a connection";
+            return Err(Refusal::keeping(400, "bad_request", message));
+        }
         Ok(Ask::Publish(Box::new(PublishAsk {
             channel,
             binary,
@@ -308,17 +312,19 @@ impl<N: Net> Worker<N> {
         self.table.cold_mut(slot).session.as_mut()?.call.take()
     }
 
-    pub(super) fn refuse(&mut self, slot: u32, refusal: &Refusal, head_only: bool) {
+    /// The answer to a request that is refused; here, and only here, its limit is counted.
+    pub(super) fn refusal_reply(&self, refusal: &Refusal) -> Reply<'static> {
         match refusal.status {
             413 => self.limited(Limit::BodyBytes),
             414 | 431 => self.limited(Limit::HeaderBytes),
             _ => {}
         }
-        self.reply(
-            slot,
-            &Reply::refusal(refusal),
-            Circumstances { head_only, ..Default::default() },
-        );
+        Reply::refusal(refusal)
+    }
+
+    pub(super) fn refuse(&mut self, slot: u32, refusal: &Refusal, head_only: bool) {
+        let reply = self.refusal_reply(refusal);
+        self.reply(slot, &reply, Circumstances { head_only, ..Default::default() });
     }
 
     /// Answers an HTTP request. The connection is ready for the next one, or ends.

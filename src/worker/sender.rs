@@ -14,7 +14,7 @@ use crate::http::guard::{self, Hosts, Origin};
 use crate::http::head::{Body, Head, Host, Method};
 use crate::http::proxy_header::{self, Malformed, Source};
 use crate::http::reply::{Circumstances, Reply};
-use crate::http::routes::Route;
+use crate::http::routes;
 use crate::limits::{COMPLAINT_MS, REFUSALS};
 use crate::metrics::{End, Limit};
 
@@ -169,13 +169,14 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    /// Whether the listener serves this at all.
-    pub(super) fn check_listener(&self, slot: u32, route: &Route<'_>) -> Result<(), Refusal> {
-        let (mark, message) = match route {
-            Route::Socket { .. } | Route::Echo | Route::Raw(_) => {
-                (Flags::NO_SOCKETS, "WebSockets are not served on this address, the API is")
-            }
-            _ => (Flags::NO_API, "the API is not served on this address, WebSockets are"),
+    /// Whether the listener serves this at all. Asked before anything else: of what it does not
+    /// serve it says nothing, and nobody tries keys at it.
+    pub(super) fn check_listener(&self, slot: u32, head: &Head<'_>) -> Result<(), Refusal> {
+        let upgrade = head.wants_upgrade();
+        let (mark, message) = if routes::is_of_sockets(head.method, head.target.path, upgrade) {
+            (Flags::NO_SOCKETS, "WebSockets are not served on this address, the API is")
+        } else {
+            (Flags::NO_API, "the API is not served on this address, WebSockets are")
         };
         if self.table.hot(slot).flags.has(mark) {
             return Err(Refusal::closing(404, "not_found", message));

@@ -19,6 +19,7 @@ use crate::feed::subscription::State;
 use crate::hub::page::{Page, Want};
 use crate::hub::shard::Since;
 use crate::hub::{Audience, Encoding, FeedKey, Format, Mode, Pace, Position};
+use crate::limits::OVERLOAD_PACE_MS;
 use crate::metrics::Counter;
 use crate::policy::rule::OnSlow;
 use crate::ws::close::CloseCode;
@@ -337,7 +338,7 @@ impl<N: Net> Worker<N> {
                 let message = "this connection has brought too many channels into being";
                 (message, Some(self.new_channel_pace_ms()))
             }
-            _ => ("the node has as many channels as it may", None),
+            _ => ("the node has as many channels as it may", Some(OVERLOAD_PACE_MS)),
         };
         let fault = Fault::new(code, message);
         self.say_error(slot, &joined.request, Some(&joined.channel), &fault, pace_ms);

@@ -10,7 +10,6 @@ use crate::client::answer;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::conn::table::NEVER;
 use crate::http::Refusal;
-use crate::http::reply::{Circumstances, Reply};
 use crate::limits::{DUE_PER_TURN, LEAST_BYTES_PER_SECOND, TICK_MS, UPKEEP_MS};
 use crate::metrics::{End, Limit};
 use crate::ws::close::CloseCode;
@@ -240,8 +239,8 @@ impl<N: Net> Worker<N> {
 
     fn time_out(&mut self, slot: u32) {
         self.limited(Limit::Handshake);
-        let refusal = Refusal::closing(408, "bad_request", "the request did not arrive in time");
-        self.reply(slot, &Reply::refusal(&refusal), Circumstances::default());
+        let refusal = Refusal::closing(408, "timeout", "the request did not arrive in time");
+        self.refuse(slot, &refusal, false);
     }
 }
 

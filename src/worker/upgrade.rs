@@ -39,7 +39,7 @@ impl<N: Net> Worker<N> {
         }
         if !matches!(head.body(), Ok(Body::None)) {
             let refusal = Refusal::malformed("an upgrade has no body");
-            return Err(Reply::refusal(&refusal));
+            return Err(self.refusal_reply(&refusal));
         }
         let method = if head.method == Method::Get { "GET" } else { "" };
         let minor = u8::from(head.version == Version::Http11);

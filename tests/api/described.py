@@ -14,6 +14,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).parent
 SCHEMATHESIS = pathlib.Path(sys.executable).with_name("schemathesis")
 LIMIT_S = 150
+LEAST = 20
 SECRET = "a-secret-for-tests-only"
 
 
@@ -41,6 +42,17 @@ def without_security(api):
     return api
 
 
+def counter(url, name):
+    """One of the server's counters, asked for with the key."""
+    request = urllib.request.Request(url + "/metrics")
+    request.add_header("Authorization", f"Bearer {SECRET}")
+    with urllib.request.urlopen(request, timeout=10) as response:
+        lines = response.read().decode().splitlines()
+    values = [line.rpartition(" ")[2] for line in lines if line.startswith(name + " ")]
+    assert values, f"no {name}"
+    return int(values[0])
+
+
 def run(mode, flags, auth, change):
     server, url = start(flags)
     try:
@@ -53,6 +65,11 @@ def run(mode, flags, auth, change):
             print(f"== {mode}", flush=True)
             code = subprocess.run(command, cwd=folder, timeout=LIMIT_S).returncode
         assert server.poll() is None, f"the server ended: {server.returncode}"
+        # That nothing was accepted would go unnoticed: every refusal is in the description.
+        for name in ['fanwire_http_responses_total{status="2xx"}', "fanwire_publications_total"]:
+            count = counter(url, name)
+            print(f"{name} {count}", flush=True)
+            assert count >= LEAST, f"{name} is {count}: does the key work?"
         return code
     finally:
         server.kill()
@@ -66,7 +83,8 @@ def main():
         run("open mode", [], "", without_security),
         run("with API keys", ["--api-keys", key], with_key, lambda api: api),
     ]
-    sys.exit(max(codes))
+    # A run that a signal has ended has a code below 0.
+    sys.exit(1 if any(codes) else 0)
 
 
 main()

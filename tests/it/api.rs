@@ -78,6 +78,12 @@ fn header_lines_of_publishing() {
             let history = server.read_json(&format!("{path}/history"));
             assert_eq!(history["messages"].as_array().map(Vec::len), Some(3), "skipped, but kept");
         }
+        for bad in ["1-2-3", "1-2-3-4-5", "1-2--4", "1-2-3-ä", "+1-2-3-4", "K-2-3-4", "x"] {
+            let response = server.post("/channels/h1", &format!("Fanwire-Skip: {bad}\r\n"), "1");
+            assert_eq!((response.status, response.code()), (400, "bad_request".into()), "{bad}");
+            let message = response.json()["error"]["message"].to_string();
+            assert!(message.contains("Fanwire-Skip"), "{bad}: {message}");
+        }
         for line in ["Idempotency-Key: ", "Fanwire-Key: "] {
             let long = format!("{line}{}\r\n", "x".repeat(65));
             assert_eq!(server.post("/channels/h1", &long, "1").code(), "bad_request");

@@ -222,7 +222,8 @@ fn a_byte_now_and_then_is_not_progress() {
     head.send("GET /status HTTP/1.1\r\nX: ");
     assert!(trickle(&mut head, b"x") > 1);
     let refused = head.response();
-    assert_eq!((refused.status, refused.code().as_str()), (408, "bad_request"));
+    assert_eq!((refused.status, refused.code().as_str()), (408, "timeout"));
+    assert_eq!(refused.json()["error"]["temporary"], true);
 
     let mut body = Wire::connect(port);
     body.send("POST /broadcast HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n");

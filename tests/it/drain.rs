@@ -60,6 +60,8 @@ fn await_red(server: &Server) {
         let response = server.read("/ready");
         if response.status == 503 {
             assert_eq!(response.code(), "draining");
+            assert_eq!(response.field("retry-after"), Some("1"));
+            assert_eq!(response.json()["error"]["retry_after_ms"], 1000);
             return;
         }
         assert!(start.elapsed() < PATIENCE, "it stays ready");

@@ -367,4 +367,5 @@ fn heads_are_limited() {
     let mut wire = Wire::connect(server.port);
     wire.send_chopped(format!("GET /ws HTTP/1.1\r\nX-Long: {long}").as_bytes(), 1);
     assert_eq!(wire.response().status, 431, "byte by byte");
+    assert_eq!(server.counter(r#"fanwire_limits_total{limit="max_header_bytes"}"#), 4);
 }

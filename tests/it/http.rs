@@ -177,6 +177,7 @@ fn bodies_are_limited() {
     assert_ends_with(&server, &chunked, 413);
     let endless = chunked.replace("800\r\n", "ffffffffffffffff\r\n");
     assert_ends_with(&server, &endless, 413);
+    assert_eq!(server.counter(r#"fanwire_limits_total{limit="max_body_bytes"}"#), 3);
     assert_eq!(server.post("/channels/x", "", "1".repeat(2048)).status, 200, "the limit itself");
 }
 

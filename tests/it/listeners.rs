@@ -9,7 +9,8 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::server::Server;
+use crate::permissions::{BEARER, KEY};
+use crate::server::{Server, counter_in};
 use crate::start::ends;
 use crate::wire::{Wire, handshake};
 
@@ -153,5 +154,51 @@ fn the_api_at_an_address_of_its_own() {
         wire.send(handshake(path, ""));
         let response = wire.response();
         assert_eq!((response.status, response.code()), (404, "not_found".into()), "{path}");
+    }
+}
+
+/// A listener decides before anything else: where the API is not served nobody learns, by status
+/// or by waiting, which keys, parameters and methods there are; the same for WebSockets elsewhere.
+#[test]
+fn a_listener_says_nothing_about_what_it_does_not_serve() {
+    let flags = ["--api-listen", "127.0.0.1:0", "--api-keys", KEY, "--workers", "1"];
+    let server = Server::start(&flags);
+    let wrong = "Authorization: Bearer fedcba9876543210\r\n";
+    let asks = |port: u16, method: &str, path: &str, lines: &str| {
+        let response = Wire::connect(port).request(method, path, lines);
+        let verdict = (response.status, response.code(), response.closes());
+        assert_eq!(verdict, (404, "not_found".into(), true), "{method} {path} {lines}");
+    };
+    for lines in ["", BEARER, wrong, wrong, wrong] {
+        for (method, path) in [
+            ("GET", "/channels?limit=x"),
+            ("GET", "/channels/a/history?limit=x"),
+            ("GET", "/connections?limit=x"),
+            ("GET", "/channels/%ff"),
+            ("GET", "/channels/a"),
+            ("GET", "/nothing"),
+            ("DELETE", "/channels/a"),
+            ("POST", "/channels"),
+            ("PUT", "/metrics"),
+        ] {
+            asks(server.port, method, path, lines);
+        }
+    }
+    for (method, path) in [("GET", "/ws"), ("POST", "/ws"), ("PUT", "/echo"), ("GET", "/ws?since=")]
+    {
+        asks(server.api_port, method, path, BEARER);
+    }
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    for path in ["/ws?since=%ff", "/channels/a?last=x", "/channels/%ff"] {
+        asks(server.api_port, "GET", path, upgrade);
+    }
+    let served = |path: &str| Wire::connect(server.port).request("GET", path, "").status;
+    assert_eq!(served("/ws"), 426, "what is served is explained");
+    let metrics = Wire::connect(server.api_port).request("GET", "/metrics", BEARER).text();
+    for counter in [
+        r#"fanwire_refusals_total{code="unauthorized",over="http"}"#,
+        r#"fanwire_limits_total{limit="bad_keys"}"#,
+    ] {
+        assert_eq!(counter_in(&metrics, counter), 0, "{counter}");
     }
 }

@@ -62,4 +62,18 @@ fn an_attack_does_not_fill_the_log() {
     assert!(told.iter().all(|line| line["fields"]["limit"] == "max_connections"), "{told:?}");
     assert_eq!(told[0]["level"], "WARN");
     assert!(told.len() as u64 <= seconds + 1, "{} lines in {seconds} s", told.len());
+
+    let key = "a:0123456789abcdef:read";
+    let flags = ["--log-format", "json", "--log-level", "info", "--workers", "1"];
+    let server = Server::start(&[&flags[..], &["--api-keys", key]].concat());
+    let start = Instant::now();
+    for number in 0..50 {
+        let guess = format!("Authorization: Bearer guess-number-{number:08}\r\n");
+        let refused = Wire::connect(server.port).request("GET", "/channels", &guess);
+        assert!(matches!(refused.status, 401 | 429), "{refused:?}");
+    }
+    let seconds = start.elapsed().as_secs();
+    let told = lines(&server.into_log(), "an API key that does not exist");
+    assert_eq!((&told[0]["level"], &told[0]["fields"]["times"]), (&json!("INFO"), &json!(1)));
+    assert!(told.len() as u64 <= seconds + 1, "{} lines in {seconds} s", told.len());
 }

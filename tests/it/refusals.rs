@@ -205,10 +205,15 @@ fn too_many_channels() {
         json!({"type": "subscribe", "id": 1, "channel": "c3"}),
         json!({"type": "publish", "id": 2, "channel": "c3", "data": 1}),
     ] {
-        assert_eq!(peer.refused(&request), "too_many_channels");
+        peer.send(&request);
+        let error = peer.receive()["data"].clone();
+        assert_eq!(error["code"], "too_many_channels");
+        assert_eq!((&error["temporary"], &error["retry_after_ms"]), (&json!(true), &json!(1000)));
     }
     let response = server.post("/channels/c3", "", "1");
     assert_eq!((response.status, response.code()), (503, "too_many_channels".into()));
+    assert_eq!(response.json()["error"]["retry_after_ms"], 1000);
+    assert_eq!(response.field("retry-after"), Some("1"));
     let mut raw = Peer::open(server.port, "/channels/c3");
     assert_eq!(raw.closed().0, 1013);
     peer.ask(&json!({"type": "unsubscribe", "id": 3, "channel": "c0"}));

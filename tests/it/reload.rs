@@ -25,6 +25,8 @@ struct Reloading {
 impl Reloading {
     fn start(name: &str, settings: &str, flags: &[&str]) -> Self {
         let file = folder(name).join("fanwire.toml");
+        // A run that failed may have left a pipe there, which nobody reads.
+        let _ = std::fs::remove_file(&file);
         std::fs::write(&file, settings).expect("written");
         let config = ["--config", &file.to_string_lossy()];
         let server = Server::start(&[&config[..], flags].concat());

@@ -104,6 +104,7 @@ impl Node {
         let (status, body) = self.ask("/ready", stuck);
         assert_eq!(status, 503, "{body}");
         assert!(body.contains(&format!(r#""status":"{word}""#)), "{body}");
+        assert!(body.contains(r#""retry_after_ms":1000"#), "{body}");
     }
 
     fn assert_stuck(&mut self, stuck: Option<usize>) {
