@@ -321,15 +321,14 @@ impl Shard {
             Some(_) => 0,
             None => u64::MAX,
         };
-        let wanted = |p: &&Arc<Publication>| p.position.index < before;
-        let mut messages: Vec<_> =
-            channel.history.from(after.saturating_add(1)).take_while(wanted).cloned().collect();
-        let more = messages.len() > span.limit;
-        if span.since.is_some() {
-            messages.truncate(span.limit);
-        } else {
-            messages.drain(..messages.len().saturating_sub(span.limit));
-        }
+        // What is held is dense, so that the range is known before anything is touched.
+        let history = &channel.history;
+        let first = history.first().unwrap_or(channel.head + 1).max(after.saturating_add(1));
+        let end = before.min(channel.head + 1);
+        let count = usize::try_from(end.saturating_sub(first)).unwrap_or(usize::MAX);
+        let (taken, more) = (count.min(span.limit), count > span.limit);
+        let from = if span.since.is_some() { first } else { end.saturating_sub(taken as u64) };
+        let messages = history.from(from).take(taken).cloned().collect();
         Some(Excerpt { position: channel.position(), messages, more })
     }
 
@@ -437,8 +436,13 @@ impl Shard {
             Mode::All => (source.resume(place, last, reason), 0),
             Mode::Latest => (source.resume_latest(place, last, reason), source.head),
         };
-        let Place::At(since) = place else {
-            return source.cut(gap, next, &want, framer, self.limits.page_bytes, now.wall_ms);
+        let since = match place {
+            Place::At(index) => index,
+            // As for one that has everything before the latest few.
+            Place::Head if next <= source.head => next - 1,
+            Place::Head | Place::Elsewhere(_) => {
+                return source.cut(gap, next, &want, framer, self.limits.page_bytes, now.wall_ms);
+            }
         };
         let key = PageKey { epoch: source.epoch, since, next, want, head };
         if let Some(page) = self.pages.find(&key, source.head)
