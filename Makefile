@@ -57,7 +57,7 @@ it: ## Integration: the real binary over real sockets.
 	$(TEST) --test it
 
 abuse: ## Load and attack, thousands of clients; MINUTES=30: full sizes, and so long a soak.
-	@scripts/need rust
+	@scripts/need rust slowhttptest
 	MINUTES=$(MINUTES) $(TEST) --test abuse -- --nocapture
 
 costs: ## Exact costs: heap bytes, allocations and sends, by a counting allocator.

@@ -134,15 +134,14 @@ fn greeting(server: &Server, workers: u16, mode: &str, pages: bool) -> String {
         _ => None,
     });
     if let Some(address) = first {
-        let page = if pages {
-            format!("the live page at http://{address}/, and then")
-        } else {
-            String::new()
-        };
-        lines.push(format!("  try        {page}"));
+        let mut margin = "  try        ";
+        if pages {
+            lines.push(format!("{margin}the live page at http://{address}/, and then"));
+            margin = "             ";
+        }
         let body = r#"'{"hello":"everyone"}'"#;
         let key = if mode.starts_with("open") { "" } else { " -H 'Authorization: Bearer …'" };
-        lines.push(format!("             curl http://{address}/broadcast{key} -d {body}"));
+        lines.push(format!("{margin}curl http://{address}/broadcast{key} -d {body}"));
     }
     lines.push(String::new());
     lines.join("\n")

@@ -77,9 +77,9 @@ impl Flags {
     /// Its request head has begun to arrive.
     pub const BEGUN: u32 = 1 << 14;
     /// It knows when it is closed.
-    pub const TOLD: u32 = 1 << 24;
+    pub const TOLD: u32 = 1 << 19;
     /// It is closed as soon as it is served; nothing more is read.
-    pub const PARTING: u32 = 1 << 25;
+    pub const PARTING: u32 = 1 << 20;
 
     /// It comes from a trusted proxy: what that says about the client is believed.
     pub const TRUSTED: u32 = 1 << 15;
@@ -89,10 +89,12 @@ impl Flags {
     pub const NO_API: u32 = 1 << 17;
     /// Its listener has no `WebSockets`.
     pub const NO_SOCKETS: u32 = 1 << 18;
+    /// It is a WebSocket, or was one until its last words.
+    pub const SOCKET: u32 = 1 << 21;
     /// Something for it found no room: nothing more is said to it, and it will be failed.
-    pub const OVERFULL: u32 = 1 << 20;
+    pub const OVERFULL: u32 = 1 << 22;
     /// Its socket was full, and it has not caught up since.
-    pub const LAGGED: u32 = 1 << 21;
+    pub const LAGGED: u32 = 1 << 23;
 
     /// Whether all of these marks are set.
     pub fn has(self, marks: u32) -> bool {

@@ -40,6 +40,8 @@ pub struct Feed {
     pub generation: u32,
     /// Whether it waits in the worker's round of hot feeds.
     pub hot: bool,
+    /// Whether it stands among those whose windows are dropped to hold the total.
+    listed: bool,
     /// The publication whose time is being taken.
     pub flight: Flight,
     epoch: Epoch,
@@ -91,6 +93,7 @@ impl Feed {
             pace,
             generation,
             hot: false,
+            listed: false,
             flight: Flight::default(),
             epoch: Epoch(0),
             end: None,
@@ -338,8 +341,16 @@ impl Feed {
         (gone, self.subscriptions.get(at).map(|moved| moved.slot))
     }
 
-    /// Drops the window's content: whoever lags will pull.
+    /// Whether it has a window and is to be listed now among those that have.
+    pub fn lists_window(&mut self) -> bool {
+        let lists = !self.listed && self.window_bytes() > 0;
+        self.listed |= lists;
+        lists
+    }
+
+    /// Drops the window's content: whoever lags will pull. The feed is not listed any more.
     pub fn drop_window(&mut self, spare: &mut Spare) {
+        self.listed = false;
         self.forgiven = self.end.unwrap_or(0);
         self.clear_window(spare);
     }
@@ -370,6 +381,13 @@ impl Feed {
     pub fn schedule_round(&mut self, now_ms: u64) -> Option<u64> {
         self.end?;
         self.paced.as_mut()?.schedule(now_ms)
+    }
+
+    /// A round is due, but cannot begin yet.
+    pub fn put_off_round(&mut self) {
+        if let Some(paced) = &mut self.paced {
+            paced.begin();
+        }
     }
 
     /// A round is due: the place to ask from.

@@ -84,7 +84,7 @@ impl Paced {
         Some(late_ms)
     }
 
-    /// The time has come.
+    /// The time has come: none is set any more.
     pub(super) fn begin(&mut self) {
         self.due_ms = None;
     }

@@ -41,12 +41,15 @@ pub enum Publisher {
     Backend,
     /// A client with words: what is too much is refused.
     Client,
-    /// A client without words: it is read more slowly.
+    /// A client without words: it is read more slowly, and refused when that does not help.
     Raw,
 }
 
 /// A second, in microseconds.
 const SECOND_US: u64 = 1_000_000;
+
+/// How far publishers without words may together be ahead of a channel's rate.
+const RAW_AHEAD_US: u64 = 2 * SECOND_US;
 
 /// A publication before it has a position.
 #[derive(Debug)]
@@ -97,20 +100,23 @@ impl Channel {
     }
 
     /// Takes a publication of a client from the channel's allowance, which is that of one second
-    /// at once. Says how long to wait, in milliseconds: 0 when there was room, else nothing is
-    /// taken, but for a publisher without words, whose publication is taken in and who waits
-    /// before the next.
-    pub fn admit(&mut self, publisher: Publisher, publish_rate: u32, now: Now) -> u64 {
+    /// at once. Where there is no room, says in milliseconds how long to wait, and nothing is
+    /// taken. But a publisher without words is taken in (`Ok`) and waits before the next, until
+    /// such publishers are together so far ahead that they would shut out all others for long.
+    pub fn admit(&mut self, publisher: Publisher, publish_rate: u32, now: Now) -> Result<u64, u64> {
         if publish_rate == 0 || publisher == Publisher::Backend {
-            return 0;
+            return Ok(0);
         }
         let now_us = now.mono_ms * 1000;
         let whole = self.allowance_us.max(now_us) + SECOND_US / u64::from(publish_rate);
-        let wait_ms = (whole - now_us).saturating_sub(SECOND_US).div_ceil(1000);
-        if wait_ms == 0 || publisher == Publisher::Raw {
-            self.allowance_us = whole;
+        let ahead_us = (whole - now_us).saturating_sub(SECOND_US);
+        let wait_ms = ahead_us.div_ceil(1000);
+        let most_us = if publisher == Publisher::Raw { RAW_AHEAD_US } else { 0 };
+        if ahead_us > most_us {
+            return Err(wait_ms);
         }
-        wait_ms
+        self.allowance_us = whole;
+        Ok(wait_ms)
     }
 
     /// Its head as a position.

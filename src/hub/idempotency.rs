@@ -12,10 +12,14 @@ use super::Position;
 /// What an entry costs besides its text.
 pub const ENTRY_OVERHEAD: usize = 96;
 
+/// Keys that are forgotten at once because they are too old.
+const EXPIRED_AT_ONCE: usize = 1024;
+
 /// Keys seen lately, each with the position that its publication got.
 #[derive(Debug)]
 pub struct Keys {
-    known: HashMap<Arc<[u8]>, Position, FixedState>,
+    /// Each with the time at which it was remembered.
+    known: HashMap<Arc<[u8]>, (u64, Position), FixedState>,
     order: VecDeque<(u64, Arc<[u8]>)>,
     bytes: usize,
     age_ms: u64,
@@ -44,7 +48,8 @@ impl Keys {
     /// The position that was given under this name, if it is remembered.
     pub fn seen(&mut self, name: &[u8], now_ms: u64) -> Option<Position> {
         self.expire(now_ms);
-        self.known.get(name).copied()
+        let &(at, position) = self.known.get(name)?;
+        (!self.is_old(at, now_ms)).then_some(position)
     }
 
     /// Remembers.
@@ -54,16 +59,23 @@ impl Keys {
         }
         let name: Arc<[u8]> = name.into();
         self.bytes += ENTRY_OVERHEAD + name.len();
-        self.known.insert(Arc::clone(&name), position);
+        self.known.insert(Arc::clone(&name), (now_ms, position));
         self.order.push_back((now_ms, name));
         while self.bytes > self.max_bytes && self.forget_oldest() {}
     }
 
-    /// Forgets what is too old.
+    /// Forgets what is too old, a bounded number at a time.
     pub fn expire(&mut self, now_ms: u64) {
-        while self.order.front().is_some_and(|(at, _)| now_ms.saturating_sub(*at) > self.age_ms) {
+        for _ in 0..EXPIRED_AT_ONCE {
+            if !self.order.front().is_some_and(|&(at, _)| self.is_old(at, now_ms)) {
+                return;
+            }
             self.forget_oldest();
         }
+    }
+
+    fn is_old(&self, at: u64, now_ms: u64) -> bool {
+        now_ms.saturating_sub(at) > self.age_ms
     }
 
     /// Bytes held.
@@ -73,9 +85,12 @@ impl Keys {
 
     /// Forgets the oldest key. False when there is none.
     pub(super) fn forget_oldest(&mut self) -> bool {
-        let Some((_, name)) = self.order.pop_front() else { return false };
+        let Some((at, name)) = self.order.pop_front() else { return false };
         self.bytes -= ENTRY_OVERHEAD + name.len();
-        self.known.remove(&name);
+        // It may have been remembered anew before it was forgotten.
+        if self.known.get(&name).is_some_and(|&(known_at, _)| known_at == at) {
+            self.known.remove(&name);
+        }
         true
     }
 }

@@ -1,6 +1,7 @@
 //! A shard: all channels that one worker owns. It finds, creates and forgets channels, and carries
 //! out what is asked of them. Pure: the caller hands in time, codec and the seed of its epochs, and
-//! carries the deliveries. Where several shards exist, `owner` says which has a channel.
+//! carries the deliveries. Where several shards exist, `owner` says which has a channel. What is
+//! let go, and when, stands in `upkeep`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use super::{
     Audience, Delivery, Epoch, FeedKey, Framer, GapReason, Mode, Now, Position, Publication,
     WorkerId,
 };
+
+mod upkeep;
 
 /// What the names of the channels begin with that probes go through. They are few and short-lived,
 /// beyond `max_channels`, and nobody sees them.
@@ -148,6 +151,8 @@ pub struct Shard {
     probes: usize,
     next_epoch: u64,
     history_bytes: usize,
+    /// How often a channel's last values were too many, since that was asked.
+    overflows: u64,
 }
 
 impl Shard {
@@ -169,6 +174,7 @@ impl Shard {
             probes: 0,
             next_epoch: seed >> 20,
             history_bytes: 0,
+            overflows: 0,
         }
     }
 
@@ -193,15 +199,14 @@ impl Shard {
         }
         let at = self.find_or_create(channel, now)?;
         let entry = &mut self.channels[at];
-        let pause_ms = entry.admit(publisher, terms.publish_rate, now);
-        if pause_ms > 0 && publisher != Publisher::Raw {
-            return Err(Refused::RateLimited(pause_ms));
-        }
-        let before = entry.history.bytes();
+        let admitted = entry.admit(publisher, terms.publish_rate, now);
+        let pause_ms = admitted.map_err(Refused::RateLimited)?;
+        let (before, forgotten) = (entry.history.bytes(), entry.history.forgotten());
         let (bounds, scratch) = (&terms.history, &mut self.scratch);
         let publication = entry.publish(draft, now, bounds, framer, scratch, deliveries);
         let receivers = entry.subscribers();
         self.history_bytes = self.history_bytes - before + entry.history.bytes();
+        self.overflows += u64::from(entry.history.forgotten() > forgotten);
         self.scratch.rest();
         if let Some(key) = key {
             self.keys.remember(&key, publication.position, now.mono_ms);
@@ -316,15 +321,14 @@ impl Shard {
             Some(_) => 0,
             None => u64::MAX,
         };
-        let wanted = |p: &&Arc<Publication>| p.position.index < before;
-        let mut messages: Vec<_> =
-            channel.history.from(after.saturating_add(1)).take_while(wanted).cloned().collect();
-        let more = messages.len() > span.limit;
-        if span.since.is_some() {
-            messages.truncate(span.limit);
-        } else {
-            messages.drain(..messages.len().saturating_sub(span.limit));
-        }
+        // What is held is dense, so that the range is known before anything is touched.
+        let history = &channel.history;
+        let first = history.first().unwrap_or(channel.head + 1).max(after.saturating_add(1));
+        let end = before.min(channel.head + 1);
+        let count = usize::try_from(end.saturating_sub(first)).unwrap_or(usize::MAX);
+        let (taken, more) = (count.min(span.limit), count > span.limit);
+        let from = if span.since.is_some() { first } else { end.saturating_sub(taken as u64) };
+        let messages = history.from(from).take(taken).cloned().collect();
         Some(Excerpt { position: channel.position(), messages, more })
     }
 
@@ -349,21 +353,6 @@ impl Shard {
         let Look { names, rest } = self.order.look(prefix, after, limit, wanted);
         let channels = names.into_iter().filter_map(|name| self.find(name)).map(describe);
         (channels.collect(), rest.map(Arc::clone))
-    }
-
-    /// Forgets quiet channels, old keys and kept pages. To be called now and then; does a bounded
-    /// piece of work.
-    pub fn sweep(&mut self, now: Now) {
-        self.keys.expire(now.mono_ms);
-        self.pages.clear();
-        let age = self.limits.position_age_ms;
-        for _ in 0..256 {
-            let Some(&(touched, at)) = self.idle.first() else { return };
-            if age == 0 || now.mono_ms.saturating_sub(touched) <= age {
-                return;
-            }
-            self.forget(at);
-        }
     }
 
     /// Whether a channel exists.
@@ -397,6 +386,11 @@ impl Shard {
         self.history_bytes + self.keys.bytes()
     }
 
+    /// How often last values were forgotten because a channel had too many, since the last call.
+    pub fn take_overflows(&mut self) -> u64 {
+        std::mem::take(&mut self.overflows)
+    }
+
     /// All channels, for audits.
     pub fn channels(&self) -> impl Iterator<Item = &Channel> {
         self.channels.iter().map(|(_, channel)| channel)
@@ -426,70 +420,6 @@ impl Shard {
         Ok(at)
     }
 
-    /// Forgets the channel of a probe that is over.
-    pub fn forget_probe(&mut self, name: &str) {
-        debug_assert!(name.starts_with(PROBE));
-        let at = self.names.get(name).copied();
-        if let Some(at) = at.filter(|&at| self.channels[at].interests.is_empty()) {
-            self.forget(at);
-        }
-    }
-
-    fn touch(&mut self, at: usize, now: Now) {
-        self.busy(at);
-        let channel = &mut self.channels[at];
-        channel.touched_ms = now.mono_ms;
-        if channel.interests.is_empty() {
-            self.idle.insert((now.mono_ms, at));
-            if !channel.history.is_empty() {
-                self.stocked.insert((now.mono_ms, at));
-            }
-        }
-    }
-
-    fn busy(&mut self, at: usize) {
-        let entry = (self.channels[at].touched_ms, at);
-        self.idle.remove(&entry);
-        self.stocked.remove(&entry);
-    }
-
-    fn forget(&mut self, at: usize) {
-        self.busy(at);
-        let channel = self.channels.remove(at);
-        debug_assert!(channel.interests.is_empty(), "only idle channels are forgotten");
-        self.names.remove(&channel.name);
-        self.order.remove(&channel.name);
-        self.probes -= usize::from(channel.name.starts_with(PROBE));
-        self.history_bytes -= channel.history.bytes();
-    }
-
-    fn expire(&mut self, at: usize, terms: &Terms, now: Now) {
-        let history = &mut self.channels[at].history;
-        let before = history.bytes();
-        history.hold(now.mono_ms, &terms.history);
-        self.history_bytes = self.history_bytes - before + history.bytes();
-    }
-
-    /// Holds the shard's total: idle channels lose their history first, oldest first, then the
-    /// channel that has just grown loses its own, its newest last, then the oldest keys go.
-    fn shed_history(&mut self, grown: usize) {
-        while self.history_bytes() > self.limits.max_history_bytes {
-            let oldest = self.stocked.iter().find(|&&(_, at)| at != grown).copied();
-            let at = oldest.map_or(grown, |(_, at)| at);
-            let history = &mut self.channels[at].history;
-            let before = history.bytes();
-            match oldest {
-                Some(entry) => {
-                    self.stocked.remove(&entry);
-                    history.clear();
-                }
-                None if !history.shed() && !self.keys.forget_oldest() => return,
-                None => {}
-            }
-            self.history_bytes = self.history_bytes - before + history.bytes();
-        }
-    }
-
     #[expect(clippy::too_many_arguments, reason = "place and purpose of one page")]
     fn page(
         &mut self,
@@ -506,8 +436,13 @@ impl Shard {
             Mode::All => (source.resume(place, last, reason), 0),
             Mode::Latest => (source.resume_latest(place, last, reason), source.head),
         };
-        let Place::At(since) = place else {
-            return source.cut(gap, next, &want, framer, self.limits.page_bytes, now.wall_ms);
+        let since = match place {
+            Place::At(index) => index,
+            // As for one that has everything before the latest few.
+            Place::Head if next <= source.head => next - 1,
+            Place::Head | Place::Elsewhere(_) => {
+                return source.cut(gap, next, &want, framer, self.limits.page_bytes, now.wall_ms);
+            }
         };
         let key = PageKey { epoch: source.epoch, since, next, want, head };
         if let Some(page) = self.pages.find(&key, source.head)

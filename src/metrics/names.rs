@@ -94,7 +94,7 @@ counters! {
     ShortWrites = "fanwire_short_writes_total" counter;
     /// Publications that got a position.
     Publications = "fanwire_publications_total" counter;
-    /// Deliveries: publications given to the kernel, times the connections that got them.
+    /// Publications given to the kernel, times connections; to paced readers also superseded ones.
     Deliveries = "fanwire_deliveries_total" counter;
     /// Pages asked for by readers that lagged.
     Pulls = "fanwire_pulls_total" counter;
@@ -193,6 +193,8 @@ reasons! {
         BadKeys = "bad_keys";
         /// A list was refused: too many were being made.
         Lists = "lists";
+        /// Last values were forgotten: a channel had too many keys, or too many bytes of them.
+        LastValues = "last_values";
         /// A message was over the rate: refused, or reading paused.
         Messages = "messages_per_second";
         /// A publication was over the rate of its channel: refused, or its publisher is not read.

@@ -116,7 +116,7 @@ pub(super) struct Flags {
     pub new_channels_per_second: u32,
     /// Requests of a connection that wait for an answer; then it is not read
     #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT", default_value = "128")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=32_768))]
     pub max_pending: u16,
 
     /// A client's message, envelope included, after inflation; then 1009

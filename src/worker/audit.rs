@@ -106,6 +106,16 @@ impl<N: Net> Worker<N> {
             if lagging == 0 && feed.window_bytes() > 0 {
                 audit.faults.push(format!("{}: a window that nobody reads", feed.channel));
             }
+            if feed.window_bytes() > 0 && !self.windows.contains(&(index as u32)) {
+                audit.faults.push(format!("{}: a window that is never dropped", feed.channel));
+            }
+        }
+        if self.windows.iter().any(|&index| !self.feeds.contains(index as usize)) {
+            audit.faults.push("a window of a feed that is gone".into());
+        }
+        let workers = usize::from(self.config.workers.max(1));
+        if audit.window_bytes > self.config.max_window_bytes / workers {
+            audit.faults.push(format!("{} bytes in windows", audit.window_bytes));
         }
         if subscriptions != audit.subscriptions || subscriptions != self.subscriptions {
             audit.faults.push(format!(

@@ -13,7 +13,7 @@ use crate::http::reply::{self, Circumstances};
 use crate::hub::Frames;
 use crate::limits::{LAST_WORDS, OVERLOAD_PACE_MS};
 use crate::metrics::{End, Limit};
-use crate::ws::close::CloseCode;
+use crate::ws::close::{self, CloseCode};
 
 impl<N: Net> Worker<N> {
     /// Bytes that the connections of this worker may hold.
@@ -61,6 +61,12 @@ impl<N: Net> Worker<N> {
                 self.table.cold_mut(slot).session = None;
                 self.reply(slot, &reply, Circumstances { close: true, ..Default::default() });
             }
+            // It waits for its answer, and is not read meanwhile.
+            Phase::Exchange => {}
+            Phase::Opening | Phase::Open => {
+                self.table.hot_mut(slot).phase = Phase::Open;
+                self.fail(slot, CloseCode::OVERLOADED);
+            }
             _ => self.fail(slot, CloseCode::OVERLOADED),
         }
     }
@@ -71,11 +77,34 @@ impl<N: Net> Worker<N> {
         if self.table.hot(slot).flags.has(Flags::OVERFULL) {
             return;
         }
-        if bytes.len() > LAST_WORDS && self.is_full(bytes.len()) {
-            return self.has_no_room(slot, whole);
+        let few = bytes.len() + self.table.hot(slot).queued() <= LAST_WORDS;
+        if few || !self.is_full(bytes.len()) {
+            self.outbox(slot).push(bytes);
+            return self.wants_sending(slot);
         }
-        self.outbox(slot).push(bytes);
-        self.wants_sending(slot);
+        // What the socket takes needs no room.
+        let taken = if whole { self.try_to_send(slot, bytes) } else { 0 };
+        let rest = bytes.get(taken..).unwrap_or_default();
+        if rest.is_empty() {
+            return;
+        }
+        if taken > 0 && rest.len() <= LAST_WORDS {
+            return self.outbox(slot).push(rest);
+        }
+        self.has_no_room(slot, whole && taken == 0);
+    }
+
+    /// Sends at once, if nothing is before these bytes. Returns how many the kernel took.
+    fn try_to_send(&mut self, slot: u32, bytes: &[u8]) -> usize {
+        let hot = self.table.hot(slot);
+        let waits = hot.outbox.is_some()
+            || hot.flags.any(Flags::BLOCKED | Flags::DEAD)
+            || hot.phase == Phase::Opening;
+        let Some(socket) = hot.socket.as_ref().filter(|_| !waits) else { return 0 };
+        let outcome = self.net.send(socket, bytes);
+        let taken = self.sent(slot, bytes.len(), &outcome);
+        self.mark_dirty(slot);
+        taken
     }
 
     /// Puts a page, or the rest of a large frame, behind what waits for one connection.
@@ -84,7 +113,15 @@ impl<N: Net> Worker<N> {
             return;
         }
         if self.ledger.is_news(&frames) && self.is_full(frames.len()) {
-            return self.has_no_room(slot, from == 0);
+            let taken = if from == 0 { self.try_to_send(slot, &frames) } else { 0 };
+            return match taken {
+                0 => self.has_no_room(slot, from == 0),
+                taken if taken == frames.len() => {}
+                taken if frames.len() - taken <= LAST_WORDS => {
+                    self.outbox(slot).push(&frames[taken..]);
+                }
+                _ => self.has_no_room(slot, false),
+            };
         }
         self.outbox(slot).share(frames, from);
         self.wants_sending(slot);
@@ -95,7 +132,7 @@ impl<N: Net> Worker<N> {
     fn has_no_room(&mut self, slot: u32, whole: bool) {
         self.limited(Limit::BufferedBytes);
         let hot = self.table.hot_mut(slot);
-        if whole && matches!(hot.phase, Phase::Open | Phase::Opening) {
+        if whole && hot.flags.has(Flags::SOCKET) && !hot.flags.has(Flags::SHUT) {
             hot.flags.set(Flags::OVERFULL);
             self.overfull.push(slot);
         } else {
@@ -108,11 +145,27 @@ impl<N: Net> Worker<N> {
         while let Some(slot) = self.overfull.pop() {
             let Some(hot) = self.table.occupied(slot) else { continue };
             hot.flags.clear(Flags::OVERFULL);
-            if matches!(hot.phase, Phase::Open | Phase::Opening) {
-                hot.phase = Phase::Open;
-                self.fail(slot, CloseCode::OVERLOADED);
+            match hot.phase {
+                Phase::Open | Phase::Opening => {
+                    hot.phase = Phase::Open;
+                    self.fail(slot, CloseCode::OVERLOADED);
+                }
+                // The Close that it was to get is among what found no room.
+                Phase::Closing | Phase::Lingering if !hot.flags.has(Flags::SHUT) => {
+                    let mut frame = Vec::new();
+                    close::encode_word(&mut frame, CloseCode::OVERLOADED, None);
+                    self.outbox(slot).push(&frame);
+                    self.mark_dirty(slot);
+                }
+                _ => {}
             }
         }
+    }
+
+    /// Queues a Close, for which there is always room.
+    pub(super) fn queue_close(&mut self, slot: u32, frame: &[u8]) {
+        self.outbox(slot).push(frame);
+        self.wants_sending(slot);
     }
 
     fn wants_sending(&mut self, slot: u32) {

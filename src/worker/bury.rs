@@ -43,7 +43,11 @@ impl<N: Net> Worker<N> {
         tracing::debug!(connection = connection(), code = code.0, word = code.word(), "closing");
         let mut frame = Vec::new();
         close::encode_word(&mut frame, code, pace);
-        self.say(slot, &frame);
+        if self.serving == Some(slot) {
+            self.answers.extend_from_slice(&frame);
+        } else {
+            self.queue_close(slot, &frame);
+        }
     }
 
     /// All is said: send what waits, shut down, discard what comes.
@@ -53,10 +57,9 @@ impl<N: Net> Worker<N> {
         }
         self.leave_all(slot);
         self.end_handshake(slot);
-        // As long as something waits to be sent, a stall ends it; then the peer's end has its time.
-        let stall = self.config.stall_timeout;
-        let time = if stall.is_zero() { self.config.close_timeout } else { Duration::ZERO };
-        self.enter(slot, Phase::Lingering, time);
+        self.enter(slot, Phase::Lingering, Duration::ZERO);
+        // As long as something waits to be sent; then the peer's end has its time.
+        self.set_last_deadline(slot);
         let (hot, cold) = self.table.parts(slot);
         hot.inbox = None;
         cold.session = None;

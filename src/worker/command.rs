@@ -26,10 +26,7 @@ impl<N: Net> Worker<N> {
     /// A message on `/ws`.
     pub(super) fn take_command(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
         if let Err(pace_ms) = self.allow(slot) {
-            if !self.is_flood(slot) {
-                self.refuse_for_rate(slot, payload, pace_ms);
-            }
-            return;
+            return self.refuse_for_rate(slot, payload, pace_ms);
         }
         if kind == MessageKind::Binary {
             let fault = Fault::new(Code::UnsupportedData, "text messages only");
@@ -47,13 +44,22 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    /// Answers a message over the rate, once for each channel that it is about.
+    /// Answers a message over the rate, once for each channel that it is about; each of these
+    /// counts as a message, for each gets an answer.
     fn refuse_for_rate(&mut self, slot: u32, payload: &[u8], pace_ms: u64) {
+        let parsed = command::parse(payload);
+        let count = match &parsed {
+            Ok(Request { command: Command::Subscribe { wishes, .. }, .. }) => wishes.len(),
+            _ => 1,
+        };
+        if self.is_flood(slot, count as u32) {
+            return;
+        }
         let mut refuse = |id: &RequestId, channel: Option<&str>| {
             let fault = Fault::new(Code::RateLimited, "more messages than the rate allows");
             self.refuse_in_order(slot, id.clone(), channel, fault, Some(pace_ms));
         };
-        match command::parse(payload) {
+        match parsed {
             Ok(Request { id, command: Command::Subscribe { wishes, .. } }) => {
                 for wish in wishes {
                     match wish {
@@ -123,7 +129,8 @@ impl<N: Net> Worker<N> {
         let ticket = self.client_ticket(slot, id);
         let birth = self.birth(slot, &publish.channel);
         let channel = publish.channel.as_ref().into();
-        let letter = Publish { channel, draft, idempotency, ticket, birth };
+        let charge = draft.payload.len();
+        let letter = Publish { channel, draft, idempotency, ticket, birth, charge };
         self.ask_owner(slot, Mail::Publish(Box::new(letter)), &publish.channel);
     }
 
@@ -217,7 +224,8 @@ impl<N: Net> Worker<N> {
             return self.fail(slot, CloseCode::OVERLOADED);
         }
         let birth = self.birth(slot, &name);
-        let letter = Publish { channel, draft, idempotency: None, ticket, birth };
+        let charge = draft.payload.len();
+        let letter = Publish { channel, draft, idempotency: None, ticket, birth, charge };
         self.ask_owner(slot, Mail::Publish(Box::new(letter)), &name);
     }
 
@@ -334,7 +342,7 @@ impl<N: Net> Worker<N> {
             Content::History(json) => ack(self, &|out| out.extend_from_slice(&json)),
             Content::Left(position) => ack(self, &|out| answer::unsubscribed(out, position)),
             Content::Ended => self.say_ended(slot, channel.unwrap_or_default(), None),
-            Content::Refused(fault, pace_ms) => {
+            Content::Refused(fault, pace_ms) | Content::NoHistory(fault, pace_ms) => {
                 self.say_error(slot, id, channel, &fault, pace_ms);
             }
             Content::Described(_)

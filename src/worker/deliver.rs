@@ -30,10 +30,15 @@ impl<N: Net> Worker<N> {
             self.open_letter(mail, false);
         }
         self.arrived = arrived;
+        for pull in std::mem::take(&mut self.deferred) {
+            self.owner_pull(pull);
+        }
         if let Some(mail) = self.later.pop_front() {
             self.open_letter(mail, true);
         }
         while let Some(mail) = self.local.pop_front() {
+            let backlog = &mut self.backlogs[usize::from(self.id)];
+            *backlog = backlog.saturating_sub(mail.weight());
             self.open_letter(mail, false);
         }
     }
@@ -50,6 +55,10 @@ impl<N: Net> Worker<N> {
             Mail::Describe(channel, ticket) => {
                 let description = self.shard.describe(&channel, &self.terms(&channel), self.now);
                 self.answer(ticket, Some(channel), Content::Described(description));
+            }
+            Mail::List(list) if !is_due => {
+                let ticket = list.ticket.clone();
+                self.begin_list(ticket, Mail::List(list));
             }
             Mail::List(list) => self.owner_list(list),
             Mail::Census(census) if !is_due => {
@@ -112,7 +121,8 @@ impl<N: Net> Worker<N> {
                 (Err(refused), nothing)
             }
         };
-        let letter = PageLetter { feed, reader, page, joined: Some(joined) };
+        let charge = page.as_ref().map_or(0, PageLetter::charge);
+        let letter = PageLetter { feed, reader, page, joined: Some(joined), charge };
         self.letter(audience.worker, Mail::Page(Box::new(letter)));
     }
 
@@ -124,21 +134,27 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_pull(&mut self, pull: Pull) {
+        if self.is_crowded(pull.reader.connection.worker) {
+            // It lags anyhow, and has nothing else under way: it waits until there is room.
+            return self.deferred.push(pull);
+        }
         let Pull { channel, feed, reader, since, want } = pull;
         let (terms, now) = (self.terms(&channel), self.now);
         let page = self.shard.pull(&channel, since, want, &terms, now, &mut self.codec);
         // Without the channel the reader has left too: its Leave came before this.
         let Some(page) = page else { return };
-        let letter = PageLetter { feed, reader, page: Ok(page), joined: None };
+        let charge = PageLetter::charge(&page);
+        let letter = PageLetter { feed, reader, page: Ok(page), joined: None, charge };
         self.letter(reader.connection.worker, Mail::Page(Box::new(letter)));
     }
 
     fn owner_publish(&mut self, publish: Publish) {
-        let Publish { channel, mut draft, idempotency, ticket, birth } = publish;
+        let Publish { channel, mut draft, idempotency, ticket, birth, .. } = publish;
         if let Some((fault, pace_ms)) = self.not_admitted(birth, &channel) {
             return self.answer(ticket, Some(channel), Content::Refused(fault, Some(pace_ms)));
         }
-        if let Err(fault) = self.judge_payload(&channel, &mut draft, &ticket) {
+        let rule = Arc::clone(self.policy.rule(&channel));
+        if let Err(fault) = super::terms::judge_payload(&rule, &mut draft, &ticket) {
             return self.answer(ticket, Some(channel), Content::Refused(fault, None));
         }
         let publisher = match ticket.request {
@@ -146,7 +162,7 @@ impl<N: Net> Worker<N> {
             Requester::Http(_) | Requester::Probe | Requester::Nobody => Publisher::Backend,
             Requester::Raw => Publisher::Raw,
         };
-        let (terms, now) = (self.terms(&channel), self.now);
+        let (terms, now) = (super::terms::of(&rule), self.now);
         let births = self.shard.births();
         let idempotency = idempotency.as_ref().map(|(publisher, key)| (&**publisher, &**key));
         let mut deliveries = std::mem::take(&mut self.deliveries);
@@ -216,6 +232,10 @@ impl<N: Net> Worker<N> {
 
     fn owner_history(&mut self, history: History) {
         let History { channel, span, ticket } = history;
+        if self.is_crowded(ticket.connection.worker) {
+            let content = Content::NoHistory(self.crowded(), Some(OVERLOAD_PACE_MS));
+            return self.answer(ticket, Some(channel), content);
+        }
         let mut json = Vec::new();
         match self.shard.history(&channel, &span, &self.terms(&channel), self.now) {
             None => json.extend_from_slice(br#"{"messages":[],"more":false,"position":null}"#),
@@ -299,20 +319,22 @@ impl<N: Net> Worker<N> {
             }
             Appended::Hot | Appended::Reset | Appended::Early => {}
         }
-        self.hold_windows();
+        self.hold_windows(index);
     }
 
-    /// Holds the total of all windows: they are caches, and who has not read a dropped one pulls.
-    /// They go in turn, so that no feed pays for another one again and again.
-    pub(super) fn hold_windows(&mut self) {
+    /// Holds the total of all windows after one has grown: they are caches, and who has not read a
+    /// dropped one pulls. They go in turn, so that no feed pays for another one again and again.
+    pub(super) fn hold_windows(&mut self, grown: u32) {
+        if self.feeds[grown as usize].lists_window() {
+            self.windows.insert(grown);
+        }
         let share = self.config.max_window_bytes / usize::from(self.config.workers.max(1));
-        let mut looked_at = 0;
-        while self.spare.bytes() > share && looked_at < self.feeds.capacity() {
-            looked_at += 1;
-            self.next_window = (self.next_window + 1) % self.feeds.capacity().max(1);
-            if let Some(feed) = self.feeds.get_mut(self.next_window) {
-                feed.drop_window(&mut self.spare);
-            }
+        while self.spare.bytes() > share {
+            let mut next = self.windows.range(self.next_window..);
+            let Some(index) = next.next().or(self.windows.first()).copied() else { return };
+            self.windows.remove(&index);
+            self.next_window = index + 1;
+            self.feeds[index as usize].drop_window(&mut self.spare);
         }
     }
 
@@ -323,7 +345,7 @@ impl<N: Net> Worker<N> {
         match (&answer.ticket.request, phase) {
             (Requester::Client(id), Phase::Open) => {
                 let id = id.clone();
-                if matches!(answer.content, Content::History(_)) {
+                if matches!(answer.content, Content::History(_) | Content::NoHistory(..)) {
                     hot.flags.clear(Flags::HISTORY);
                 }
                 self.answered(slot);

@@ -205,17 +205,15 @@ impl<N: Net> Worker<N> {
             let closes = self.tick() + (age / 10).clamp(1, AGE_GRACE_TICKS);
             return self.tell(slot, Away::Age, closes);
         }
-        self.table.hot_mut(slot).flags.set(Flags::PARTING);
+        let first = self.table.hot_mut(slot).flags.set(Flags::PARTING);
         let rounds = !self.is_leaving() || self.hurry_rounds(slot);
-        let served = self.serve_out(slot) && rounds;
+        let served = self.is_served(slot) && rounds;
         let hot = self.table.hot(slot);
-        if hot.flags.has(Flags::DEAD) {
-            return;
-        }
         let asks = hot.pending > 0 || hot.inbox.as_ref().is_some_and(|i| !i.held.is_empty());
         let waits = match self.departure.timetable() {
             Some(timetable) => (asks || !served) && self.now.mono_ms < timetable.last_ms,
-            None => asks,
+            // What is on its way to everybody comes in the meantime; for more, it can resume.
+            None => asks || first && !served,
         };
         if waits && !self.net.plants(Fault::CloseUnserved) {
             self.table.cold_mut(slot).deadline = self.tick() + 1;

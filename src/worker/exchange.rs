@@ -106,7 +106,8 @@ impl<N: Net> Worker<N> {
             let fault = self.crowded();
             return self.finish(slot, &call, &refused(&fault, Some(OVERLOAD_PACE_MS)));
         }
-        let letter = Publish { channel, draft, idempotency, ticket, birth: Birth::Free };
+        let (birth, charge) = (Birth::Free, draft.payload.len());
+        let letter = Publish { channel, draft, idempotency, ticket, birth, charge };
         self.await_one(slot, call, owner, Mail::Publish(Box::new(letter)));
     }
 
@@ -124,6 +125,7 @@ impl<N: Net> Worker<N> {
         let publisher = call.caller.publisher();
         for item in items {
             let payload: Arc<[u8]> = item.data.bytes.as_ref().into();
+            let mut charge = payload.len();
             for channel in item.channels {
                 let number = results.len() as u32;
                 let channel: Arc<str> = match channel {
@@ -153,7 +155,9 @@ impl<N: Net> Worker<N> {
                     item.idempotency_key.as_deref().map(|key| (publisher.clone(), key.into()));
                 let ticket = self.ticket(slot, number);
                 let birth = Birth::Free;
-                let letter = Publish { channel, draft, idempotency, ticket, birth };
+                // What the channels of an item share counts once.
+                let charge = std::mem::take(&mut charge);
+                let letter = Publish { channel, draft, idempotency, ticket, birth, charge };
                 self.letter(owner, Mail::Publish(Box::new(letter)));
             }
         }
@@ -339,7 +343,9 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
         Content::Described(description) => {
             Reply::json(200, describe(&description).to_string().into_bytes())
         }
-        Content::Refused(fault, pace_ms) => refused(&fault, pace_ms),
+        Content::Refused(fault, pace_ms) | Content::NoHistory(fault, pace_ms) => {
+            refused(&fault, pace_ms)
+        }
         Content::Listed(_) | Content::Probed | Content::Left(_) | Content::Ended => {
             let what = channel.unwrap_or("this");
             refused(&Fault::new(Code::Internal, format!("no answer for {what}")), None)

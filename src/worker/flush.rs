@@ -76,6 +76,12 @@ impl<N: Net> Worker<N> {
         budget.sends += sends;
         budget.bytes += bytes;
         self.flush_hot(&mut budget);
+        self.close_slow();
+    }
+
+    /// Closes those that were found too slow, in the very flush that found them: later their slots
+    /// might be somebody else's.
+    fn close_slow(&mut self) {
         while let Some(slot) = self.slow.pop() {
             self.close(slot, CloseCode::SLOW);
         }
@@ -112,11 +118,9 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    /// Sends one connection all that it has of its own and lags behind, as far as it takes it. Says
-    /// whether nothing is left.
-    pub(super) fn serve_out(&mut self, slot: u32) -> bool {
-        let mut budget = Budget { sends: FEED_SENDS, bytes: FLUSH_BYTES, visits: 0 };
-        self.flush_one(slot, &mut budget);
+    /// Whether a connection has been given all that it has of its own and follows. Who has not gets
+    /// it in the flushes to come, for it lags in a hot feed, or is dirty, blocked or pulling.
+    pub(super) fn is_served(&self, slot: u32) -> bool {
         let hot = self.table.hot(slot);
         let caught_up = |reference: Reference| {
             let run = self.feeds[reference.feed as usize].run(reference.at as usize);
@@ -126,7 +130,7 @@ impl<N: Net> Worker<N> {
     }
 
     /// Books what a send came to. Returns how many bytes were taken.
-    fn sent(&mut self, slot: u32, wanted: usize, outcome: &io::Result<usize>) -> usize {
+    pub(super) fn sent(&mut self, slot: u32, wanted: usize, outcome: &io::Result<usize>) -> usize {
         let count = match outcome {
             Ok(count) => *count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
@@ -150,6 +154,9 @@ impl<N: Net> Worker<N> {
             hot.flags.set(Flags::LAGGED);
             cold.blocked = tick;
             self.schedule(slot);
+        }
+        if self.table.hot(slot).phase == Phase::Lingering {
+            self.earn_time(slot, count);
         }
         count
     }
@@ -186,6 +193,9 @@ impl<N: Net> Worker<N> {
             let feed = &mut self.feeds[index as usize];
             // When that was is known at the end of the turn.
             self.landed.extend(feed.flight.visited(budget.visits - visits, !feed.hot));
+            if !feed.hot {
+                self.schedule_round(index);
+            }
         }
     }
 

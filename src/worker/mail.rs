@@ -9,7 +9,7 @@ use crate::client::command::RequestId;
 use crate::hub::channel::Draft;
 use crate::hub::page::{Page, Want};
 use crate::hub::shard::{Description, Published, Since, Span};
-use crate::hub::{Audience, ConnectionKey, Delivery, FeedKey, Position};
+use crate::hub::{Audience, ConnectionKey, Delivery, FeedKey, Frames, Position};
 use crate::policy::Policy;
 use crate::policy::authorize::Caller;
 
@@ -63,17 +63,14 @@ impl Mail {
     pub fn weight(&self) -> usize {
         LETTER
             + match self {
-                Self::Publish(publish) => publish.draft.payload.len(),
+                Self::Publish(publish) => publish.charge,
                 Self::Deliver(delivery) => delivery.frames.len(),
                 Self::Answer(answer) | Self::Return(answer) => match &answer.content {
                     Content::History(json) => json.len(),
                     Content::Listed(list) => list.len() * size_of::<Description>(),
                     _ => 0,
                 },
-                Self::Page(letter) => {
-                    let frames = letter.page.as_ref().ok().and_then(|page| page.frames.as_ref());
-                    frames.map_or(0, |frames| frames.len())
-                }
+                Self::Page(letter) => letter.charge,
                 _ => 0,
             }
     }
@@ -177,6 +174,8 @@ pub struct Publish {
     pub ticket: Ticket,
     /// Whether the channel may be new.
     pub birth: Birth,
+    /// Bytes of the payload that this letter answers for: what several letters share counts once.
+    pub charge: usize,
 }
 
 /// A wish to read history.
@@ -242,6 +241,15 @@ pub enum Requester {
     Nobody,
 }
 
+impl PageLetter {
+    /// What a page answers for: nothing, where others wait for the same frames.
+    pub fn charge(page: &Page) -> usize {
+        // One holder keeps it for who asks next, one is this letter.
+        let shared = |frames: &Frames| Arc::strong_count(frames) > 2;
+        page.frames.as_ref().filter(|frames| !shared(frames)).map_or(0, |frames| frames.len())
+    }
+}
+
 /// A page and whom it is for.
 #[derive(Debug)]
 pub struct PageLetter {
@@ -253,6 +261,8 @@ pub struct PageLetter {
     pub page: Result<Page, Code>,
     /// For a Join: what its answer says.
     pub joined: Option<JoinAnswer>,
+    /// Bytes of the page that this letter answers for: what several letters share counts once.
+    pub charge: usize,
 }
 
 /// What the answer to a subscribe says.
@@ -304,6 +314,8 @@ pub enum Content {
     Left(Option<Position>),
     /// Of a subscription that a new rule has ended: the client is told.
     Ended,
+    /// Of a history that was refused, likewise.
+    NoHistory(Fault, Option<u64>),
     /// It was refused; when it may be tried again, in milliseconds, where there is a pace.
     Refused(Fault, Option<u64>),
 }

@@ -139,8 +139,10 @@ pub struct Worker<N: Net> {
     paced_feeds: usize,
     /// The probe that is under way.
     probe: Probe,
-    /// The feed whose window was dropped last to hold the total.
-    next_window: usize,
+    /// Feeds that hold a window, or have held one since it was last looked at.
+    windows: BTreeSet<u32>,
+    /// From which of them on the next is dropped to hold the total.
+    next_window: u32,
     next_serial: u16,
     /// When publications were accepted that in this turn reached the last of their followers.
     landed: Vec<u64>,
@@ -157,6 +159,8 @@ pub struct Worker<N: Net> {
     local: VecDeque<Mail>,
     /// Letters that are being worked on over several turns, one step of one of them a turn.
     later: VecDeque<Mail>,
+    /// Readers whose worker has too much mail to be sent their pages now.
+    deferred: Vec<mail::Pull>,
     arrived: Vec<Mail>,
     post: Vec<Vec<Mail>>,
 
@@ -224,6 +228,7 @@ impl<N: Net> Worker<N> {
             rounds: BTreeSet::new(),
             paced_feeds: 0,
             probe: Probe::default(),
+            windows: BTreeSet::new(),
             next_window: 0,
             next_serial: 0,
             landed: Vec::new(),
@@ -233,6 +238,7 @@ impl<N: Net> Worker<N> {
             deliveries: Vec::new(),
             local: VecDeque::new(),
             later: VecDeque::new(),
+            deferred: Vec::new(),
             arrived: Vec::new(),
             post: (0..workers).map(|_| Vec::new()).collect(),
             ledger: Ledger::default(),
@@ -288,6 +294,7 @@ impl<N: Net> Worker<N> {
             || !self.due.is_empty()
             || !self.local.is_empty()
             || !self.later.is_empty()
+            || !self.deferred.is_empty()
             || self.review.is_some()
             || self.door.is_accepting()
             || self.is_telling();

@@ -148,4 +148,6 @@ pub enum Fault {
     GreedyFlush,
     /// A draining worker closes a connection that has not been given everything.
     CloseUnserved,
+    /// What a round brings is lost.
+    StaleRound,
 }

@@ -6,25 +6,28 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::mail::{Mail, Round, RoundPage};
-use super::net::Net;
+use super::net::{Fault, Net};
 use crate::feed::Feed;
 use crate::limits::ROUNDS_PER_TURN;
 use crate::metrics::Counter;
 
 impl<N: Net> Worker<N> {
     /// Asks owners for the rounds that are due, a bounded number a turn. Where the last page is
-    /// still being passed out, the next one waits until that is done.
+    /// still being passed out, the next one is set again when that is done (`flush`).
     pub(super) fn ask_rounds(&mut self) {
         let now_ms = self.now.mono_ms;
-        let is_due = |&&(due_ms, _): &&(u64, u32)| due_ms <= now_ms;
-        let due = self.rounds.iter().take_while(is_due);
-        let due = due.filter(|&&(_, index)| !self.feeds[index as usize].hot);
-        let due: Vec<(u64, u32)> = due.take(ROUNDS_PER_TURN).copied().collect();
-        for entry in due {
-            self.rounds.remove(&entry);
-            let (_, index) = entry;
+        for _ in 0..ROUNDS_PER_TURN {
+            let Some(&(due_ms, index)) = self.rounds.first() else { return };
+            if due_ms > now_ms {
+                return;
+            }
+            self.rounds.pop_first();
             let (audience, feed) = (self.audience(index), self.feed_key(index));
             let asked = &mut self.feeds[index as usize];
+            if asked.hot {
+                asked.put_off_round();
+                continue;
+            }
             let Some(since) = asked.begin_round(now_ms, &mut self.spare) else { continue };
             let (owner, channel) = (asked.owner, Arc::clone(&asked.channel));
             let letter = Round { channel, audience, feed, since };
@@ -89,7 +92,10 @@ impl<N: Net> Worker<N> {
 
     /// A page of a round has come: it becomes what the feed's members are sent.
     pub(super) fn take_round(&mut self, letter: RoundPage) {
-        let RoundPage { feed: key, page } = letter;
+        let RoundPage { feed: key, mut page } = letter;
+        if self.net.plants(Fault::StaleRound) {
+            page.frames = None;
+        }
         let index = key.index;
         let same = |feed: &&mut Feed| feed.generation == key.generation;
         let Some(feed) = self.feeds.get_mut(index as usize).filter(same) else { return };
@@ -104,6 +110,6 @@ impl<N: Net> Worker<N> {
             self.counters().gaps(gap.reason);
         }
         self.schedule_round(index);
-        self.hold_windows();
+        self.hold_windows(index);
     }
 }

@@ -11,6 +11,7 @@ use super::net::{Net, WorkerId};
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::conn::entry::{Endpoint, Phase};
+use crate::feed::window::Run;
 use crate::hub::Kind;
 use crate::hub::channel::Draft;
 use crate::hub::shard::{PROBE, Since};
@@ -57,7 +58,8 @@ impl<N: Net> Worker<N> {
         let ticket = Ticket { connection: self.key(slot), request: Requester::Probe };
         let owner = self.owner(&channel);
         let birth = Birth::Free;
-        let letter = Publish { channel, draft, idempotency: None, ticket, birth };
+        let charge = 0;
+        let letter = Publish { channel, draft, idempotency: None, ticket, birth, charge };
         self.letter(owner, Mail::Publish(Box::new(letter)));
     }
 
@@ -65,12 +67,19 @@ impl<N: Net> Worker<N> {
     pub(super) fn take_probe(&mut self, slot: u32, feed: u32, at: usize) {
         debug_assert!(self.probe.is_reader(slot), "every other connection has a socket");
         let feed = &mut self.feeds[feed as usize];
-        let bytes = match feed.run(at) {
-            crate::feed::window::Run::Frames(bytes) => bytes.len(),
-            crate::feed::window::Run::Large(frames) => frames.len(),
-            _ => return,
-        };
-        feed.advance(at, bytes, &mut self.spare);
+        match feed.run(at) {
+            Run::Frames(bytes) => {
+                let count = bytes.len();
+                feed.advance(at, count, &mut self.spare);
+            }
+            Run::Large(frames) => {
+                let count = frames.len();
+                feed.advance(at, count, &mut self.spare);
+            }
+            // It came, and had to make room in the windows before the flush came to it.
+            Run::Fallen => {}
+            Run::CaughtUp | Run::Waiting => return,
+        }
         self.probe_ended(Ok(()));
     }
 

@@ -7,7 +7,7 @@ use super::Worker;
 use super::net::Net;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::inbox::Inbox;
-use crate::limits::{FLOOD_BURSTS, NEW_CHANNELS_BURST, READ_BYTES};
+use crate::limits::{FLOOD_BURSTS, NEW_CHANNELS_BURST};
 use crate::metrics::Limit;
 use crate::ws::close::CloseCode;
 
@@ -15,8 +15,15 @@ use crate::ws::close::CloseCode;
 /// 10,000 messages a second.
 const UNITS_PER_SECOND: u32 = 125_000;
 
-/// No cost, and no burst, is longer than this: a quarter of the clock's round.
-const LONGEST: u32 = u32::MAX / 4;
+/// No cost, and no burst, is longer than this: an eighth of the clock's round.
+const LONGEST: u32 = u32::MAX / 8;
+
+/// Farther ahead than this is the past. Nothing is ever so far ahead, and what is whole is renewed
+/// (`rest`) long before it is so far behind.
+const FAR: u32 = u32::MAX / 2;
+
+/// How often, at least, an open connection is looked at, so that its allowance is renewed.
+pub(super) const RENEWED_MS: u64 = 3_600_000;
 
 /// Longest pause of one connection for the rate of its channel.
 const MAX_PAUSE_MS: u64 = 60_000;
@@ -51,11 +58,6 @@ impl Rate {
         let cost = (count as u64 * u64::from(UNITS_PER_SECOND)).div_ceil(self.per_second.into());
         cost.min(u64::from(LONGEST)) as u32
     }
-
-    /// How far ahead the time can be at most: one read may overdraw it, and a channel's pause.
-    fn farthest(self) -> u32 {
-        self.most + self.cost(READ_BYTES).max(units(MAX_PAUSE_MS))
-    }
 }
 
 /// An allowance at one time.
@@ -71,8 +73,7 @@ impl Allowance {
     fn at(rate: Rate, mono_ms: u64, whole_at: u32) -> Self {
         let now = units(mono_ms);
         let ahead = whole_at.wrapping_sub(now);
-        // Farther than it can be is the past: the clock goes round.
-        Self { rate, now, ahead: if ahead > rate.farthest() { 0 } else { ahead } }
+        Self { rate, now, ahead: if ahead > FAR { 0 } else { ahead } }
     }
 
     /// How long there is no room for so many more.
@@ -84,7 +85,7 @@ impl Allowance {
     /// When it will be whole after so many more.
     fn after(self, count: usize) -> u32 {
         let ahead = self.ahead.saturating_add(self.rate.cost(count));
-        self.now.wrapping_add(ahead.min(self.rate.farthest()))
+        self.now.wrapping_add(ahead.min(2 * LONGEST))
     }
 
     fn is_whole(self) -> bool {
@@ -108,13 +109,13 @@ impl<N: Net> Worker<N> {
         Ok(())
     }
 
-    /// Notes a message that was refused for its rate. Says whether that is a flood: ten bursts
+    /// Notes messages that were refused for their rate. Says whether that is a flood: ten bursts
     /// refused without a pause, which closes the connection.
-    pub(super) fn is_flood(&mut self, slot: u32) -> bool {
+    pub(super) fn is_flood(&mut self, slot: u32, count: u32) -> bool {
         self.limited(Limit::Messages);
         let most = self.config.burst.saturating_mul(FLOOD_BURSTS);
         let pace = &mut self.inbox(slot).pace;
-        pace.refused = pace.refused.saturating_add(1);
+        pace.refused = pace.refused.saturating_add(count);
         if pace.refused < most {
             return false;
         }
@@ -184,6 +185,11 @@ impl<N: Net> Worker<N> {
         }
     }
 
+    /// A connection begins with a whole allowance.
+    pub(super) fn begin_rate(&mut self, slot: u32) {
+        self.table.hot_mut(slot).rate = units(self.now.mono_ms);
+    }
+
     /// Whether its channel has told a connection to pause, where messages have no rate.
     fn is_paused(&self, slot: u32) -> bool {
         let ahead = self.table.hot(slot).rate.wrapping_sub(units(self.now.mono_ms));
@@ -211,8 +217,13 @@ impl<N: Net> Worker<N> {
         self.inbox(slot).pace.channels = Some(allowance.after(1));
     }
 
-    /// Forgets rates that are whole again; the inbox goes when nothing is left in it.
+    /// Forgets rates that are whole again, and renews the one of messages before the clock has gone
+    /// half round; the inbox goes when nothing is left in it.
     pub(super) fn rest(&mut self, slot: u32) {
+        let now = units(self.now.mono_ms);
+        if self.messages(slot).is_none_or(Allowance::is_whole) && !self.is_paused(slot) {
+            self.table.hot_mut(slot).rate = now;
+        }
         if self.table.hot(slot).inbox.is_none() {
             return;
         }
@@ -298,7 +309,8 @@ mod tests {
         assert!(allowance(rate, 3_999, whole_at).wait(0).is_some());
         assert_eq!(allowance(rate, 4_000, whole_at).wait(0), None, "one second may be ahead");
         let slow = Rate::bytes(1).expect("a rate");
-        assert!(slow.farthest() < u32::MAX / 2 + 1, "what is ahead is not the past");
+        assert!(slow.cost(usize::MAX >> 20) <= LONGEST, "no cost reaches the past");
+        const { assert!(2 * LONGEST < FAR, "nor do two") };
     }
 
     #[test]
@@ -313,12 +325,17 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_silent_for_hours_has_rested() {
-        let rate = Rate::new(100, 200).expect("a rate");
-        let whole_at = allowance(rate, 1_000, units(1_000)).after(200);
-        for hours in 1..9 {
-            let later = allowance(rate, hours * 3_600_000, whole_at);
-            assert!(later.is_whole(), "after {hours} hours");
+    fn the_clock_goes_round() {
+        for per_second in [1, 10, 100, 10_000] {
+            let rate = Rate::new(per_second, 200).expect("a rate");
+            // Two rounds of the clock, in steps in which a connection is looked at.
+            for step in 0..20 {
+                let now_ms = step * RENEWED_MS;
+                let fresh = allowance(rate, now_ms, units(now_ms));
+                assert!(fresh.is_whole(), "{per_second}: at {now_ms} ms");
+                let later = allowance(rate, now_ms + RENEWED_MS, fresh.after(1));
+                assert!(later.is_whole(), "{per_second}: an hour after {now_ms} ms");
+            }
         }
     }
 }

@@ -17,6 +17,10 @@ impl<N: Net> Worker<N> {
         let mut ready = std::mem::take(&mut self.ready);
         for slot in ready.drain(..) {
             let Some(hot) = self.table.occupied(slot) else { continue };
+            // A slot that was given to somebody new may stand here twice; nobody is read twice.
+            if !hot.flags.has(Flags::READY) {
+                continue;
+            }
             hot.flags.clear(Flags::READY);
             self.serving = Some(slot);
             self.serve_one(slot);

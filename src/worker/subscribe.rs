@@ -166,6 +166,7 @@ impl<N: Net> Worker<N> {
             let Audience { encoding, pace, .. } = audience;
             self.feed_names.remove(&FeedNameRef(&channel, encoding, pace));
             let mut feed = self.feeds.remove(index as usize);
+            self.windows.remove(&index);
             self.forget_rounds(index, &mut feed);
             if feed.hot {
                 self.hot.retain(|&hot| hot != index);
@@ -182,8 +183,10 @@ impl<N: Net> Worker<N> {
             return;
         }
         let on_slow = self.policy.rule(&self.feeds[index as usize].channel).on_slow;
-        let lagged = self.table.hot(slot).flags.has(Flags::LAGGED);
-        if on_slow == OnSlow::Close && lagged && self.feeds[index as usize].is_slow(at) {
+        let flags = self.table.hot(slot).flags;
+        // In a drain each is closed when it is its turn to go, and reads on until then.
+        let stays = !flags.has(Flags::LAGGED) || self.is_leaving() && flags.has(Flags::TOLD);
+        if on_slow == OnSlow::Close && !stays && self.feeds[index as usize].is_slow(at) {
             // The pass that found it goes on over its feed: it is closed when that is done.
             self.slow.push(slot);
             return;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Worker;
 use super::net::Net;
+use super::rate::RENEWED_MS;
 use crate::client::answer;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::conn::table::NEVER;
@@ -20,6 +21,9 @@ impl<N: Net> Worker<N> {
         let now = self.tick();
         if now >= self.next_due {
             self.next_due = self.table.collect_due(now, &mut self.due);
+        }
+        for _ in 0..self.shard.take_overflows() {
+            self.limited(Limit::LastValues);
         }
         if self.now.mono_ms >= self.next_upkeep_ms {
             self.next_upkeep_ms = self.now.mono_ms + UPKEEP_MS;
@@ -47,6 +51,24 @@ impl<N: Net> Worker<N> {
         let time = ticks(self.config.handshake_timeout);
         let deadline = if time == 0 { NEVER } else { began.saturating_add(progress(time, came)) };
         self.table.cold_mut(slot).deadline = deadline;
+        self.schedule(slot);
+    }
+
+    /// The last words of a connection must come to their end, however slowly they are read: they
+    /// have the time of a stall, or where there is none, of a Close, and more for what is taken.
+    pub(super) fn set_last_deadline(&mut self, slot: u32) {
+        let stall = self.config.stall_timeout;
+        let time = if stall.is_zero() { self.config.close_timeout } else { stall };
+        self.set_deadline(slot, time);
+    }
+
+    /// So many bytes of a connection's last words were taken: the others have more time.
+    pub(super) fn earn_time(&mut self, slot: u32, taken: usize) {
+        // By what is left, so that no part of a tick is lost from one send to the next.
+        let left = self.table.hot(slot).queued();
+        let more = earned(left + taken) - earned(left);
+        let deadline = &mut self.table.cold_mut(slot).deadline;
+        *deadline = deadline.saturating_add(more);
         self.schedule(slot);
     }
 
@@ -97,6 +119,7 @@ impl<N: Net> Worker<N> {
                 consider(inbox.began, progress(stall, inbox.came));
             }
             due = due.min(cold.update);
+            due = due.min(((self.now.mono_ms + RENEWED_MS) / TICK_MS) as u32);
             if hot.flags.has(Flags::THROTTLED) {
                 due = due.min((self.now.mono_ms / TICK_MS) as u32 + 1);
             }
@@ -202,6 +225,11 @@ impl<N: Net> Worker<N> {
             Phase::Exchange => self.give_up(slot),
             // A kept connection without a request just ends.
             Phase::Head => self.linger(slot),
+            // Its last words are read too slowly.
+            Phase::Lingering if !hot.flags.has(Flags::SHUT) => {
+                self.limited(Limit::Stall);
+                self.mark_dead(slot, End::Stalled);
+            }
             _ => {
                 self.limited(Limit::Close);
                 self.mark_dead(slot, End::TimedOut);
@@ -221,8 +249,13 @@ fn progress(ticks: u32, came: usize) -> u32 {
     if ticks == 0 {
         return 0;
     }
-    let earned = came as u64 * (1000 / TICK_MS) / LEAST_BYTES_PER_SECOND as u64;
-    ticks.saturating_add(u32::try_from(earned).unwrap_or(u32::MAX))
+    ticks.saturating_add(earned(came))
+}
+
+/// How many ticks so many bytes may take.
+fn earned(bytes: usize) -> u32 {
+    let ticks = bytes as u64 * (1000 / TICK_MS) / LEAST_BYTES_PER_SECOND as u64;
+    u32::try_from(ticks).unwrap_or(u32::MAX)
 }
 
 /// A time in ticks, rounded up; 0 stays 0.

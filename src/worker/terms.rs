@@ -11,35 +11,34 @@ use crate::client::code::{Code, Fault};
 use crate::hub::Kind;
 use crate::hub::channel::{Draft, Terms};
 use crate::hub::history::Bounds;
-use crate::policy::rule::Payload;
+use crate::policy::rule::{Payload, Rule};
 use crate::ws::close::CloseCode;
+
+/// What the owner of a channel has to know of its rule.
+pub(super) fn of(rule: &Rule) -> Terms {
+    let (count, bytes, age_ms) = rule.history();
+    Terms { history: Bounds { count, bytes, age_ms }, publish_rate: rule.publish_rate }
+}
+
+/// Refuses a payload that the rule of its channel does not take. The text of a raw message becomes
+/// JSON where that is what it takes.
+pub(super) fn judge_payload(rule: &Rule, draft: &mut Draft, ticket: &Ticket) -> Result<(), Fault> {
+    let any = rule.payload == Payload::Any;
+    if any || draft.kind == Kind::Json || matches!(ticket.request, Requester::Probe) {
+        return Ok(());
+    }
+    if draft.kind == Kind::Text && matches!(ticket.request, Requester::Raw) {
+        batch::parse_value(&draft.payload)?;
+        draft.kind = Kind::Json;
+        return Ok(());
+    }
+    Err(Fault::new(Code::UnsupportedData, "this channel takes JSON only"))
+}
 
 impl<N: Net> Worker<N> {
     /// What the owner has to know of the rule for a channel.
     pub(super) fn terms(&self, channel: &str) -> Terms {
-        let rule = self.policy.rule(channel);
-        let (count, bytes, age_ms) = rule.history();
-        Terms { history: Bounds { count, bytes, age_ms }, publish_rate: rule.publish_rate }
-    }
-
-    /// Refuses a payload that the channel does not take. The text of a raw message becomes JSON
-    /// where that is what it takes.
-    pub(super) fn judge_payload(
-        &self,
-        channel: &str,
-        draft: &mut Draft,
-        ticket: &Ticket,
-    ) -> Result<(), Fault> {
-        let any = self.policy.rule(channel).payload == Payload::Any;
-        if any || draft.kind == Kind::Json || matches!(ticket.request, Requester::Probe) {
-            return Ok(());
-        }
-        if draft.kind == Kind::Text && matches!(ticket.request, Requester::Raw) {
-            batch::parse_value(&draft.payload)?;
-            draft.kind = Kind::Json;
-            return Ok(());
-        }
-        Err(Fault::new(Code::UnsupportedData, "this channel takes JSON only"))
+        of(self.policy.rule(channel))
     }
 
     /// What a raw message came to. There are no words: what may not be said closes, what is too

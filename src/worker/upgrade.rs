@@ -83,9 +83,11 @@ impl<N: Net> Worker<N> {
         let tick = self.tick();
         let (hot, cold) = self.table.parts(slot);
         hot.open(endpoint, window_bits);
+        hot.flags.set(Flags::SOCKET);
         cold.session = None;
         cold.opened = tick;
         self.enter(slot, Phase::Open, std::time::Duration::ZERO);
+        self.begin_rate(slot);
         self.begin_rounds(slot);
     }
 

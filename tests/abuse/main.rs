@@ -13,10 +13,12 @@ mod wire;
 
 mod crowd; // thousands of clients that check what they hear
 
+mod faults; // what breaks, and what is meant to break it
 mod readers; // who stops reading, among thousands
+mod soak; // random abuse beside a thousand who behave
 mod totals; // the bounds of the node under the worst mix
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -37,6 +39,18 @@ fn alone() -> MutexGuard<'static, ()> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("up to the hard one");
     guard
+}
+
+/// Four megabytes of nothing, deflated a thousand to one.
+fn bomb() -> &'static [u8] {
+    static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut bytes = Vec::with_capacity(16 << 10);
+        let mut raw = flate2::Compress::new(flate2::Compression::best(), false);
+        let flush = flate2::FlushCompress::Sync;
+        raw.compress_vec(&vec![0; 4 << 20], &mut bytes, flush).expect("it fits");
+        bytes
+    });
+    &BOMB
 }
 
 /// A figure of `/proc/<pid>/status`, in bytes.

@@ -71,14 +71,24 @@ fn send(stream: &mut TcpStream, mut words: &[u8]) {
     }
 }
 
-/// Everything that is there to be read, and whether the connection has ended.
-fn heard(stream: &mut TcpStream) -> (Vec<u8>, bool) {
+/// How a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Ended,
+    /// What the server's kernel had not sent by then is lost.
+    Reset,
+}
+
+/// Everything that is there to be read, and what comes after it.
+fn heard(stream: &mut TcpStream) -> (Vec<u8>, State) {
     let mut bytes = Vec::new();
-    let ended = match stream.read_to_end(&mut bytes) {
-        Ok(_) => true,
-        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    let state = match stream.read_to_end(&mut bytes) {
+        Ok(_) => State::Ended,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => State::Open,
+        Err(_) => State::Reset,
     };
-    (bytes, ended)
+    (bytes, state)
 }
 
 /// No total is exceeded at this moment.
@@ -144,8 +154,8 @@ fn last_frame(bytes: &[u8]) -> (&[u8], bool) {
 fn told(clients: &mut [TcpStream]) -> (u64, u64) {
     let (mut closed, mut refused) = (0, 0);
     for (number, stream) in clients.iter_mut().enumerate() {
-        let (bytes, ended) = heard(stream);
-        if !ended {
+        let (bytes, state) = heard(stream);
+        if state == State::Open {
             continue;
         }
         if sin(number) == Sin::HalfBody {
@@ -158,8 +168,12 @@ fn told(clients: &mut [TcpStream]) -> (u64, u64) {
         let (last, cut) = last_frame(&bytes);
         let overloaded = [&1013_u16.to_be_bytes()[..], b"overloaded"].concat();
         let said = last.starts_with(&overloaded);
-        // In the midst of a frame nothing else can be said.
-        assert!(said || cut, "client {number}: {}", String::from_utf8_lossy(last));
+        // In the midst of a frame nothing else can be said, and then the end is a reset.
+        assert!(
+            said || cut || state == State::Reset,
+            "client {number}: {}",
+            String::from_utf8_lossy(last)
+        );
         closed += u64::from(said);
     }
     (closed, refused)

@@ -211,9 +211,10 @@ fn deflated(content: &[u8]) -> Vec<u8> {
 }
 
 /// CVE-2018-1000518 (Python websockets, pull 407), tornado pull 2391, websocketpp issue 1191,
-/// GHSA-hxp9-w8x3-p566 (Autobahn-Python, issue 1909), Apache `HttpComponents` pulls 821 and
-/// 822, CVE-2026-1526 (undici), CVE-2026-29035 (`CivetWeb`, an overrun): the limit counts what comes
-/// out, while it does. In one frame and in two: `deflate::bombs_are_stopped_while_they_are_inflated`.
+/// GHSA-hxp9-w8x3-p566 (Autobahn-Python, issue 1909), Apache `HttpComponents` pulls 821 and 822,
+/// CVE-2026-1526 (undici), CVE-2026-29035 (`CivetWeb`, an overrun): the limit counts what comes
+/// out, while it does. In one frame and in two:
+/// `deflate::bombs_are_stopped_while_they_are_inflated`.
 #[test]
 fn bombs_by_the_dozen() {
     let server = Server::start(&["--messages-per-second", "0"]);

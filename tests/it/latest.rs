@@ -42,6 +42,23 @@ fn tick(server: &Server, tick: u64, letters: usize) {
     }
 }
 
+/// Ticks of readers that were filled first.
+const LATER: u64 = 1_000_000;
+
+/// Publishes values of one key, until the one reader's socket is full. It falls out of no window
+/// meanwhile: what follows does not begin before it has been sent.
+fn fill(server: &Server) {
+    let mut wire = Wire::connect(server.port);
+    let mut count = 0;
+    let full = || server.counter("fanwire_short_writes_total") > 0;
+    while !full() {
+        count += 1;
+        let item = json!({"channel": "prices", "key": "k0", "data": [0, count, "x".repeat(8_000)]});
+        assert_eq!(wire.post("/publish", "", item.to_string().as_bytes()).status, 200);
+        server.await_counter("fanwire_deliveries_total", |sent| sent >= count || full());
+    }
+}
+
 /// Reads until every key has the value `last`. Values of a key only rise. Returns how many came.
 fn read_to(last: u64, mut receive: impl FnMut() -> Value) -> u64 {
     let (mut values, mut count) = (BTreeMap::new(), 0);
@@ -138,6 +155,23 @@ fn joining_gives_the_current_values_where_they_are_asked_for() {
     });
 }
 
+#[test]
+fn last_values_beyond_their_bound_are_told_as_a_gap() {
+    with_workers(&["--history-count", "2", "--history-bytes", "16KiB"], |server| {
+        let mut early = open(server);
+        let start = subscribe(&mut early, &json!({"mode": "latest"}))["data"]["position"].clone();
+        tick(server, 1, 0);
+        server.await_counter("fanwire_limits_total{limit=\"last_values\"}", |times| times > 0);
+        let mut late = open(server);
+        let answer = subscribe(&mut late, &json!({"mode": "latest", "since": start}));
+        assert_eq!(answer["data"]["recovered"], false);
+        let gap = late.json();
+        assert_eq!((&gap["type"], &gap["data"]["reason"]), (&json!("gap"), &json!("evicted")));
+        let newest = format!("k{}", KEYS - 1);
+        while late.json()["key"] != newest.as_str() {}
+    });
+}
+
 /// A settings file with these rules, which goes with the test.
 struct Rules(PathBuf);
 
@@ -167,8 +201,9 @@ fn rules_say_what_becomes_of_slow_readers() {
         let mut wire = open(server);
         wire.keep_little();
         subscribe(&mut wire, &json!({}));
+        fill(server);
         for number in 1..=10 {
-            tick(server, number, 1_000);
+            tick(server, LATER + number, 1_000);
         }
         let mut came = 0;
         let reason = loop {
@@ -188,10 +223,11 @@ fn rules_say_what_becomes_of_slow_readers() {
         let mut wire = open(server);
         wire.keep_little();
         subscribe(&mut wire, &json!({}));
+        fill(server);
         for number in 1..=10 {
-            tick(server, number, 1_000);
+            tick(server, LATER + number, 1_000);
         }
-        assert!(read_to(10, || wire.json()) < 10 * KEYS);
+        assert!(read_to(LATER + 10, || wire.json()) < 10 * KEYS);
         assert_eq!(server.counter("fanwire_gaps_total"), 0);
     });
 }

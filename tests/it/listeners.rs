@@ -158,7 +158,7 @@ fn the_api_at_an_address_of_its_own() {
 }
 
 /// A listener decides before anything else: where the API is not served nobody learns, by status
-/// or by waiting, which keys, parameters and methods there are. The same the other way round.
+/// or by waiting, which keys, parameters and methods there are; the same for sockets elsewhere.
 #[test]
 fn a_listener_says_nothing_about_what_it_does_not_serve() {
     let flags = ["--api-listen", "127.0.0.1:0", "--api-keys", KEY, "--workers", "1"];

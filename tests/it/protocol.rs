@@ -124,7 +124,7 @@ fn subscribing_to_many_at_once() {
         let wishes = json!([
             {"channel": "a"}, {"channel": "b", "since": since}, {"channel": "room.7", "last": 1},
             {"channel": "a"}, {"channel": "bad..name"}, {"channel": "room.8", "since": 5},
-            {"channel": "~", "mode": "latest"},
+            {"channel": "~", "presence": true},
         ]);
         peer.send(&json!({"type": "subscribe", "id": "m", "data": {"channels": wishes}}));
         let mut heard: Vec<(String, String, String)> = Vec::new();

@@ -149,7 +149,8 @@ fn more_messages_than_the_rate_allows() {
     peer.send(&json!({"type": "ping", "id": 1}));
     let answer = peer.receive();
     if let Some(pace) = answer["data"]["retry_after_ms"].as_u64() {
-        std::thread::sleep(Duration::from_millis(pace));
+        let then = Instant::now() + Duration::from_millis(pace);
+        server.await_counter("fanwire_connections", |_| Instant::now() >= then);
         peer.ping();
     }
     let off = Server::start(&["--messages-per-second", "0"]);

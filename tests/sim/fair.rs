@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanwire::addresses::Addresses;
 use fanwire::config::Config;
@@ -20,6 +21,9 @@ use crate::world::{Faults, LinkId, Sabotage, World};
 const LISTENERS: usize = 400;
 const TALKERS: usize = 5;
 const TURNS: usize = 200;
+
+/// After so many turns the node begins to stop, in the play in which it does.
+const STOPS: usize = 70;
 
 /// A client that reads what comes, and counts it.
 struct Ear {
@@ -49,20 +53,29 @@ impl Ear {
 
     fn say(&self, world: &mut World, payload: &[u8]) {
         let frame = message(&mut world.random, opcode::BINARY, payload, false);
-        assert_eq!(world.client_write(self.link, &frame), Some(frame.len()));
+        let taken = world.client_write(self.link, &frame);
+        assert!(taken.is_none_or(|taken| taken == frame.len()), "its link is wide");
     }
 }
 
 /// Plays one seed. Returns the most sends for which anybody has waited.
 pub fn play(seed: u64, sabotage: Sabotage) -> usize {
+    play_until(seed, sabotage, usize::MAX)
+}
+
+/// The same with a node that begins to stop after so many turns: then nobody publishes any more,
+/// but all still wait for what was published, and are to be closed behind it.
+fn play_until(seed: u64, sabotage: Sabotage, stops: usize) -> usize {
     let mut world = World::new(1, seed, false);
     (world.faults, world.sabotage) = (Faults { meanwhile: 300, ..Faults::default() }, sabotage);
     let world = Rc::new(RefCell::new(world));
-    let config = Config { open: true, messages_per_second: 0, ..Config::default() };
+    let drain_time = Duration::from_secs(4);
+    let config = Config { open: true, messages_per_second: 0, drain_time, ..Config::default() };
+    let stats = Arc::new(Stats::new(1));
     let setup = Setup {
         id: 0,
         config: Arc::new(config),
-        stats: Arc::new(Stats::new(1)),
+        stats: Arc::clone(&stats),
         addresses: Arc::new(Addresses::new(seed)),
         seed,
     };
@@ -81,13 +94,18 @@ pub fn play(seed: u64, sabotage: Sabotage) -> usize {
                 world.carry(ear.link, true);
                 ear.read(&mut world);
             }
-            if turn > 50 && turn.is_multiple_of(7) {
+            if turn > stops {
+                world.pass(100);
+            } else if turn == stops {
+                stats.drain().begin(world.now_ms());
+            } else if turn > 50 && (turn.is_multiple_of(7) || turn + 15 > stops) {
                 // Small ones ride together; of large ones each is a send.
                 let (count, bytes) = if turn % 2 == 0 { (3, 60) } else { (3, 17_000) };
                 (0..count).for_each(|_| ears[0].say(&mut world, &vec![7; bytes]));
                 published += count;
             }
             if turn > 50 {
+                // They are the last to be told to go.
                 ears[LISTENERS + 1..].iter().for_each(|ear| ear.say(&mut world, b"echo"));
             }
         }
@@ -102,4 +120,11 @@ fn nobody_waits_for_more_than_one_flush() {
     let most = (0..8).map(|seed| play(seed, Sabotage::None)).max();
     println!("somebody waited for {most:?} sends to others, of {FLUSH_SENDS}");
     assert!(most > Some(FLUSH_SENDS / 2), "nobody ever waited: the play is too easy");
+}
+
+#[test]
+fn nor_does_anybody_while_the_node_stops() {
+    for seed in 0..8 {
+        play_until(seed, Sabotage::None, STOPS);
+    }
 }

@@ -48,16 +48,18 @@ fn answers(node: &mut Node, count: usize, path: &str) -> Vec<(u16, String)> {
 
 #[test]
 fn more_lists_than_are_made_at_once_are_refused() {
-    let mut node = Node::new(1);
-    let answers = answers(&mut node, LISTS + 50, "/connections?limit=5");
-    let made = answers.iter().filter(|(status, _)| *status == 200).count();
-    assert!(made >= LISTS, "{made}");
-    let refused: Vec<_> = answers.iter().filter(|(status, _)| *status != 200).collect();
-    assert!(!refused.is_empty());
-    for (status, body) in &refused {
-        assert_eq!(*status, 503);
-        assert!(body.contains(r#""code":"overloaded""#), "{body}");
-        assert!(body.contains(r#""retry_after_ms":1000"#), "{body}");
+    for path in ["/connections?limit=5", "/channels?limit=5"] {
+        let mut node = Node::new(1);
+        let answers = answers(&mut node, LISTS + 50, path);
+        let made = answers.iter().filter(|(status, _)| *status == 200).count();
+        assert!(made >= LISTS, "{made} of {path}");
+        let refused: Vec<_> = answers.iter().filter(|(status, _)| *status != 200).collect();
+        assert!(!refused.is_empty(), "{path}");
+        for (status, body) in &refused {
+            assert_eq!(*status, 503);
+            assert!(body.contains(r#""code":"overloaded""#), "{body}");
+            assert!(body.contains(r#""retry_after_ms":1000"#), "{body}");
+        }
+        assert_eq!(node.stats.limited(Limit::Lists), refused.len() as u64);
     }
-    assert_eq!(node.stats.limited(Limit::Lists), refused.len() as u64);
 }

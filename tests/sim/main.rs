@@ -12,6 +12,7 @@
 
 mod client;
 mod fair;
+mod last;
 mod lists;
 mod oracle;
 mod plan;
@@ -206,4 +207,9 @@ fn the_oracle_sees_a_flush_without_an_end() {
 #[test]
 fn the_oracle_sees_a_close_before_everything_is_delivered() {
     is_noticed_in(drain::play, Sabotage::Server(Fault::CloseUnserved));
+}
+
+#[test]
+fn the_oracle_sees_a_round_that_is_lost() {
+    is_noticed(Sabotage::Server(Fault::StaleRound));
 }

@@ -146,6 +146,11 @@ impl Oracle {
         self.tally.count(if duplicate { "duplicates acknowledged" } else { "publishes" });
     }
 
+    /// Whether this was published again, on another link.
+    pub fn is_repeated(&self, number: usize) -> bool {
+        self.intents[number].repeated
+    }
+
     /// The server said that this was not published.
     pub fn refuse(&mut self, number: usize) {
         let intent = &mut self.intents[number];

@@ -28,9 +28,14 @@ pub struct Node {
 
 impl Node {
     pub fn new(count: u16) -> Self {
+        Self::with(Config { workers: count, open: true, ..Config::default() })
+    }
+
+    pub fn with(config: Config) -> Self {
+        let count = config.workers;
         let world = Rc::new(RefCell::new(World::new(usize::from(count), 7, false)));
         let stats = Arc::new(Stats::new(usize::from(count)));
-        let config = Arc::new(Config { workers: count, open: true, ..Config::default() });
+        let config = Arc::new(config);
         let addresses = Arc::new(Addresses::new(7));
         let workers = (0..count).map(|id| {
             let (config, stats) = (Arc::clone(&config), Arc::clone(&stats));

@@ -126,3 +126,22 @@ fn parts_of_a_key_cannot_be_taken_for_each_other() {
         }
     }
 }
+
+#[test]
+fn old_keys_are_forgotten_a_few_at_a_time_and_not_believed_meanwhile() {
+    let mut keys = Keys::new(100, usize::MAX, FixedState::default());
+    let name = |number: usize| Keys::name("room", "ann", &number.to_string());
+    let position = |index| Position { epoch: Epoch(1), index };
+    for number in 0..5_000 {
+        keys.remember(&name(number), position(1), 0);
+    }
+    let full = keys.bytes();
+    assert_eq!(keys.seen(&name(4_999), 101), None, "it is old, though still held");
+    assert!(keys.bytes() > full / 2, "one look forgets few");
+    keys.remember(&name(4_999), position(2), 101);
+    for _ in 0..5 {
+        keys.expire(101);
+    }
+    assert_eq!(keys.bytes(), ENTRY_OVERHEAD + name(4_999).len());
+    assert_eq!(keys.seen(&name(4_999), 101), Some(position(2)), "the newer one counts");
+}

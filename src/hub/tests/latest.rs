@@ -70,13 +70,28 @@ fn a_channel_takes_a_second_of_its_rate_at_once() {
     let mut admit =
         |publisher, mono_ms| channel.admit(publisher, 10, Now { mono_ms, ..Now::default() });
     for _ in 0..10 {
-        assert_eq!(admit(Publisher::Client, 0), 0);
+        assert_eq!(admit(Publisher::Client, 0), Ok(0));
     }
-    assert_eq!(admit(Publisher::Client, 0), 100, "in 100 ms there is room for one");
-    assert_eq!(admit(Publisher::Backend, 0), 0, "the backend has no rate");
-    assert_eq!(admit(Publisher::Client, 100), 0);
+    assert_eq!(admit(Publisher::Client, 0), Err(100), "in 100 ms there is room for one");
+    assert_eq!(admit(Publisher::Backend, 0), Ok(0), "the backend has no rate");
+    assert_eq!(admit(Publisher::Client, 100), Ok(0));
     // Who has no words is taken in, and waits for its own and for those before it.
-    assert_eq!(admit(Publisher::Raw, 100), 100);
-    assert_eq!(admit(Publisher::Raw, 100), 200);
-    assert_eq!(admit(Publisher::Client, 200), 200);
+    assert_eq!(admit(Publisher::Raw, 100), Ok(100));
+    assert_eq!(admit(Publisher::Raw, 100), Ok(200));
+    assert_eq!(admit(Publisher::Client, 200), Err(200));
+}
+
+#[test]
+fn publishers_without_words_are_two_seconds_ahead_at_most() {
+    for rate in [1, 5, 10, 1000] {
+        let mut channel = Channel::new("room".into(), Epoch(1), Now::default());
+        let mut admit =
+            |publisher, mono_ms| channel.admit(publisher, rate, Now { mono_ms, ..Now::default() });
+        let taken = (0..100_000).filter(|_| admit(Publisher::Raw, 0).is_ok()).count();
+        assert_eq!(taken, 3 * rate as usize, "a second's worth at once, and two ahead");
+        let wait_ms = admit(Publisher::Raw, 0).expect_err("no more");
+        assert!((2_001..=3_000).contains(&wait_ms), "{wait_ms} at {rate} a second");
+        assert!(admit(Publisher::Client, 1_999).is_err());
+        assert_eq!(admit(Publisher::Client, 3_000), Ok(0), "others wait no longer than that");
+    }
 }

@@ -9,7 +9,9 @@ use crate::hub::channel::{Draft, Publisher, Terms};
 use crate::hub::history::{Bounds, PUBLICATION_OVERHEAD};
 use crate::hub::page::Want;
 use crate::hub::shard::{Published, Refused, Shard, ShardLimits, Since, Span, owner};
-use crate::hub::{Audience, ConnectionKey, Delivery, Encoding, FeedKey, Kind, Position, WorkerId};
+use crate::hub::{
+    Audience, ConnectionKey, Delivery, Encoding, FeedKey, Kind, Mode, Position, WorkerId,
+};
 use crate::limits::LIST_VISITS;
 
 const FEED: FeedKey = FeedKey { index: 1, generation: 1 };
@@ -121,6 +123,32 @@ fn a_storm_of_readers_is_answered_by_one_page() {
     shard.sweep(at(1));
     assert_eq!(page, pull(&mut shard, &mut tape));
     assert_eq!(tape.frames, 18);
+}
+
+#[test]
+fn a_storm_of_newcomers_who_want_the_latest_is_answered_by_one_page() {
+    for mode in [Mode::All, Mode::Latest] {
+        let mut shard = shard(|_| {});
+        for _ in 0..9 {
+            publish(&mut shard, "room", 0);
+        }
+        let since = Since { last: Some(5), mode, ..Since::default() };
+        let audience = audience(0, Encoding::JSON);
+        let mut tape = Tape::default();
+        let mut page = |shard: &mut Shard| {
+            let joined =
+                shard.join("room", audience, FEED, &since, &TERMS, at(0), &mut tape).expect("room");
+            (joined.page.last, joined.page.frames.expect("some"))
+        };
+        let (last, first) = page(&mut shard);
+        for _ in 0..50 {
+            let (also, shared) = page(&mut shard);
+            assert!(last == 9 && also == 9 && std::sync::Arc::ptr_eq(&first, &shared));
+        }
+        publish(&mut shard, "room", 0);
+        let (last, other) = page(&mut shard);
+        assert!(last == 10 && other != first, "it begins elsewhere now");
+    }
 }
 
 #[test]

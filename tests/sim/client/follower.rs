@@ -197,8 +197,7 @@ impl Follower {
         let Some(marked) = oracle.marked(&self.channel) else { return };
         // Whoever may begin anywhere may have come later.
         let (At::Position(at) | At::Latest(at, _)) = self.at else { return };
-        // A round that has not begun yet is not waited for.
-        let later = self.conflates || at.epoch != marked.epoch || at.index > marked.index;
+        let later = at.epoch != marked.epoch || at.index > marked.index;
         assert!(
             later || self.may_pass(oracle, at, marked),
             "{} ends at {at}, but {marked} was published before",

@@ -63,6 +63,9 @@ impl Http {
                     published(scene, number, result);
                 }
             }
+            Asked::History(_) if status == 503 => {
+                scene.oracle.tally.count("histories refused");
+            }
             Asked::History(channel) => {
                 assert_eq!(status, 200, "a history");
                 check_history(scene, &channel, std::str::from_utf8(&body).expect("UTF-8"));
@@ -117,7 +120,7 @@ impl Http {
         let error = error.expect("a 503 has an error");
         let word = error.code.as_deref();
         let mail = error.message.as_deref().is_some_and(|message| message.contains("mail"));
-        if publish && (word == Some("too_many_channels") || mail) {
+        if mail || publish && word == Some("too_many_channels") {
             return false;
         }
         assert_eq!(word, Some("overloaded"), "503");

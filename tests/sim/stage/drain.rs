@@ -28,6 +28,8 @@ pub fn play(plan: &Plan, tracing: bool) -> Outcome {
         drain_time: Duration::from_secs(*random.pick(&[4, 20, 40])),
         // Whoever publishes what nobody reads would be a flood.
         messages_per_second: 0,
+        // Nobody is cut off in the midst of a frame for want of room.
+        max_buffered_bytes: 64 << 20,
         ..Config::clone(&plan.config)
     };
     let (before, after) = (random.between(100, 3_000) as u64, random.between(1, 400) as u64);

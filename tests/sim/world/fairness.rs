@@ -24,6 +24,8 @@ pub struct Account {
     serving: Option<LinkId>,
     /// The most sends that anybody has waited for.
     pub most: usize,
+    /// Polls so far.
+    polls: u64,
 }
 
 impl World {
@@ -41,6 +43,7 @@ impl World {
     pub(super) fn polled(&mut self, worker: usize, told: &[LinkId]) {
         let account = &mut self.stations[worker].account;
         account.serving = None;
+        account.polls += 1;
         let now = account.flushed;
         for &id in &self.open {
             let link = &mut self.links[id as usize];
@@ -53,11 +56,14 @@ impl World {
         }
     }
 
-    /// A worker reads.
+    /// A worker reads: nobody twice in a turn, however much it sends, for others wait.
     pub(super) fn heard(&mut self, worker: usize, id: LinkId) {
         let account = &mut self.stations[worker].account;
         account.serving = Some(id);
-        let Some(since) = self.links[id as usize].waits_since.take() else { return };
+        let link = &mut self.links[id as usize];
+        assert_ne!(link.read_in, account.polls, "#{id} is read twice in one turn");
+        link.read_in = account.polls;
+        let Some(since) = link.waits_since.take() else { return };
         let now = account.flushed;
         let (sends, bytes) = (now.sends - since.sends, now.bytes - since.bytes);
         account.most = account.most.max(sends);
@@ -66,9 +72,14 @@ impl World {
         assert!(bytes <= most, "#{id} has waited for {bytes} bytes to others");
     }
 
-    /// A worker sends.
-    pub(super) fn flushes(&mut self, worker: usize, id: LinkId, bytes: usize) {
+    /// A worker sends. Whoever could not take it all has output that waits, and need not be read
+    /// before it takes that: it waits for itself.
+    pub(super) fn flushes(&mut self, worker: usize, id: LinkId, bytes: usize, short: bool) {
         let account = &mut self.stations[worker].account;
+        if short {
+            let link = &mut self.links[id as usize];
+            link.waits_since = link.waits_since.map(|_| account.flushed);
+        }
         if account.serving == Some(id) {
             return;
         }

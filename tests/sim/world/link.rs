@@ -43,6 +43,8 @@ pub struct Link {
     pub edge: Edge,
     /// Since when the server could read: what its worker had sent by then.
     pub waits_since: Option<Flushed>,
+    /// The poll of its worker after which it was read last.
+    pub read_in: u64,
     /// The last `recv` left nothing (as far as the server knows): the next byte is an edge.
     dry: bool,
     /// The last `send` fell short: the next room is an edge.
@@ -85,6 +87,7 @@ impl Link {
             registered: None,
             edge: Edge::default(),
             waits_since: None,
+            read_in: 0,
             dry: true,
             wants_room: false,
             failed: false,

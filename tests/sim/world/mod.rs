@@ -302,6 +302,11 @@ impl World {
         (link.up, link.down) = (Pipe::new(64_000, 64_000), Pipe::new(64_000, 64_000));
     }
 
+    /// Gives a new connection tiny buffers towards the client.
+    pub fn narrow(&mut self, id: LinkId, bytes: usize) {
+        self.links[id as usize].down = Pipe::new(bytes, bytes);
+    }
+
     /// The client writes; `None` when the connection has failed.
     pub fn client_write(&mut self, id: LinkId, bytes: &[u8]) -> Option<usize> {
         self.links[id as usize].client_write(bytes)

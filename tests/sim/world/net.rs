@@ -121,7 +121,7 @@ impl Net for FakeNet {
             Err(_) => world.fold(u64::MAX),
         }
         let count = outcome.as_ref().map_or(0, |count| *count);
-        world.flushes(usize::from(self.worker), socket.0, count);
+        world.flushes(usize::from(self.worker), socket.0, count, count < bytes.len());
         world.meanwhile();
         let shown = outcome.as_ref().map_err(io::Error::kind);
         let length = bytes.len();
