@@ -29,9 +29,6 @@ pub const REFUSALS: u64 = 32;
 /// Connections that are looked at in one turn because their time has come.
 pub const DUE_PER_TURN: usize = 256;
 
-/// At most one line in this time says in a worker's log whose page was refused.
-pub const COMPLAINT_MS: u64 = 1000;
-
 /// How long a kept HTTP connection may wait for its next request. Longer than the 60 s of nginx, so
 /// that the proxy closes first.
 pub const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(75);

@@ -287,6 +287,30 @@ fn heap_bytes_of_an_idle_connection() {
     assert!((100.0..=140.0).contains(&compressed), "{compressed} bytes when it is compressed");
 }
 
+/// ARCHITECTURE, memory: what a channel costs besides its name and its history. The slope, so that
+/// tables that double count as they are on the average.
+#[test]
+fn heap_bytes_of_a_channel() {
+    let _alone = alone();
+    let mut node = Node::new();
+    let line = node.open(1, leaked(upgrade("/ws")));
+    let mut create = |from: u32, to: u32| {
+        let before = live_bytes();
+        let publish = |n: u32| text(&format!(r#"{{"type":"publish","channel":"c{n}","data":1}}"#));
+        let said: Vec<_> = (from..to).map(|number| leaked(publish(number))).collect();
+        let spoken = live_bytes() - before;
+        for said in said {
+            node.say(line, said);
+            node.settle();
+        }
+        (live_bytes() - before - spoken) as f64 / f64::from(to - from)
+    };
+    create(0, 4_000);
+    let bytes = create(4_000, 12_000);
+    println!("{bytes} bytes for a channel and one small publication");
+    assert!((400.0..=560.0).contains(&bytes), "{bytes} bytes");
+}
+
 /// After a storm of answers and pages an idle connection is as small as before.
 #[test]
 fn what_a_connection_needed_is_given_back() {

@@ -52,22 +52,21 @@ impl<N: Net> Worker<N> {
 
     /// This connection would hold more than there is room for.
     fn overloaded(&mut self, slot: u32) {
-        self.limited(Limit::BufferedBytes);
         match self.table.hot(slot).phase {
+            // It waits for its answer, and is not read meanwhile.
+            Phase::Exchange => {}
             Phase::Head | Phase::Body => {
+                self.limited(Limit::BufferedBytes);
                 let message = "the server holds as much unfinished input as it may";
                 let (code, pace) = (Code::Overloaded.as_str(), Some(OVERLOAD_PACE_MS));
                 let reply = reply::error(code, 503, message, true, pace).closing();
                 self.table.cold_mut(slot).session = None;
                 self.reply(slot, &reply, Circumstances { close: true, ..Default::default() });
             }
-            // It waits for its answer, and is not read meanwhile.
-            Phase::Exchange => {}
-            Phase::Opening | Phase::Open => {
-                self.table.hot_mut(slot).phase = Phase::Open;
+            _ => {
+                self.limited(Limit::BufferedBytes);
                 self.fail(slot, CloseCode::OVERLOADED);
             }
-            _ => self.fail(slot, CloseCode::OVERLOADED),
         }
     }
 
@@ -82,29 +81,7 @@ impl<N: Net> Worker<N> {
             self.outbox(slot).push(bytes);
             return self.wants_sending(slot);
         }
-        // What the socket takes needs no room.
-        let taken = if whole { self.try_to_send(slot, bytes) } else { 0 };
-        let rest = bytes.get(taken..).unwrap_or_default();
-        if rest.is_empty() {
-            return;
-        }
-        if taken > 0 && rest.len() <= LAST_WORDS {
-            return self.outbox(slot).push(rest);
-        }
-        self.has_no_room(slot, whole && taken == 0);
-    }
-
-    /// Sends at once, if nothing is before these bytes. Returns how many the kernel took.
-    fn try_to_send(&mut self, slot: u32, bytes: &[u8]) -> usize {
-        let hot = self.table.hot(slot);
-        let waits = hot.outbox.is_some()
-            || hot.flags.any(Flags::BLOCKED | Flags::DEAD)
-            || hot.phase == Phase::Opening;
-        let Some(socket) = hot.socket.as_ref().filter(|_| !waits) else { return 0 };
-        let outcome = self.net.send(socket, bytes);
-        let taken = self.sent(slot, bytes.len(), &outcome);
-        self.mark_dirty(slot);
-        taken
+        self.send_or_give_up(slot, bytes, whole);
     }
 
     /// Puts a page, or the rest of a large frame, behind what waits for one connection.
@@ -113,18 +90,31 @@ impl<N: Net> Worker<N> {
             return;
         }
         if self.ledger.is_news(&frames) && self.is_full(frames.len()) {
-            let taken = if from == 0 { self.try_to_send(slot, &frames) } else { 0 };
-            return match taken {
-                0 => self.has_no_room(slot, from == 0),
-                taken if taken == frames.len() => {}
-                taken if frames.len() - taken <= LAST_WORDS => {
-                    self.outbox(slot).push(&frames[taken..]);
-                }
-                _ => self.has_no_room(slot, false),
-            };
+            return self.send_or_give_up(slot, frames.get(from..).unwrap_or_default(), from == 0);
         }
         self.outbox(slot).share(frames, from);
         self.wants_sending(slot);
+    }
+
+    /// There is no room for these bytes; but what the socket takes at once needs none.
+    fn send_or_give_up(&mut self, slot: u32, bytes: &[u8], whole: bool) {
+        let hot = self.table.hot(slot);
+        let waits = !whole
+            || hot.outbox.is_some()
+            || hot.flags.any(Flags::BLOCKED | Flags::DEAD)
+            || hot.phase == Phase::Opening;
+        let Some(socket) = hot.socket.as_ref().filter(|_| !waits) else {
+            return self.has_no_room(slot, whole);
+        };
+        let outcome = self.net.send(socket, bytes);
+        let taken = self.sent(slot, bytes.len(), &outcome);
+        self.mark_dirty(slot);
+        let rest = &bytes[taken..];
+        if rest.len() > LAST_WORDS {
+            self.has_no_room(slot, taken == 0);
+        } else if !rest.is_empty() {
+            self.outbox(slot).push(rest);
+        }
     }
 
     /// What was to be queued is not. Where something else may be said instead it will be, as soon
@@ -146,16 +136,12 @@ impl<N: Net> Worker<N> {
             let Some(hot) = self.table.occupied(slot) else { continue };
             hot.flags.clear(Flags::OVERFULL);
             match hot.phase {
-                Phase::Open | Phase::Opening => {
-                    hot.phase = Phase::Open;
-                    self.fail(slot, CloseCode::OVERLOADED);
-                }
+                Phase::Open | Phase::Opening => self.fail(slot, CloseCode::OVERLOADED),
                 // The Close that it was to get is among what found no room.
                 Phase::Closing | Phase::Lingering if !hot.flags.has(Flags::SHUT) => {
                     let mut frame = Vec::new();
                     close::encode_word(&mut frame, CloseCode::OVERLOADED, None);
-                    self.outbox(slot).push(&frame);
-                    self.mark_dirty(slot);
+                    self.queue_close(slot, &frame);
                 }
                 _ => {}
             }

@@ -14,7 +14,7 @@ impl<N: Net> Worker<N> {
     /// Fails a WebSocket (RFC 6455, section 7.1.7): a Close with this code, and nothing more is
     /// looked at.
     pub(super) fn fail(&mut self, slot: u32, code: CloseCode) {
-        if self.table.hot(slot).phase == Phase::Open {
+        if matches!(self.table.hot(slot).phase, Phase::Opening | Phase::Open) {
             self.say_close(slot, code, None);
         }
         self.linger(slot);

@@ -66,6 +66,7 @@ use drain::Departure;
 use mail::Mail;
 use net::{Event, Net, Token, WorkerId};
 use probe::Probe;
+use rate::Rates;
 use subscribe::FeedName;
 
 /// What a worker is made from.
@@ -85,6 +86,8 @@ pub struct Setup {
 
 /// The kind of line that tells of keys that do not exist, behind those of limits and codes.
 const BAD_KEY_LINES: usize = Limit::ALL.len() + Code::ALL.len();
+/// The kind of line that tells of pages of other sites.
+const FOREIGN_PAGE_LINES: usize = BAD_KEY_LINES + 1;
 
 /// One worker.
 pub struct Worker<N: Net> {
@@ -121,8 +124,6 @@ pub struct Worker<N: Net> {
     blocked: usize,
     /// Connections whose request head is awaited.
     handshakes: usize,
-    /// When the log may speak of a foreign page again.
-    next_complaint_ms: u64,
 
     // Feeds.
     feeds: Slab<Feed>,
@@ -165,6 +166,7 @@ pub struct Worker<N: Net> {
     post: Vec<Vec<Mail>>,
 
     // Bounds.
+    rates: Rates,
     /// What all connections here hold.
     ledger: Ledger,
     /// Connections for which something found no room.
@@ -205,7 +207,7 @@ impl<N: Net> Worker<N> {
             random,
             id,
             stats,
-            pace: Pace::new(BAD_KEY_LINES + 1),
+            pace: Pace::new(FOREIGN_PAGE_LINES + 1),
             addresses,
             seed,
             net,
@@ -219,7 +221,6 @@ impl<N: Net> Worker<N> {
             dead: Vec::new(),
             next_due: u32::MAX,
             handshakes: 0,
-            next_complaint_ms: 0,
             feeds: Slab::new(),
             feed_generation: 0,
             hot: VecDeque::new(),
@@ -241,6 +242,7 @@ impl<N: Net> Worker<N> {
             deferred: Vec::new(),
             arrived: Vec::new(),
             post: (0..workers).map(|_| Vec::new()).collect(),
+            rates: Rates::new(&config),
             ledger: Ledger::default(),
             overfull: Vec::new(),
             backlogs: vec![0; workers],

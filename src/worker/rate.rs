@@ -5,6 +5,7 @@
 
 use super::Worker;
 use super::net::Net;
+use crate::config::Config;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::inbox::Inbox;
 use crate::limits::{FLOOD_BURSTS, NEW_CHANNELS_BURST};
@@ -19,7 +20,7 @@ const UNITS_PER_SECOND: u32 = 125_000;
 const LONGEST: u32 = u32::MAX / 8;
 
 /// Farther ahead than this is the past. Nothing is ever so far ahead, and what is whole is renewed
-/// (`rest`) long before it is so far behind.
+/// (`renew_rate`) long before it is so far behind.
 const FAR: u32 = u32::MAX / 2;
 
 /// How often, at least, an open connection is looked at, so that its allowance is renewed.
@@ -32,11 +33,31 @@ fn units(mono_ms: u64) -> u32 {
     (mono_ms * u64::from(UNITS_PER_SECOND) / 1000) as u32
 }
 
+/// The rates that the settings give, worked out once. `None` where there is no such rate.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rates {
+    messages: Option<Rate>,
+    bytes: Option<Rate>,
+    channels: Option<Rate>,
+}
+
+impl Rates {
+    /// Those of these settings. Without a rate of messages new channels have none either.
+    pub(super) fn new(config: &Config) -> Self {
+        let messages = Rate::new(config.messages_per_second, config.burst);
+        let channels = Rate::new(config.new_channels_per_second, NEW_CHANNELS_BURST);
+        let bytes = Rate::bytes(config.bytes_per_second);
+        Self { messages, bytes, channels: channels.filter(|_| messages.is_some()) }
+    }
+}
+
 /// A rate that a setting gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rate {
     /// How much is allowed a second.
     per_second: u32,
+    /// What one adds to the time.
+    one: u32,
     /// How far the allowance may be ahead.
     most: u32,
 }
@@ -44,17 +65,21 @@ struct Rate {
 impl Rate {
     /// `None` where there is no such rate.
     fn new(per_second: u32, burst: u32) -> Option<Self> {
-        let interval = UNITS_PER_SECOND.checked_div(per_second)?.max(1);
-        Some(Self { per_second, most: interval.saturating_mul(burst.max(1)).min(LONGEST) })
+        let one = UNITS_PER_SECOND.checked_div(per_second)?.max(1);
+        Some(Self { per_second, one, most: one.saturating_mul(burst.max(1)).min(LONGEST) })
     }
 
     /// As many bytes a second, and as many at once.
     fn bytes(per_second: u32) -> Option<Self> {
-        (per_second > 0).then_some(Self { per_second, most: UNITS_PER_SECOND })
+        let one = UNITS_PER_SECOND.checked_div(per_second)?.max(1);
+        Some(Self { per_second, one, most: UNITS_PER_SECOND })
     }
 
     /// What so many add to the time.
     fn cost(self, count: usize) -> u32 {
+        if count == 1 {
+            return self.one;
+        }
         let cost = (count as u64 * u64::from(UNITS_PER_SECOND)).div_ceil(self.per_second.into());
         cost.min(u64::from(LONGEST)) as u32
     }
@@ -141,7 +166,7 @@ impl<N: Net> Worker<N> {
         if self.table.hot(slot).phase != Phase::Open {
             return;
         }
-        let Some(rate) = Rate::bytes(self.config.bytes_per_second) else { return };
+        let Some(rate) = self.rates.bytes else { return };
         let mono_ms = self.now.mono_ms;
         let pace = &mut self.inbox(slot).pace;
         let whole_at = pace.bytes.unwrap_or_else(|| units(mono_ms));
@@ -203,7 +228,7 @@ impl<N: Net> Worker<N> {
 
     /// Whether channels that a connection brings into being are counted.
     pub(super) fn counts_channels(&self) -> bool {
-        self.config.messages_per_second > 0 && self.config.new_channels_per_second > 0
+        self.rates.channels.is_some()
     }
 
     /// When one more channel may come into being, in milliseconds.
@@ -217,13 +242,15 @@ impl<N: Net> Worker<N> {
         self.inbox(slot).pace.channels = Some(allowance.after(1));
     }
 
-    /// Forgets rates that are whole again, and renews the one of messages before the clock has gone
-    /// half round; the inbox goes when nothing is left in it.
-    pub(super) fn rest(&mut self, slot: u32) {
-        let now = units(self.now.mono_ms);
+    /// Renews the rate of messages before the clock has gone half round, if it is whole.
+    pub(super) fn renew_rate(&mut self, slot: u32) {
         if self.messages(slot).is_none_or(Allowance::is_whole) && !self.is_paused(slot) {
-            self.table.hot_mut(slot).rate = now;
+            self.begin_rate(slot);
         }
+    }
+
+    /// Forgets rates that are whole again; the inbox goes when nothing is left in it.
+    pub(super) fn rest(&mut self, slot: u32) {
         if self.table.hot(slot).inbox.is_none() {
             return;
         }
@@ -247,21 +274,18 @@ impl<N: Net> Worker<N> {
     }
 
     fn messages(&self, slot: u32) -> Option<Allowance> {
-        let rate = Rate::new(self.config.messages_per_second, self.config.burst)?;
+        let rate = self.rates.messages?;
         Some(Allowance::at(rate, self.now.mono_ms, self.table.hot(slot).rate))
     }
 
     fn bytes(&self, slot: u32) -> Option<Allowance> {
-        let rate = Rate::bytes(self.config.bytes_per_second)?;
+        let rate = self.rates.bytes?;
         let whole_at = self.table.hot(slot).inbox.as_ref()?.pace.bytes?;
         Some(Allowance::at(rate, self.now.mono_ms, whole_at))
     }
 
     fn channels(&self, slot: u32) -> Option<Allowance> {
-        if !self.counts_channels() {
-            return None;
-        }
-        let rate = Rate::new(self.config.new_channels_per_second, NEW_CHANNELS_BURST)?;
+        let rate = self.rates.channels?;
         let inbox = self.table.hot(slot).inbox.as_ref();
         let whole_at = inbox.and_then(|inbox| inbox.pace.channels);
         let whole_at = whole_at.unwrap_or_else(|| units(self.now.mono_ms));

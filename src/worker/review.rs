@@ -8,7 +8,7 @@ use super::Worker;
 use super::mail::{Answer, Content, Mail, Requester, Ticket};
 use super::net::Net;
 use crate::client::answer;
-use crate::conn::entry::{Endpoint, Phase};
+use crate::conn::entry::Endpoint;
 use crate::feed::Feed;
 use crate::feed::subscription::{State, Subscription};
 use crate::hub::Position;
@@ -51,11 +51,7 @@ impl<N: Net> Worker<N> {
         let Subscription { slot, state, .. } = ended;
         self.count_one(Counter::SubscriptionsEnded);
         if self.table.hot(slot).endpoint() != Endpoint::Envelope {
-            // It may wait for its first page still.
-            self.table.hot_mut(slot).phase = Phase::Open;
-            self.close(slot, CloseCode::FORBIDDEN);
-            self.resume(slot);
-            return;
+            return self.close(slot, CloseCode::FORBIDDEN);
         }
         let channel = Arc::clone(&self.feeds[feed].channel);
         let (_, position) = self.leave_channel(slot, &channel);

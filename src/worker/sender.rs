@@ -5,8 +5,8 @@
 
 use std::net::IpAddr;
 
-use super::Worker;
 use super::net::{Net, Peer, Serves};
+use super::{FOREIGN_PAGE_LINES, Worker};
 use crate::conn::entry::Flags;
 use crate::http::Refusal;
 use crate::http::forwarded::{self, trusts};
@@ -15,7 +15,7 @@ use crate::http::head::{Body, Head, Host, Method};
 use crate::http::proxy_header::{self, Malformed, Source};
 use crate::http::reply::{Circumstances, Reply};
 use crate::http::routes;
-use crate::limits::{COMPLAINT_MS, REFUSALS};
+use crate::limits::REFUSALS;
 use crate::metrics::{End, Limit};
 
 impl<N: Net> Worker<N> {
@@ -161,11 +161,10 @@ impl<N: Net> Worker<N> {
     }
 
     /// Says in the log whose page was refused; once a second, for strangers decide how often.
-    fn complain(&mut self, refusal: &Refusal) {
+    fn complain(&self, refusal: &Refusal) {
         self.limited(Limit::Origin);
-        if self.now.mono_ms >= self.next_complaint_ms {
-            self.next_complaint_ms = self.now.mono_ms + COMPLAINT_MS;
-            tracing::info!(why = %refusal.message, "foreign page");
+        if let Some(times) = self.pace.due(FOREIGN_PAGE_LINES, self.now.mono_ms) {
+            tracing::info!(why = %refusal.message, times, "foreign page");
         }
     }
 

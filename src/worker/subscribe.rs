@@ -322,9 +322,7 @@ impl<N: Net> Worker<N> {
         }
         let opening = self.table.hot(slot).phase == Phase::Opening;
         if opening || self.table.hot(slot).endpoint() != Endpoint::Envelope {
-            self.table.hot_mut(slot).phase = Phase::Open;
-            self.close(slot, CloseCode::OVERLOADED);
-            return;
+            return self.close(slot, CloseCode::OVERLOADED);
         }
         if let Some(joined) = joined {
             self.say_join_refused(slot, &joined, code);

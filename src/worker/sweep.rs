@@ -162,6 +162,7 @@ impl<N: Net> Worker<N> {
 
     fn tend_socket(&mut self, slot: u32, now: u32) {
         self.unthrottle(slot);
+        self.renew_rate(slot);
         self.rest(slot);
         let ping = self.ping_period(slot);
         let (hot, cold) = self.table.parts(slot);

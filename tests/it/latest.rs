@@ -9,25 +9,10 @@ use serde_json::{Value, json};
 use crate::peer::Peer;
 use crate::protocol::with_workers;
 use crate::server::Server;
+use crate::slow::{LONG, TIGHT};
 use crate::wire::Wire;
 
 const KEYS: u64 = 1_000;
-
-/// Window and kernel hold little; who is slow is not ended for that by time.
-const TIGHT: [&str; 12] = [
-    "--window-bytes",
-    "16KiB",
-    "--unsent-bytes",
-    "16KiB",
-    "--stall-timeout",
-    "0",
-    "--ping-interval",
-    "0",
-    "--history-count",
-    "100000",
-    "--history-bytes",
-    "64MiB",
-];
 
 /// Publishes a tick: of every key the value `tick`, with so many letters beside it.
 fn tick(server: &Server, tick: u64, letters: usize) {
@@ -44,6 +29,18 @@ fn tick(server: &Server, tick: u64, letters: usize) {
 
 /// Ticks of readers that were filled first.
 const LATER: u64 = 1_000_000;
+
+/// A subscriber that does not read, is full, and then misses ten ticks of every key.
+fn slow_reader(server: &Server) -> Wire {
+    let mut wire = open(server);
+    wire.keep_little();
+    subscribe(&mut wire, &json!({}));
+    fill(server);
+    for number in 1..=10 {
+        tick(server, LATER + number, 1_000);
+    }
+    wire
+}
 
 /// Publishes values of one key, until the one reader's socket is full and stays so, or the reader
 /// has been closed for that. The questions in between give each value the time to be sent.
@@ -120,7 +117,7 @@ fn a_ticker_comes_in_rounds() {
 
 #[test]
 fn who_wakes_late_gets_the_newest_of_every_key() {
-    with_workers(&TIGHT, |server| {
+    with_workers(&[&TIGHT[..], &LONG].concat(), |server| {
         for data in [json!({"mode": "latest"}), json!({"mode": "latest", "max_rate": 50})] {
             let mut wire = open(server);
             wire.keep_little();
@@ -201,14 +198,8 @@ impl Drop for Rules {
 fn rules_say_what_becomes_of_slow_readers() {
     let rules = "[[rule]]\npattern = \"prices\"\non_slow = \"close\"\n";
     let rules = Rules::new("close", rules);
-    with_workers(&[&TIGHT[..], &rules.flags()].concat(), |server| {
-        let mut wire = open(server);
-        wire.keep_little();
-        subscribe(&mut wire, &json!({}));
-        fill(server);
-        for number in 1..=10 {
-            tick(server, LATER + number, 1_000);
-        }
+    with_workers(&[&TIGHT[..], &LONG, &rules.flags()].concat(), |server| {
+        let mut wire = slow_reader(server);
         let mut came = 0;
         let reason = loop {
             let frame = wire.frame();
@@ -223,14 +214,8 @@ fn rules_say_what_becomes_of_slow_readers() {
     });
     let rules = "[[rule]]\npattern = \"prices\"\non_slow = \"latest\"\n";
     let rules = Rules::new("newest", rules);
-    with_workers(&[&TIGHT[..], &rules.flags()].concat(), |server| {
-        let mut wire = open(server);
-        wire.keep_little();
-        subscribe(&mut wire, &json!({}));
-        fill(server);
-        for number in 1..=10 {
-            tick(server, LATER + number, 1_000);
-        }
+    with_workers(&[&TIGHT[..], &LONG, &rules.flags()].concat(), |server| {
+        let mut wire = slow_reader(server);
         assert!(read_to(LATER + 10, || wire.json()) < 10 * KEYS);
         assert_eq!(server.counter("fanwire_gaps_total"), 0);
     });

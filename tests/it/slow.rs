@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::wire::{FIN, RSV1, TEXT, Wire};
 
 /// Push turns to pull early, the kernel holds little, and nobody is ended for being slow.
-const TIGHT: [&str; 8] = [
+pub const TIGHT: [&str; 8] = [
     "--window-bytes",
     "16KiB",
     "--unsent-bytes",
@@ -22,7 +22,7 @@ const TIGHT: [&str; 8] = [
     "--ping-interval",
     "0",
 ];
-const LONG: [&str; 4] = ["--history-count", "100000", "--history-bytes", "64MiB"];
+pub const LONG: [&str; 4] = ["--history-count", "100000", "--history-bytes", "64MiB"];
 const SHORT: [&str; 4] = ["--history-count", "30", "--history-bytes", "256KiB"];
 
 const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
