@@ -1,1 +1,3 @@
+//! The driver.
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! The peer axum.
+
 fn main() {}

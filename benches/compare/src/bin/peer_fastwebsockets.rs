@@ -1,1 +1,3 @@
+//! The peer fastwebsockets.
+
 fn main() {}

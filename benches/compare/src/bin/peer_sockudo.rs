@@ -1,1 +1,3 @@
+//! The peer sockudo.
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! The peer tokio_tungstenite.
+
 fn main() {}
