@@ -1,3 +1,191 @@
-//! The driver.
+//! Measures Fanwire, its peers and the floors side by side, and writes docs/benchmarks.md. The works
+//! are the table in `works`, the servers that in `servers`; `rounds` runs them, `measures` and
+//! `statistics` make numbers of what they give, `table`, `plot` and `document` show these.
 
-fn main() {}
+mod axis;
+mod children;
+mod document;
+mod launch;
+mod machine;
+mod marks;
+mod measures;
+mod plot;
+mod results;
+mod rounds;
+mod servers;
+mod session;
+mod slice;
+mod statistics;
+mod table;
+mod work;
+mod works;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
+
+use launch::Launch;
+use results::Results;
+use rounds::Options;
+use table::Table;
+use work::Work;
+use works::{WORKS, work};
+
+/// Measures Fanwire, its peers and the floors side by side
+#[derive(Debug, Parser)]
+#[command(name = "compare")]
+struct Flags {
+    /// What is measured; `all`; `document` makes the document anew from what was measured
+    #[arg(value_name = "WORK", default_value = "all", value_parser = work_names())]
+    works: Vec<String>,
+    /// Servers that take part, by name or by its beginning up to a dash; floors come with them
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    servers: Vec<String>,
+    /// Rounds, in each of which every server has a turn [default: that of the work]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// The length of a turn [default: that of the work]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    slice: Option<Duration>,
+    /// At most so many connections a client, to try something out
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    connections: Option<u32>,
+    /// Of the order of turns
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// Builds and installs nothing
+    #[arg(long)]
+    no_build: bool,
+    /// The binary that is measured, and measures [default: target/release/fanwire]
+    #[arg(long, value_name = "FILE")]
+    fanwire: Option<PathBuf>,
+    /// Where results go [default: benches/compare/results; elsewhere no document is made]
+    #[arg(long, value_name = "FOLDER")]
+    results: Option<PathBuf>,
+    /// Fails when a row is missing, or has a remark
+    #[arg(long)]
+    strict: bool,
+}
+
+fn work_names() -> PossibleValuesParser {
+    let names = WORKS.iter().map(|work| work.name);
+    PossibleValuesParser::new(names.chain(["all", "document"]))
+}
+
+fn main() -> Result<()> {
+    let flags = Flags::parse();
+    let launch = launch(&flags)?;
+    let folder = flags.results.clone().unwrap_or_else(|| launch.here.join("results"));
+    if flags.works != ["document"] {
+        ensure!(
+            flags.no_build || !cfg!(debug_assertions),
+            "this is a debug build, and so are its floors: use cargo run --release"
+        );
+        if !flags.no_build {
+            build(&launch)?;
+        }
+        fs::create_dir_all(&launch.logs)?;
+        measure(&flags, &launch, &folder)?;
+    }
+    if flags.results.is_none() {
+        write_document(&launch.root, &folder)?;
+    }
+    Ok(())
+}
+
+fn launch(flags: &Flags) -> Result<Launch> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize()?;
+    let root = here.ancestors().nth(2).context("benches/compare is two folders down")?.to_owned();
+    let own = std::env::current_exe()?.parent().context("a program is in a folder")?.to_owned();
+    let fanwire = flags.fanwire.clone().unwrap_or_else(|| root.join("target/release/fanwire"));
+    let logs = root.join("target/compare");
+    Ok(Launch { root, here, own, fanwire, logs, connections: flags.connections })
+}
+
+/// The binary under test, floors and peers, and what comes from elsewhere.
+fn build(launch: &Launch) -> Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let build = ["build", "--release", "--locked"];
+    let package = launch.here.join("Cargo.toml");
+    run(Command::new(&cargo).args(build).current_dir(&launch.root))?;
+    run(Command::new(&cargo).args(build).arg("--bins").arg("--manifest-path").arg(package))?;
+    run(&mut Command::new(launch.here.join("install")))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| children::shown(command))?;
+    ensure!(status.success(), "{}: {status}", children::shown(command));
+    Ok(())
+}
+
+fn measure(flags: &Flags, launch: &Launch, folder: &Path) -> Result<()> {
+    for work in chosen(&flags.works) {
+        let options = Options {
+            servers: flags.servers.clone(),
+            rounds: flags.rounds,
+            slice: flags.slice,
+            seed: flags.seed,
+            command: command(flags, work),
+        };
+        let results = rounds::run(work, launch, &options)?;
+        let table = Table::of(&results, work);
+        println!("\n{}\n{}", work.title, table.to_terminal());
+        if flags.strict {
+            let remarks = table.rows.iter().filter_map(|row| row.last());
+            let remarks: Vec<&String> = remarks.filter(|words| !words.is_empty()).collect();
+            ensure!(remarks.is_empty(), "{}: {remarks:?}", work.name);
+            let absent = &results.about.absent;
+            ensure!(absent.is_empty(), "{}: {absent:?}", work.name);
+        }
+        results.save(folder)?;
+        plot::draw(&results, work, &folder.join(format!("{}.svg", work.name)))?;
+    }
+    Ok(())
+}
+
+fn chosen(names: &[String]) -> Vec<&'static Work> {
+    let all = || WORKS.iter().filter(|work| !work.only_on_request);
+    let named = |name: &String| work(name).into_iter().collect::<Vec<_>>();
+    names
+        .iter()
+        .flat_map(|name| if name == "all" { all().collect() } else { named(name) })
+        .collect()
+}
+
+/// The command that measures a work like this again.
+fn command(flags: &Flags, work: &Work) -> String {
+    let path = "benches/compare/Cargo.toml";
+    let mut command = format!("cargo run --release --manifest-path {path} -- {}", work.name);
+    for (flag, value) in [
+        ("servers", (!flags.servers.is_empty()).then(|| flags.servers.join(","))),
+        ("rounds", flags.rounds.map(|rounds| rounds.to_string())),
+        ("slice", flags.slice.map(|slice| humantime::format_duration(slice).to_string())),
+        ("connections", flags.connections.map(|connections| connections.to_string())),
+        ("seed", (flags.seed != 1).then(|| flags.seed.to_string())),
+    ] {
+        if let Some(value) = value {
+            command += &format!(" --{flag} {value}");
+        }
+    }
+    command
+}
+
+fn write_document(root: &Path, folder: &Path) -> Result<()> {
+    let mut measured = Vec::new();
+    for work in &WORKS {
+        if let Some(results) = Results::load(folder, work.name)? {
+            plot::draw(&results, work, &folder.join(format!("{}.svg", work.name)))?;
+            measured.push((work, results));
+        }
+    }
+    if measured.is_empty() {
+        bail!("{} has no results", folder.display());
+    }
+    let path = root.join("docs/benchmarks.md");
+    fs::write(&path, document::document(&measured)).with_context(|| path.display().to_string())
+}
