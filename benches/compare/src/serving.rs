@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use rustix::net::sockopt::{set_socket_reuseaddr, set_tcp_nodelay};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Runtime};
 
 /// The kernel takes the smaller of this and `somaxconn`.
 const BACKLOG: i32 = 65_535;
@@ -25,6 +26,12 @@ pub fn listener() -> io::Result<OwnedFd> {
     bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port()?))?;
     listen(&socket, BACKLOG)?;
     Ok(socket)
+}
+
+/// One thread for everything. Every 61 tasks it would look for events; here a broadcast wakes
+/// thousands of tasks at once, and each look is a system call.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().event_interval(1024).build()
 }
 
 /// Says on standard output that connections are accepted from now on.

@@ -4,7 +4,7 @@
 //!
 //! `MODE` says which floor:
 //! * `fanout`: each message goes to all other connections, one send per delivery.
-//! * `burst`: all whole messages of one read are put together and go out by one send per connection.
+//! * `burst`: all whole messages of one read are put together, and out by one send per connection.
 //! * `echo`: all whole messages of one read are answered by one send. The path `/echo` gets that
 //!   from `fanout` and `burst` as well.
 //! * `handshake`, `idle`: a fixed 101, and the connection is held.
@@ -126,7 +126,7 @@ impl Floor {
                 return;
             }
             if received < self.input.len() {
-                // A short read has emptied the socket; the end, when it is there, is all that is left.
+                // A short read has emptied the socket; all that can be left is its end.
                 if flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR) {
                     self.connections.close(slot);
                 }
