@@ -16,9 +16,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::slice::{Line, Ready, Slice, parse};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
-const CONNECT_LIMIT: Duration = Duration::from_secs(300);
+const CONNECT_LIMIT: Duration = Duration::from_mins(5);
 /// What a slice may take beyond its length: a round of a slow server, in closed loop.
-const SLICE_GRACE: Duration = Duration::from_secs(120);
+const SLICE_GRACE: Duration = Duration::from_mins(2);
 const END_LIMIT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 

@@ -6,8 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::machine;
-use crate::servers::{Program, Version};
+use crate::servers::{Role, Version};
 use crate::work::{Client, Control, Row, Work};
+
+/// One worker, as all others have one thread; no limit of messages, for one publisher publishes all
+/// it can. Everything else is as it comes.
+const FANWIRE: &[&str] = &["--messages-per-second", "0", "--workers", "1"];
 
 /// Where everything is.
 #[derive(Debug)]
@@ -27,51 +31,47 @@ pub struct Launch {
 }
 
 impl Launch {
-    pub fn server(&self, work: &Work, row: &Row, port: u16) -> Command {
-        let server = row.server();
-        let program = match server.program {
-            Program::Fanwire => self.fanwire.clone(),
-            Program::Own(name) => self.own.join(name),
-            Program::Here(path) => self.here.join(path),
-            Program::Installed(name) => name.into(),
-        };
-        let mut command = Command::new(program);
-        for arg in server.args.iter().chain(row.server_args) {
-            let here = self.here.to_string_lossy();
-            command.arg(arg.replace("{port}", &port.to_string()).replace("{here}", &here));
+    pub fn server(&self, work: &Work, row: &Row, port: &str) -> Command {
+        let serve = row.server().serve;
+        let mut command =
+            Command::new(serve.map_or(self.fanwire.clone(), |_| self.here.join("serve")));
+        if let Some(name) = serve {
+            command.arg(name.replace("{mode}", work.mode));
+            command.env("PORT", port).env("BUILT", &self.own);
+        } else {
+            command.args(["--listen", &format!("127.0.0.1:{port}")]).args(FANWIRE);
         }
-        if !matches!(server.program, Program::Fanwire) {
-            let role = if work.mode == "echo" { "echo" } else { "fanout" };
-            command.env("PORT", port.to_string()).env("MODE", work.mode).env("ROLE", role);
-        }
-        command.envs(row.env.iter().copied());
+        command.args(row.server_args).envs(row.env.iter().copied());
         command
     }
 
-    /// `size` stands for the client's own; `pids` are the server's processes.
+    /// `size` stands for the client's own; `pids` are the server's processes, with commas.
     pub fn client(
         &self,
         client: &Client,
         row: &Row,
         size: Option<u32>,
-        port: u16,
-        pids: &[u32],
+        port: &str,
+        pids: &str,
     ) -> Command {
         let access = row.server().access(client.role).expect("a test holds the tables together");
-        let path = access.path.replace("{channel}", client.name);
+        let url =
+            |path: &str| format!("ws://127.0.0.1:{port}{}", path.replace("{channel}", client.name));
         let mut command = Command::new(&self.fanwire);
         command.arg("bench").arg(client.scenario);
-        command.args(["--url", &format!("ws://127.0.0.1:{port}{path}")]);
+        command.args(["--url", &url(access.path)]);
         command.args(["--dialect", access.dialect, "--channel", client.name]);
         command.args(["--connections", &self.connections_of(client).to_string()]);
         command.args(["--connect-rate", "0"]);
         if let Some(size) = size.or(client.size) {
             command.args(["--size", &size.to_string()]);
         }
+        if let Some(path) = access.publish.filter(|_| client.role == Role::Fanout) {
+            command.args(["--publish-to", &url(path)]);
+        }
         command.args(client.args).args(row.client_args);
         command.arg(if client.control == Control::Once { "--json" } else { "--steps" });
-        let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
-        command.args(["--pid", &pids.join(",")]);
+        command.args(["--pid", pids]);
         command
     }
 
@@ -86,7 +86,7 @@ impl Launch {
 }
 
 /// How long a client that runs to its own end may take.
-pub const ONCE_LIMIT: Duration = Duration::from_secs(600);
+pub const ONCE_LIMIT: Duration = Duration::from_mins(10);
 
 #[cfg(test)]
 mod tests {
@@ -111,19 +111,19 @@ mod tests {
         let work = work("workers").expect("it is in the table");
         let raw = work.row("fanwire-raw").expect("it takes part");
         assert_eq!(
-            shown(&launch(None).server(work, raw, 4000)),
+            shown(&launch(None).server(work, raw, "4000")),
             "fanwire --listen 127.0.0.1:4000 --messages-per-second 0 --workers 1 --workers 2"
         );
         assert_eq!(
-            shown(&launch(Some(50)).client(&work.clients[1], raw, None, 4000, &[7, 8])),
+            shown(&launch(Some(50)).client(&work.clients[1], raw, None, "4000", "7,8")),
             "fanwire bench fanout --url ws://127.0.0.1:4000/channels/second --dialect raw \
              --channel second --connections 50 --connect-rate 0 --size 128 --in-flight 1 --steps \
              --pid 7,8"
         );
         let floor = work.row("floor").expect("it takes part");
         assert_eq!(
-            shown(&launch(None).server(work, floor, 4000)),
-            "MODE=fanout PORT=4000 ROLE=fanout /own/floor"
+            shown(&launch(None).server(work, floor, "4000")),
+            "BUILT=/own PORT=4000 /r/benches/compare/serve floor-fanout"
         );
     }
 
@@ -131,8 +131,16 @@ mod tests {
     fn a_size_that_was_learned_stands_for_the_table_s() {
         let work = work("fanout-1k").expect("it is in the table");
         let row = work.row("floor-envelope").expect("it takes part");
-        let command = shown(&launch(None).client(&work.clients[0], row, Some(211), 4000, &[7]));
+        let command = shown(&launch(None).client(&work.clients[0], row, Some(211), "4000", "7"));
         assert!(command.contains("ws://127.0.0.1:4000/ --dialect raw"), "{command}");
         assert!(command.contains("--size 211 --in-flight 1"), "{command}");
+    }
+
+    #[test]
+    fn who_publishes_elsewhere_is_told_where() {
+        let work = work("fanout-1k").expect("it is in the table");
+        let row = work.row("nchan").expect("it takes part");
+        let command = shown(&launch(None).client(&work.clients[0], row, None, "4000", "7"));
+        assert!(command.contains("--publish-to ws://127.0.0.1:4000/pub"), "{command}");
     }
 }

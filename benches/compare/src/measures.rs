@@ -24,8 +24,6 @@ pub enum Quantity {
     KernelBytes,
     /// From the first connect until everybody was connected and subscribed.
     ReadyTime,
-    Closed,
-    GapsTold,
     Storm(&'static str),
     Stalled(&'static str),
 }
@@ -150,8 +148,6 @@ impl Quantity {
             Self::ResidentBytes => server?.rss_bytes,
             Self::ProportionalBytes => server?.pss_bytes,
             Self::ReadyTime => chosen.ready.as_ref()?.elapsed_ns,
-            Self::Closed => slice.closed,
-            Self::GapsTold => slice.gaps_told,
             Self::Storm(field) => return slice.storm.as_ref()?.get(field)?.as_f64(),
             Self::Stalled(field) => return slice.stalled.as_ref()?.get(field)?.as_f64(),
         };

@@ -76,21 +76,17 @@ fn about(work: &Work, launch: &Launch, options: &Options) -> About {
     }
 }
 
-/// A row with its commands, where a port is `PORT` and a process `PID`.
+/// A row with its commands, as one would type them in the folder of the repository.
 fn about_row(work: &Work, row: &Row, launch: &Launch) -> RowAbout {
-    let plain = |text: String| {
-        let root = format!("{}/", launch.root.display());
-        text.replace(":1 ", ":PORT ")
-            .replace(":1/", ":PORT/")
-            .replace("PORT=1 ", "")
-            .replace(&root, "")
-    };
-    let client = |client| shown(&launch.client(client, row, None, 1, &[])).trim_end().into();
+    let own = format!("BUILT={} ", launch.own.display());
+    let root = format!("{}/", launch.root.display());
+    let typed = |command| shown(&command).replace(&own, "").replace(&root, "");
+    let client = |client| typed(launch.client(client, row, None, "PORT", "PID"));
     RowAbout {
         row: row.name.into(),
         versions: row.server().versions.iter().map(|version| launch.version(*version)).collect(),
-        server: plain(shown(&launch.server(work, row, 1))),
-        clients: work.clients.iter().map(client).map(|text: String| plain(text + " PID")).collect(),
+        server: typed(launch.server(work, row, "PORT")),
+        clients: work.clients.iter().map(client).collect(),
     }
 }
 

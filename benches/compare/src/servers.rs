@@ -7,6 +7,8 @@ pub struct Access {
     /// `{channel}` stands for the channel of the client.
     pub path: &'static str,
     pub dialect: &'static str,
+    /// Where it publishes, when that is another path.
+    pub publish: Option<&'static str>,
 }
 
 /// The parts that a server can take.
@@ -18,19 +20,6 @@ pub enum Role {
     Echo,
     /// Everybody is connected and silent.
     Connect,
-}
-
-/// Where a program is looked for.
-#[derive(Clone, Copy, Debug)]
-pub enum Program {
-    /// The server that this is all about.
-    Fanwire,
-    /// Beside this driver.
-    Own(&'static str),
-    /// In `benches/compare`.
-    Here(&'static str),
-    /// In the PATH.
-    Installed(&'static str),
 }
 
 /// Where a version is read.
@@ -53,9 +42,8 @@ pub enum Version {
 pub struct Server {
     /// Its name in commands and results.
     pub name: &'static str,
-    pub program: Program,
-    /// `{port}` and `{here}` (the folder `benches/compare`) are filled in; PORT is set too.
-    pub args: &'static [&'static str],
+    /// What the script `serve` calls it, with the mode of the work for `{mode}`; none: Fanwire.
+    pub serve: Option<&'static str>,
     pub fanout: Option<Access>,
     pub echo: Option<Access>,
     pub connect: Option<Access>,
@@ -79,14 +67,13 @@ pub fn server(name: &str) -> &'static Server {
 }
 
 const fn access(path: &'static str, dialect: &'static str) -> Option<Access> {
-    Some(Access { path, dialect })
+    Some(Access { path, dialect, publish: None })
 }
 
 /// A server that sends each message of one connection to all others at `/`, and echoes at `/echo`.
 const PLAIN: Server = Server {
     name: "",
-    program: Program::Own(""),
-    args: &[],
+    serve: None,
     fanout: access("/", "raw"),
     echo: access("/echo", "raw"),
     connect: access("/echo", "raw"),
@@ -94,19 +81,13 @@ const PLAIN: Server = Server {
     kib_per_connection: 16,
 };
 
-const FANWIRE: Server = Server {
-    program: Program::Fanwire,
-    args: &["--listen", "127.0.0.1:{port}", "--messages-per-second", "0", "--workers", "1"],
-    versions: &[Version::Fanwire],
-    kib_per_connection: 1,
-    ..PLAIN
-};
+const FANWIRE: Server = Server { versions: &[Version::Fanwire], kib_per_connection: 1, ..PLAIN };
 
 /// All servers.
 pub const SERVERS: [Server; 13] = [
     Server {
         name: "floor",
-        program: Program::Own("floor"),
+        serve: Some("floor-{mode}"),
         versions: &[Version::Floor],
         kib_per_connection: 1,
         ..PLAIN
@@ -125,34 +106,26 @@ pub const SERVERS: [Server; 13] = [
         echo: None,
         ..FANWIRE
     },
-    Server {
-        name: "bun",
-        program: Program::Here("node/node_modules/.bin/bun"),
-        args: &["{here}/node/bun.ts"],
-        versions: &[Version::Npm("bun")],
-        ..PLAIN
-    },
+    Server { name: "bun", serve: Some("bun"), versions: &[Version::Npm("bun")], ..PLAIN },
     Server {
         name: "ws",
-        program: Program::Installed("node"),
-        args: &["{here}/node/ws.mjs"],
+        serve: Some("ws"),
         versions: &[Version::Npm("ws"), Version::Command("node")],
         ..PLAIN
     },
     Server {
         name: "socketio",
-        program: Program::Installed("node"),
-        args: &["{here}/node/socketio.mjs"],
-        fanout: access("/", "socketio"),
-        connect: access("/", "socketio"),
+        serve: Some("socket.io"),
+        fanout: access(SOCKETIO, "socketio"),
+        connect: access(SOCKETIO, "socketio"),
         echo: None,
         versions: &[Version::Npm("socket.io"), Version::Command("node")],
         kib_per_connection: 40,
-        ..PLAIN
     },
     Server {
         name: "nchan",
-        program: Program::Here("conf/nchan"),
+        serve: Some("nchan"),
+        fanout: Some(Access { path: "/", dialect: "raw", publish: Some("/pub") }),
         echo: None,
         connect: access("/", "raw"),
         versions: &[Version::Debian("libnginx-mod-nchan"), Version::Debian("nginx")],
@@ -160,39 +133,40 @@ pub const SERVERS: [Server; 13] = [
     },
     Server {
         name: "nats",
-        program: Program::Here("conf/nats"),
+        serve: Some("nats"),
         fanout: access("/", "nats"),
         echo: None,
         connect: access("/", "nats"),
         versions: &[Version::Debian("nats-server")],
         kib_per_connection: 40,
-        ..PLAIN
     },
     Server {
         name: "tokio-tungstenite",
-        program: Program::Own("peer-tokio-tungstenite"),
+        serve: Some("tokio-tungstenite"),
         versions: &[Version::Crate("tokio-tungstenite"), Version::Crate("tokio")],
         kib_per_connection: 150,
         ..PLAIN
     },
     Server {
         name: "axum",
-        program: Program::Own("peer-axum"),
+        serve: Some("axum"),
         versions: &[Version::Crate("axum"), Version::Crate("tokio")],
         kib_per_connection: 150,
         ..PLAIN
     },
     Server {
         name: "fastwebsockets",
-        program: Program::Own("peer-fastwebsockets"),
+        serve: Some("fastwebsockets"),
         versions: &[Version::Crate("fastwebsockets"), Version::Crate("tokio")],
         ..PLAIN
     },
     Server {
         name: "sockudo",
-        program: Program::Own("peer-sockudo"),
-        fanout: None,
+        serve: Some("sockudo"),
         versions: &[Version::Crate("sockudo-ws"), Version::Crate("tokio")],
+        kib_per_connection: 40,
         ..PLAIN
     },
 ];
+
+const SOCKETIO: &str = "/socket.io/?EIO=4&transport=websocket";

@@ -35,7 +35,7 @@ impl<'a> Session<'a> {
         let mut session = Self { clients, servers: Vec::new(), row, work, launch, size };
         for at in 0..row.processes {
             let port = free_port()?;
-            let command = launch.server(work, row, port);
+            let command = launch.server(work, row, &port.to_string());
             let log = launch.logs.join(format!("{}-{}-server-{at}.log", work.name, row.name));
             session.servers.push(ServerProcess::start(command, port, &log)?);
         }
@@ -119,9 +119,10 @@ impl<'a> Session<'a> {
     }
 
     fn command(&self, at: usize) -> std::process::Command {
-        let port = self.servers[at % self.servers.len()].port;
-        let pids: Vec<u32> = self.servers.iter().map(ServerProcess::pid).collect();
-        self.launch.client(&self.work.clients[at], self.row, self.size, port, &pids)
+        let port = self.servers[at % self.servers.len()].port.to_string();
+        let pids: Vec<String> =
+            self.servers.iter().map(|server| server.pid().to_string()).collect();
+        self.launch.client(&self.work.clients[at], self.row, self.size, &port, &pids.join(","))
     }
 
     fn log(&self, client: &Client) -> std::path::PathBuf {

@@ -92,6 +92,7 @@ fn cells_show_the_spread() {
     assert_eq!(cell(Show::Quartiles), "1.100 (1.050 to 1.150)");
     assert_eq!(cell(Show::Interval), "1.100 [1.000, 1.200]");
     assert_eq!((cell(Show::First), cell(Show::Last)), ("1.000".into(), "1.200".into()));
-    let empty = Column::new("", Value::of(Quantity::Closed), Unit::Count, Show::Median).cell(None);
+    let empty =
+        Column::new("", Value::of(Quantity::FrameBytes), Unit::Count, Show::Median).cell(None);
     assert_eq!(empty, "–");
 }
