@@ -122,7 +122,10 @@ impl Connections {
                     backlog.pieces.pop_front();
                     backlog.sent = 0;
                 }
-                Ok(sent) => backlog.sent += sent,
+                Ok(sent) => {
+                    backlog.sent += sent; // full again, and epoll will say when it is not
+                    return;
+                }
                 Err(Errno::AGAIN) => return,
                 Err(_) => return self.close(slot),
             }
