@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::machine;
-use crate::servers::{Role, Version};
+use crate::servers::Role;
 use crate::work::{Client, Control, Row, Work};
 
 /// One worker, as all others have one thread; no limit of messages, for one publisher publishes all
@@ -77,11 +76,6 @@ impl Launch {
 
     pub fn connections_of(&self, client: &Client) -> u32 {
         self.connections.map_or(client.connections, |most| most.min(client.connections))
-    }
-
-    /// What is running, in words.
-    pub fn version(&self, version: Version) -> String {
-        machine::version(version, self).unwrap_or_else(|| format!("{version:?} (unknown)"))
     }
 }
 

@@ -1,15 +1,12 @@
 //! What the numbers were measured on: machine, kernel, versions. Reads /proc, /sys and what programs
 //! say of themselves.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
-
-use serde_json::Value;
 
 use crate::launch::Launch;
 use crate::results::Machine;
-use crate::servers::Version;
 
 /// This machine.
 pub fn machine() -> Machine {
@@ -48,46 +45,25 @@ fn field(path: &str, name: &str) -> Option<String> {
     fields.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().into())
 }
 
-/// Name and version of one part of a server.
-pub fn version(version: Version, launch: &Launch) -> Option<String> {
-    match version {
-        Version::Fanwire => {
-            let said = output(Command::new(&launch.fanwire).arg("--version"))?;
-            Some(format!("{said} ({})", commit(launch)?))
-        }
-        Version::Floor => Some(format!("floor ({})", commit(launch)?)),
-        Version::Npm(name) => {
-            let package = format!("node/node_modules/{name}/package.json");
-            let text = fs::read_to_string(launch.here.join(package)).ok()?;
-            let package: Value = serde_json::from_str(&text).ok()?;
-            Some(format!("{name} {}", package["version"].as_str()?))
-        }
-        Version::Crate(name) => {
-            let locked = locked(&launch.here.join("Cargo.lock"), name)?;
-            Some(format!("{name} {locked}"))
-        }
-        Version::Debian(name) => {
-            let query = ["-W", "-f", "${Version}", name];
-            Some(format!("{name} {}", output(Command::new("dpkg-query").args(query))?))
-        }
-        Version::Command(name) => {
-            let said = output(Command::new(name).arg("--version"))?;
-            Some(format!("{name} {}", said.trim_start_matches('v')))
-        }
-    }
+/// The versions of all that may be measured, by name; what is not there has none.
+pub fn versions(launch: &Launch) -> BTreeMap<String, String> {
+    let listed = output(Command::new(launch.here.join("install")).arg("--versions"));
+    let listed: Option<BTreeMap<String, Option<String>>> =
+        listed.and_then(|text| serde_json::from_str(&text).ok());
+    let mut versions: BTreeMap<String, String> =
+        listed.into_iter().flatten().filter_map(|(name, version)| Some((name, version?))).collect();
+    let commit = commit(launch).unwrap_or_else(|| "of no commit".into());
+    let fanwire = output(Command::new(&launch.fanwire).arg("--version")).unwrap_or_default();
+    let fanwire = fanwire.trim_start_matches("fanwire ");
+    versions.insert("fanwire".into(), format!("{fanwire} ({commit})"));
+    versions.insert("floor".into(), format!("({commit})"));
+    versions
 }
 
 /// The commit that is checked out, and whether something was changed since.
 fn commit(launch: &Launch) -> Option<String> {
     let describe = ["describe", "--always", "--dirty", "--exclude=*"];
     output(Command::new("git").arg("-C").arg(&launch.root).args(describe))
-}
-
-/// The version of a crate in a Cargo.lock.
-fn locked(path: &Path, name: &str) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    let (_, after) = text.split_once(&format!("name = \"{name}\"\nversion = \""))?;
-    Some(after.split_once('"')?.0.into())
 }
 
 /// The first line that a command prints.

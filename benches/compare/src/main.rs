@@ -20,6 +20,7 @@ mod table;
 mod work;
 mod works;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -107,19 +108,16 @@ fn launch(flags: &Flags) -> Result<Launch> {
     Ok(Launch { root, here, own, fanwire, logs, connections: flags.connections })
 }
 
-/// The binary under test, floors and peers, and what comes from elsewhere.
+/// The binary under test; floors and peers, and what comes from elsewhere. What cannot be had is
+/// named by `install`, and again as a row that did not start.
 fn build(launch: &Launch) -> Result<()> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let build = ["build", "--release", "--locked"];
-    let package = launch.here.join("Cargo.toml");
-    run(Command::new(&cargo).args(build).current_dir(&launch.root))?;
-    run(Command::new(&cargo).args(build).arg("--bins").arg("--manifest-path").arg(package))?;
-    run(&mut Command::new(launch.here.join("install")))
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| children::shown(command))?;
-    ensure!(status.success(), "{}: {status}", children::shown(command));
+    let mut build = Command::new(cargo);
+    build.args(["build", "--release", "--locked"]).current_dir(&launch.root);
+    let status = build.status().with_context(|| children::shown(&build))?;
+    ensure!(status.success(), "{}: {status}", children::shown(&build));
+    let install = launch.here.join("install");
+    Command::new(&install).status().with_context(|| install.display().to_string())?;
     Ok(())
 }
 
@@ -169,7 +167,7 @@ fn command(flags: &Flags, work: &Work) -> String {
         ("seed", (flags.seed != 1).then(|| flags.seed.to_string())),
     ] {
         if let Some(value) = value {
-            command += &format!(" --{flag} {value}");
+            let _ = write!(command, " --{flag} {value}");
         }
     }
     command

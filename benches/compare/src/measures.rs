@@ -224,6 +224,14 @@ impl Unit {
             Self::Count => thousands(value),
         }
     }
+
+    /// How a place on an axis is called: without the digits that a measured number has.
+    pub fn tick(self, value: f64) -> String {
+        match self {
+            Self::Ratio => format!("{}", (value * 1_000.0).round() / 1_000.0),
+            other => other.write(value),
+        }
+    }
 }
 
 fn time(ns: f64) -> String {

@@ -82,11 +82,7 @@ impl Figure<'_> {
             let x = x_of(axis, tick);
             let line = vec![(x, TOP), (x, bottom)];
             self.area.draw(&PathElement::new(line, FAINT.stroke_width(1)))?;
-            let label = if tick == tick.round() && tick.abs() < 1_000.0 && marked.is_some() {
-                format!("{tick}")
-            } else {
-                self.column.unit.write(tick)
-            };
+            let label = self.column.unit.tick(tick);
             self.text(&label, (x, bottom + 16), HPos::Center, 13, FLOOR)?;
         }
         if let Some(value) = marked {

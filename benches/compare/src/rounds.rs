@@ -1,7 +1,7 @@
 //! Runs a work: servers side by side, one turn for each in every round, in an order that is drawn
 //! anew. A server or client that fails takes its row out and is named; the others go on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -59,6 +59,7 @@ pub fn run(work: &'static Work, launch: &Launch, options: &Options) -> Result<Re
 }
 
 fn about(work: &Work, launch: &Launch, options: &Options) -> About {
+    let versions = machine::versions(launch);
     About {
         work: work.name.into(),
         date: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
@@ -70,21 +71,29 @@ fn about(work: &Work, launch: &Launch, options: &Options) -> About {
         rows: work
             .selected(&options.servers)
             .iter()
-            .map(|row| about_row(work, row, launch))
+            .map(|row| about_row(work, row, launch, &versions))
             .collect(),
         absent: Vec::new(),
     }
 }
 
 /// A row with its commands, as one would type them in the folder of the repository.
-fn about_row(work: &Work, row: &Row, launch: &Launch) -> RowAbout {
+fn about_row(
+    work: &Work,
+    row: &Row,
+    launch: &Launch,
+    versions: &BTreeMap<String, String>,
+) -> RowAbout {
     let own = format!("BUILT={} ", launch.own.display());
     let root = format!("{}/", launch.root.display());
     let typed = |command| shown(&command).replace(&own, "").replace(&root, "");
+    let version = |name: &&str| {
+        format!("{name} {}", versions.get(*name).map_or("(no version)", String::as_str))
+    };
     let client = |client| typed(launch.client(client, row, None, "PORT", "PID"));
     RowAbout {
         row: row.name.into(),
-        versions: row.server().versions.iter().map(|version| launch.version(*version)).collect(),
+        versions: row.server().versions.iter().map(version).collect(),
         server: typed(launch.server(work, row, "PORT")),
         clients: work.clients.iter().map(client).collect(),
     }

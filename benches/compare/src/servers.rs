@@ -22,21 +22,6 @@ pub enum Role {
     Connect,
 }
 
-/// Where a version is read.
-#[derive(Clone, Copy, Debug)]
-pub enum Version {
-    Fanwire,
-    /// The floors are part of this package.
-    Floor,
-    /// A package in `node/node_modules`.
-    Npm(&'static str),
-    /// A crate in `Cargo.lock`.
-    Crate(&'static str),
-    Debian(&'static str),
-    /// What `<command> --version` says.
-    Command(&'static str),
-}
-
 /// One server of the table.
 #[derive(Debug)]
 pub struct Server {
@@ -47,7 +32,8 @@ pub struct Server {
     pub fanout: Option<Access>,
     pub echo: Option<Access>,
     pub connect: Option<Access>,
-    pub versions: &'static [Version],
+    /// What it is made of, by the names of `install --versions`.
+    pub versions: &'static [&'static str],
     /// About how much memory a connection takes, to know how many servers fit side by side.
     pub kib_per_connection: u64,
 }
@@ -66,60 +52,55 @@ pub fn server(name: &str) -> &'static Server {
     SERVERS.iter().find(|server| server.name == name).expect("`works` names only these")
 }
 
-const fn access(path: &'static str, dialect: &'static str) -> Option<Access> {
-    Some(Access { path, dialect, publish: None })
+const fn access(path: &'static str, dialect: &'static str) -> Access {
+    Access { path, dialect, publish: None }
 }
 
 /// A server that sends each message of one connection to all others at `/`, and echoes at `/echo`.
 const PLAIN: Server = Server {
     name: "",
     serve: None,
-    fanout: access("/", "raw"),
-    echo: access("/echo", "raw"),
-    connect: access("/echo", "raw"),
+    fanout: Some(access("/", "raw")),
+    echo: Some(access("/echo", "raw")),
+    connect: Some(access("/echo", "raw")),
     versions: &[],
     kib_per_connection: 16,
 };
 
-const FANWIRE: Server = Server { versions: &[Version::Fanwire], kib_per_connection: 1, ..PLAIN };
+const FANWIRE: Server = Server { versions: &["fanwire"], kib_per_connection: 1, ..PLAIN };
 
 /// All servers.
 pub const SERVERS: [Server; 13] = [
     Server {
         name: "floor",
         serve: Some("floor-{mode}"),
-        versions: &[Version::Floor],
+        versions: &["floor"],
         kib_per_connection: 1,
         ..PLAIN
     },
     Server { name: "fanwire", fanout: None, ..FANWIRE },
     Server {
         name: "fanwire-raw",
-        fanout: access("/channels/{channel}", "raw"),
-        connect: access("/channels/{channel}", "raw"),
+        fanout: Some(access("/channels/{channel}", "raw")),
+        connect: Some(access("/channels/{channel}", "raw")),
         ..FANWIRE
     },
     Server {
         name: "fanwire-envelope",
-        fanout: access("/ws", "fanwire"),
-        connect: access("/ws", "fanwire"),
+        fanout: Some(access("/ws", "fanwire")),
+        connect: Some(access("/ws", "fanwire")),
         echo: None,
         ..FANWIRE
     },
-    Server { name: "bun", serve: Some("bun"), versions: &[Version::Npm("bun")], ..PLAIN },
-    Server {
-        name: "ws",
-        serve: Some("ws"),
-        versions: &[Version::Npm("ws"), Version::Command("node")],
-        ..PLAIN
-    },
+    Server { name: "bun", serve: Some("bun"), versions: &["bun"], ..PLAIN },
+    Server { name: "ws", serve: Some("ws"), versions: &["ws", "node"], ..PLAIN },
     Server {
         name: "socketio",
         serve: Some("socket.io"),
-        fanout: access(SOCKETIO, "socketio"),
-        connect: access(SOCKETIO, "socketio"),
+        fanout: Some(access(SOCKETIO, "socketio")),
+        connect: Some(access(SOCKETIO, "socketio")),
         echo: None,
-        versions: &[Version::Npm("socket.io"), Version::Command("node")],
+        versions: &["socket.io", "node"],
         kib_per_connection: 40,
     },
     Server {
@@ -127,43 +108,43 @@ pub const SERVERS: [Server; 13] = [
         serve: Some("nchan"),
         fanout: Some(Access { path: "/", dialect: "raw", publish: Some("/pub") }),
         echo: None,
-        connect: access("/", "raw"),
-        versions: &[Version::Debian("libnginx-mod-nchan"), Version::Debian("nginx")],
+        connect: Some(access("/", "raw")),
+        versions: &["libnginx-mod-nchan", "nginx"],
         ..PLAIN
     },
     Server {
         name: "nats",
         serve: Some("nats"),
-        fanout: access("/", "nats"),
+        fanout: Some(access("/", "nats")),
         echo: None,
-        connect: access("/", "nats"),
-        versions: &[Version::Debian("nats-server")],
+        connect: Some(access("/", "nats")),
+        versions: &["nats-server"],
         kib_per_connection: 40,
     },
     Server {
         name: "tokio-tungstenite",
         serve: Some("tokio-tungstenite"),
-        versions: &[Version::Crate("tokio-tungstenite"), Version::Crate("tokio")],
+        versions: &["tokio-tungstenite", "tokio"],
         kib_per_connection: 150,
         ..PLAIN
     },
     Server {
         name: "axum",
         serve: Some("axum"),
-        versions: &[Version::Crate("axum"), Version::Crate("tokio")],
+        versions: &["axum", "tokio"],
         kib_per_connection: 150,
         ..PLAIN
     },
     Server {
         name: "fastwebsockets",
         serve: Some("fastwebsockets"),
-        versions: &[Version::Crate("fastwebsockets"), Version::Crate("tokio")],
+        versions: &["fastwebsockets", "tokio"],
         ..PLAIN
     },
     Server {
         name: "sockudo",
         serve: Some("sockudo"),
-        versions: &[Version::Crate("sockudo-ws"), Version::Crate("tokio")],
+        versions: &["sockudo-ws", "tokio"],
         kib_per_connection: 40,
         ..PLAIN
     },
