@@ -62,6 +62,7 @@ pub struct Head<'a> {
     pub version: Version,
     fields: [httparse::Header<'a>; MAX_FIELDS],
     count: usize,
+    wants_upgrade: bool,
 }
 
 impl<'a> Head<'a> {
@@ -82,13 +83,18 @@ impl<'a> Head<'a> {
         let Some(target) = target.and_then(Target::parse) else {
             return Err(Refusal::malformed("the request target is not a path or an http URL"));
         };
-        Ok(Self {
+        let mut head = Self {
             method: Method::parse(method.unwrap_or_default()),
             target,
             version: if version == Some(0) { Version::Http10 } else { Version::Http11 },
             fields,
             count,
-        })
+            wants_upgrade: false,
+        };
+        head.wants_upgrade = head.version == Version::Http11
+            && head.lists("Upgrade", "websocket")
+            && head.lists("Connection", "upgrade");
+        Ok(head)
     }
 
     /// All header lines in their order; values without surrounding whitespace.
@@ -159,9 +165,7 @@ impl<'a> Head<'a> {
     /// `Connection` one `upgrade`, whatever their case (RFC 6455, section 4.2.1). In HTTP/1.0 an
     /// upgrade is to be ignored (RFC 9110, section 7.8). Method, key and body are not looked at.
     pub fn wants_upgrade(&self) -> bool {
-        self.version == Version::Http11
-            && self.lists("Upgrade", "websocket")
-            && self.lists("Connection", "upgrade")
+        self.wants_upgrade
     }
 
     /// Whether the client waits for a `100 Continue` before it sends the body (RFC 9110, section
