@@ -1,4 +1,4 @@
-// The peer Bun, which is uWebSockets inside: its publish/subscribe.
+// The peer Bun, which is uWebSockets inside: its own subscribe and publish.
 //
 // Made fast by: being written so; nothing is left to set. No `permessage-deflate` unless
 // DEFLATE=1, and then as it is by default. Its own pings and idle deadline are off.

@@ -49,3 +49,58 @@ fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
         length => Some((2, usize::from(length))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client's frame, masked with zeros.
+    fn client(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = match payload.len() {
+            length @ ..126 => vec![first, 0x80 | length as u8],
+            length @ ..65_536 => [&[first, 0xfe], &(length as u16).to_be_bytes()[..]].concat(),
+            length => [&[first, 0xff], &(length as u64).to_be_bytes()[..]].concat(),
+        };
+        frame.extend_from_slice(&[0; MASK]);
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    fn taken(bytes: &[u8]) -> (Taken, Vec<(Vec<u8>, usize)>) {
+        let mut frames = Vec::new();
+        let taken = take(bytes, |header, payload| frames.push((header.to_vec(), payload.len())));
+        (taken, frames)
+    }
+
+    #[test]
+    fn headers_are_those_of_a_server() {
+        for (length, header) in [
+            (0, vec![0x81, 0]),
+            (125, vec![0x81, 125]),
+            (126, vec![0x81, 126, 0, 126]),
+            (65_536, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let frame = client(0x81, &vec![b'x'; length]);
+            let (taken, frames) = taken(&frame);
+            assert_eq!((taken.bytes, frames), (frame.len(), vec![(header, length)]));
+        }
+    }
+
+    #[test]
+    fn a_cut_frame_waits() {
+        let whole = client(0x82, &[b'x'; 300]);
+        let bytes = [&whole[..], &whole[..]].concat();
+        for cut in whole.len()..bytes.len() {
+            let (taken, frames) = taken(&bytes[..cut]);
+            assert_eq!((taken.bytes, frames.len()), (whole.len(), 1), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn control_frames_are_no_messages() {
+        let (ping, text, close) = (client(0x89, b"?"), client(0x81, b"!"), client(0x88, &[3, 232]));
+        let (taken, frames) = taken(&[ping, text, close].concat());
+        assert!(taken.closed);
+        assert_eq!(frames, [(vec![0x81, 1], 1)]);
+    }
+}
