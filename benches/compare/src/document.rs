@@ -6,41 +6,29 @@ use std::fmt::Write as _;
 
 use crate::measures::Column;
 use crate::results::{About, Results};
+use crate::servers::SERVERS;
 use crate::table::{Table, ranked};
 use crate::work::{Target, Work};
 
-const OPENING: &str = "\
-# Benchmarks
+const OPENING: &str = include_str!("document/opening.md");
 
-<!-- Made by `make compare` from benches/compare/results; change the program there, not this file. -->
-
-Fanwire, what one would take instead, and the **floor**: a bare epoll loop that does nothing but the
-system calls of the same work. All are driven by the same load generator, `fanwire bench`, on one
-machine, side by side: in every round each server gets one short slice, in an order drawn anew, and
-is held against the floor of the same round. So whatever else the machine does falls on all alike.
-
-* **CPU to the floor** is the server's CPU time for each operation, all its threads, kernel and user,
-  divided by the floor's. 1 means: nothing but the system calls. Less is better.
-* Numbers are medians of the rounds. `[a, b]` is the 95 % interval of the median, by bootstrap with
-  2,000 resamples; `(a to b)` are the first and third quartile.
-* `fanwire-raw` is a raw channel, `fanwire-envelope` the JSON protocol; both have positions, history,
-  metrics and limits on. Only the limit of messages a second is off. `floor-envelope` is the floor
-  with messages as long as those of the envelope, which `fanwire-envelope` is held against.
-* Remarks say when something was lost, doubled or out of order, and when the client had no time left.
-
-What holds for all of it: client and servers share the machine, so that caches are shared too; it is
-loopback, so that no network card costs anything; peers are small programs in the idiom of each
-library, in `benches/compare`, not tuned deployments; each has one thread. They are better at things
-that are not measured here.
-";
-
-/// The whole document.
-pub fn document(results: &[(&'static Work, Results)]) -> String {
+/// The whole document; `codec` is the text on the codec, or nothing.
+pub fn document(results: &[(&'static Work, Results)], codec: &str) -> String {
     let mut text = OPENING.to_owned();
     text += "\n## Aims\n\n";
     text += &aims(results);
     for (work, results) in results {
         text += &section(work, results);
+    }
+    text += "\n## The peers\n\nAs the heads of their files in `benches/compare` say it.\n\n";
+    for server in &SERVERS {
+        if let Some(head) = server.head {
+            let _ = writeln!(text, "* {}", opening_comment(head).join("\n\n  "));
+        }
+    }
+    if !codec.is_empty() {
+        text += "\n## The codec, path by path\n\n";
+        text += codec;
     }
     text
 }
@@ -113,9 +101,9 @@ fn section(work: &'static Work, results: &Results) -> String {
 fn measured(about: &About) -> String {
     let machine = &about.machine;
     let mut text = format!(
-        "\n<details><summary>How it was measured</summary>\n\n{} on {}, {} cores, {} MiB, Linux {}, \
-         frequency governor {}. {} rounds of {} ms each, seed {}. Again: `{}`; every slice is in \
-         [{}.json](../benches/compare/results/{}.json).\n\n",
+        "\n<details><summary>How it was measured</summary>\n\n{} on {}, {} cores, {} MiB, \
+         Linux {}, frequency governor {}. {} rounds of {} ms each, seed {}. Again: `{}`; \
+         every slice is in [{}.json](../benches/compare/results/{}.json).\n\n",
         about.date,
         machine.cpu,
         machine.cores,
@@ -136,6 +124,16 @@ fn measured(about: &About) -> String {
         }
     }
     text + "\n</details>\n"
+}
+
+/// The paragraphs of the comment that a file opens with, in the form of whatever language.
+fn opening_comment(text: &str) -> Vec<String> {
+    let comment = text.lines().skip_while(|line| line.starts_with("#!")).map_while(|line| {
+        let marks = ["//!", "//", "#"];
+        marks.iter().find_map(|mark| line.strip_prefix(mark)).map(str::trim)
+    });
+    let lines: Vec<&str> = comment.collect();
+    lines.split(|line| line.is_empty()).map(|lines| lines.join(" ")).collect()
 }
 
 /// The anchor that a heading has on the pages where such documents are read.

@@ -1,5 +1,5 @@
-//! What the numbers were measured on: machine, kernel, versions. Reads /proc, /sys and what programs
-//! say of themselves.
+//! What the numbers were measured on: machine, kernel, versions. Reads /proc, /sys and what
+//! programs say of themselves.
 
 use std::collections::BTreeMap;
 use std::fs;

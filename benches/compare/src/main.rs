@@ -1,6 +1,6 @@
-//! Measures Fanwire, its peers and the floors side by side, and writes docs/benchmarks.md. The works
-//! are the table in `works`, the servers that in `servers`; `rounds` runs them, `measures` and
-//! `statistics` make numbers of what they give, `table`, `plot` and `document` show these.
+//! Measures Fanwire, its peers and the floors side by side, and writes docs/benchmarks.md. The
+//! works are the table in `works`, the servers that in `servers`; `rounds` runs them, `measures`
+//! and `statistics` make numbers of what they give, `table`, `plot` and `document` show these.
 
 mod axis;
 mod children;
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 
@@ -82,6 +82,7 @@ fn main() -> Result<()> {
     let flags = Flags::parse();
     let launch = launch(&flags)?;
     let folder = flags.results.clone().unwrap_or_else(|| launch.here.join("results"));
+    let mut outcome = Ok(());
     if flags.works != ["document"] {
         ensure!(
             flags.no_build || !cfg!(debug_assertions),
@@ -91,12 +92,12 @@ fn main() -> Result<()> {
             build(&launch)?;
         }
         fs::create_dir_all(&launch.logs)?;
-        measure(&flags, &launch, &folder)?;
+        outcome = measure_all(&flags, &launch, &folder);
     }
     if flags.results.is_none() {
         write_document(&launch.root, &folder)?;
     }
-    Ok(())
+    outcome
 }
 
 fn launch(flags: &Flags) -> Result<Launch> {
@@ -104,7 +105,7 @@ fn launch(flags: &Flags) -> Result<Launch> {
     let root = here.ancestors().nth(2).context("benches/compare is two folders down")?.to_owned();
     let own = std::env::current_exe()?.parent().context("a program is in a folder")?.to_owned();
     let fanwire = flags.fanwire.clone().unwrap_or_else(|| root.join("target/release/fanwire"));
-    let logs = root.join("target/compare");
+    let logs = flags.results.clone().unwrap_or_else(|| root.join("target/compare")).join("logs");
     Ok(Launch { root, here, own, fanwire, logs, connections: flags.connections })
 }
 
@@ -121,27 +122,38 @@ fn build(launch: &Launch) -> Result<()> {
     Ok(())
 }
 
-fn measure(flags: &Flags, launch: &Launch, folder: &Path) -> Result<()> {
+/// One work after the other; one that fails is told at the end.
+fn measure_all(flags: &Flags, launch: &Launch, folder: &Path) -> Result<()> {
+    let mut failed = Vec::new();
     for work in chosen(&flags.works) {
-        let options = Options {
-            servers: flags.servers.clone(),
-            rounds: flags.rounds,
-            slice: flags.slice,
-            seed: flags.seed,
-            command: command(flags, work),
-        };
-        let results = rounds::run(work, launch, &options)?;
-        let table = Table::of(&results, work);
-        println!("\n{}\n{}", work.title, table.to_terminal());
-        if flags.strict {
-            let remarks = table.rows.iter().filter_map(|row| row.last());
-            let remarks: Vec<&String> = remarks.filter(|words| !words.is_empty()).collect();
-            ensure!(remarks.is_empty(), "{}: {remarks:?}", work.name);
-            let absent = &results.about.absent;
-            ensure!(absent.is_empty(), "{}: {absent:?}", work.name);
+        if let Err(error) = measure(work, flags, launch, folder) {
+            eprintln!("{}: {error:#}", work.name);
+            failed.push(work.name);
         }
-        results.save(folder)?;
-        plot::draw(&results, work, &folder.join(format!("{}.svg", work.name)))?;
+    }
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    Ok(())
+}
+
+fn measure(work: &'static Work, flags: &Flags, launch: &Launch, folder: &Path) -> Result<()> {
+    let options = Options {
+        servers: flags.servers.clone(),
+        rounds: flags.rounds,
+        slice: flags.slice,
+        seed: flags.seed,
+        command: command(flags, work),
+    };
+    let results = rounds::run(work, launch, &options)?;
+    let table = Table::of(&results, work);
+    println!("\n{}\n{}", work.title, table.to_terminal());
+    results.save(folder)?;
+    plot::draw(&results, work, &folder.join(format!("{}.svg", work.name)))?;
+    if flags.strict {
+        let remarks = table.rows.iter().filter_map(|row| row.last());
+        let remarks: Vec<&String> = remarks.filter(|words| !words.is_empty()).collect();
+        ensure!(remarks.is_empty(), "there are remarks: {remarks:?}");
+        let absent = &results.about.absent;
+        ensure!(absent.is_empty(), "not all was measured: {absent:?}");
     }
     Ok(())
 }
@@ -173,6 +185,8 @@ fn command(flags: &Flags, work: &Work) -> String {
     command
 }
 
+/// From all results that there are. What the codec costs is measured elsewhere (`make bench-codec`)
+/// and has its table ready.
 fn write_document(root: &Path, folder: &Path) -> Result<()> {
     let mut measured = Vec::new();
     for work in &WORKS {
@@ -181,9 +195,9 @@ fn write_document(root: &Path, folder: &Path) -> Result<()> {
             measured.push((work, results));
         }
     }
-    if measured.is_empty() {
-        bail!("{} has no results", folder.display());
-    }
+    let codec = fs::read_to_string(folder.join("codec.md")).unwrap_or_default();
+    ensure!(!measured.is_empty() || !codec.is_empty(), "{} has no results", folder.display());
     let path = root.join("docs/benchmarks.md");
-    fs::write(&path, document::document(&measured)).with_context(|| path.display().to_string())
+    fs::write(&path, document::document(&measured, &codec))
+        .with_context(|| path.display().to_string())
 }

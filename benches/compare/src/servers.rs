@@ -34,6 +34,8 @@ pub struct Server {
     pub connect: Option<Access>,
     /// What it is made of, by the names of `install --versions`.
     pub versions: &'static [&'static str],
+    /// The file that opens with what is to be said of it.
+    pub head: Option<&'static str>,
     /// About how much memory a connection takes, to know how many servers fit side by side.
     pub kib_per_connection: u64,
 }
@@ -64,6 +66,7 @@ const PLAIN: Server = Server {
     echo: Some(access("/echo", "raw")),
     connect: Some(access("/echo", "raw")),
     versions: &[],
+    head: None,
     kib_per_connection: 16,
 };
 
@@ -92,8 +95,20 @@ pub const SERVERS: [Server; 13] = [
         echo: None,
         ..FANWIRE
     },
-    Server { name: "bun", serve: Some("bun"), versions: &["bun"], ..PLAIN },
-    Server { name: "ws", serve: Some("ws"), versions: &["ws", "node"], ..PLAIN },
+    Server {
+        name: "bun",
+        serve: Some("bun"),
+        versions: &["bun"],
+        head: Some(include_str!("../node/bun.ts")),
+        ..PLAIN
+    },
+    Server {
+        name: "ws",
+        serve: Some("ws"),
+        versions: &["ws", "node"],
+        head: Some(include_str!("../node/ws.mjs")),
+        ..PLAIN
+    },
     Server {
         name: "socketio",
         serve: Some("socket.io"),
@@ -101,6 +116,7 @@ pub const SERVERS: [Server; 13] = [
         connect: Some(access(SOCKETIO, "socketio")),
         echo: None,
         versions: &["socket.io", "node"],
+        head: Some(include_str!("../node/socketio.mjs")),
         kib_per_connection: 40,
     },
     Server {
@@ -110,6 +126,7 @@ pub const SERVERS: [Server; 13] = [
         echo: None,
         connect: Some(access("/", "raw")),
         versions: &["libnginx-mod-nchan", "nginx"],
+        head: Some(include_str!("../conf/nginx.conf")),
         ..PLAIN
     },
     Server {
@@ -119,32 +136,37 @@ pub const SERVERS: [Server; 13] = [
         echo: None,
         connect: Some(access("/", "nats")),
         versions: &["nats-server"],
+        head: Some(include_str!("../conf/nats.conf")),
         kib_per_connection: 40,
     },
     Server {
         name: "tokio-tungstenite",
         serve: Some("tokio-tungstenite"),
         versions: &["tokio-tungstenite", "tokio"],
-        kib_per_connection: 150,
+        head: Some(include_str!("bin/peer_tokio_tungstenite.rs")),
+        kib_per_connection: 32,
         ..PLAIN
     },
     Server {
         name: "axum",
         serve: Some("axum"),
         versions: &["axum", "tokio"],
-        kib_per_connection: 150,
+        head: Some(include_str!("bin/peer_axum.rs")),
+        kib_per_connection: 32,
         ..PLAIN
     },
     Server {
         name: "fastwebsockets",
         serve: Some("fastwebsockets"),
         versions: &["fastwebsockets", "tokio"],
+        head: Some(include_str!("bin/peer_fastwebsockets.rs")),
         ..PLAIN
     },
     Server {
         name: "sockudo",
         serve: Some("sockudo"),
         versions: &["sockudo-ws", "tokio"],
+        head: Some(include_str!("bin/peer_sockudo.rs")),
         kib_per_connection: 40,
         ..PLAIN
     },

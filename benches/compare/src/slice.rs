@@ -115,8 +115,9 @@ mod tests {
 
     #[test]
     fn a_slice_keeps_what_is_there_and_takes_null_for_nothing() {
-        let line = r#"{"scenario":"fanout","operations":7,"lost":null,"frame_bytes":132,"rate":null,
-            "latency_ns":{"count":7,"p50":10,"p99":99,"mean":1.5},"client":{"busy":0.4,"limit":true},
+        let line = r#"{"scenario":"fanout","operations":7,"lost":null,"frame_bytes":132,
+            "latency_ns":{"count":7,"p50":10,"p99":99,"mean":1.5},
+            "client":{"busy":0.4,"limit":true},"rate":null,
             "server":{"cpu_ns":700,"user_ns":200,"system_ns":500,"rss_growth_bytes":-4096},
             "storm":null,"stalled":{"closed":3},"histogram":"abc"}"#;
         let Ok(Line::Slice(slice)) = parse(line) else { panic!("no slice") };

@@ -1,5 +1,6 @@
 //! The driver as a program, with the real floor and a load generator that makes its numbers up
-//! (`fake-fanwire`): processes are started and ended, rounds run, results, figure and table written.
+//! (`fake-fanwire`): processes are started and ended, rounds run, results, figure and table
+//! written.
 
 use std::fs;
 use std::path::PathBuf;

@@ -35,7 +35,7 @@ fn results() -> (&'static Work, Results) {
 
 #[test]
 fn aims_stand_beside_what_was_reached() {
-    let text = document(&[results()]);
+    let text = document(&[results()], "");
     let line = |name: &str| {
         let begin = format!("| [Fan-out to 1,000](#fan-out-to-1000) | {name}, CPU to the floor |");
         text.lines().find(|line| line.starts_with(&begin)).expect(name).to_owned()
@@ -47,7 +47,7 @@ fn aims_stand_beside_what_was_reached() {
 
 #[test]
 fn a_section_has_all_its_parts() {
-    let text = document(&[results()]);
+    let text = document(&[results()], "");
     for part in [
         "## Fan-out to 1,000",
         "![Fan-out to 1,000](../benches/compare/results/fanout-1k.svg)",
@@ -65,6 +65,20 @@ fn a_section_has_all_its_parts() {
 fn a_row_that_was_not_measured_is_said_to_be_so() {
     let (work, mut results) = results();
     results.turns.retain(|turn| turn.row != "fanwire-envelope");
-    let text = document(&[(work, results)]);
+    let text = document(&[(work, results)], "Medians.\n");
     assert!(text.contains("fanwire-envelope, CPU to the floor | ≤ 1.040 | not measured | | |"));
+    assert!(text.ends_with("\n## The codec, path by path\n\nMedians.\n"));
+}
+
+#[test]
+fn what_a_file_opens_with() {
+    let paragraphs = |text| opening_comment(text);
+    let rust = "//! The peer\n//! axum.\n//!\n//! Unfair: much.\n\nuse std::io;\n// Not this.\n";
+    assert_eq!(paragraphs(rust), ["The peer axum.", "Unfair: much."]);
+    assert_eq!(paragraphs("#!/bin/sh\n# One.\n#\n# Two.\nset -e\n"), ["One.", "Two."]);
+    assert_eq!(paragraphs("// One.\nimport x;\n"), ["One."]);
+    for server in SERVERS.iter().filter(|server| server.serve.is_some() && server.name != "floor") {
+        let said = opening_comment(server.head.expect(server.name)).join("\n");
+        assert!(said.contains("Made fast by") && said.contains("\nUnfair"), "{}", server.name);
+    }
 }
