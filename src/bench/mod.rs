@@ -1,0 +1,3 @@
+//! The load generator behind `fanwire bench`.
+
+pub mod account;
