@@ -15,6 +15,9 @@ use std::fs;
 use std::io::{self, ErrorKind};
 
 use proc::{Stat, Switches};
+use syscalls::Counting;
+
+use super::report::Server;
 
 mod proc;
 pub mod syscalls;
@@ -47,11 +50,9 @@ pub struct Memory {
 
 /// Both, at about the same moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
-    /// Up to this moment.
-    pub usage: Usage,
-    /// At this moment.
-    pub memory: Memory,
+struct Reading {
+    usage: Usage,
+    memory: Memory,
 }
 
 impl Usage {
@@ -76,6 +77,9 @@ pub struct Account {
     page_bytes: u64,
     opened: bool,
     processes: BTreeMap<u32, Process>,
+    counts_syscalls: bool,
+    counting: Option<Counting>,
+    begun: Reading,
 }
 
 impl Account {
@@ -83,35 +87,69 @@ impl Account {
     ///
     /// # Errors
     /// When one of them is not there.
-    pub fn open(pids: &[u32]) -> io::Result<Self> {
+    pub fn open(pids: &[u32], counts_syscalls: bool) -> io::Result<Self> {
         let mut account = Self {
             roots: pids.to_vec(),
             tick_ns: 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1),
             page_bytes: rustix::param::page_size() as u64,
             opened: false,
             processes: BTreeMap::new(),
+            counts_syscalls,
+            counting: None,
+            begun: Reading::default(),
         };
         account.usage()?;
         account.opened = true;
         Ok(account)
     }
 
-    /// The reading before something is measured: memory first, for summing it up costs time.
+    /// Something is measured from now on. System calls are counted where that was asked for;
+    /// should it not be possible, standard error says why, once.
     ///
     /// # Errors
     /// When one of the processes given has ended.
-    pub fn before(&mut self) -> io::Result<Reading> {
+    pub fn begin(&mut self) -> io::Result<()> {
+        // Summing memory up costs time, and so does perf: both before the clock starts.
         let memory = self.memory()?;
-        Ok(Reading { usage: self.usage()?, memory })
+        if self.counts_syscalls {
+            self.counting = self.known(Counting::start(&self.pids()?));
+        }
+        self.begun = Reading { usage: self.usage()?, memory };
+        Ok(())
     }
 
-    /// The reading after something was measured: memory last.
+    /// It is measured up to now: what `operations` operations took, and the system calls of each.
     ///
     /// # Errors
     /// When one of the processes given has ended.
-    pub fn after(&mut self) -> io::Result<Reading> {
-        let usage = self.usage()?;
-        Ok(Reading { usage, memory: self.memory()? })
+    pub fn end(&mut self, operations: u64) -> io::Result<(Server, Option<f64>)> {
+        let usage = self.usage()?.since(&self.begun.usage);
+        let counted = self.counting.take().map(Counting::finish);
+        let calls = counted.and_then(|counted| self.known(counted));
+        let memory = self.memory()?;
+        let each = |sum: u64| (operations > 0).then(|| sum as f64 / operations as f64);
+        let server = Server {
+            cpu_ns: usage.cpu_ns,
+            user_ns: usage.user_ns,
+            system_ns: usage.system_ns,
+            cpu_ns_per_operation: each(usage.cpu_ns),
+            rss_bytes: memory.rss_bytes,
+            pss_bytes: memory.pss_bytes,
+            rss_growth_bytes: memory.rss_bytes.cast_signed()
+                - self.begun.memory.rss_bytes.cast_signed(),
+            threads: memory.threads,
+            switches: usage.switches,
+        };
+        Ok((server, calls.and_then(each)))
+    }
+
+    /// What perf says, or nothing and its reason, after which it is not asked again.
+    fn known<T>(&mut self, said: Result<T, String>) -> Option<T> {
+        said.map_err(|reason| {
+            eprintln!("fanwire bench: system calls are not counted: {reason}");
+            self.counts_syscalls = false;
+        })
+        .ok()
     }
 
     /// What has been used up to now.
@@ -219,6 +257,12 @@ pub fn socket_memory() -> io::Result<u64> {
     let pages = proc::tcp_pages(&text);
     let pages = pages.ok_or_else(|| io::Error::other("/proc/net/sockstat has no TCP mem"))?;
     Ok(pages * rustix::param::page_size() as u64)
+}
+
+/// Time on processors that this process itself has spent.
+pub fn own_cpu_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 /// What the files of one process said at one moment.

@@ -127,25 +127,26 @@ fn differences() {
 /// Whatever a machine does meanwhile: work shows, and memory is there.
 #[test]
 fn this_process() {
-    let mut account = Account::open(&[std::process::id()]).expect("we are there");
-    let before = account.before().expect("we are there");
-    let work =
-        std::thread::spawn(|| (0..3_000_000_u64).fold(1, |x, n| std::hint::black_box(x ^ n)));
-    work.join().expect("it works");
-    (0..3_000_000_u64).for_each(|n| {
-        std::hint::black_box(n);
-    });
-    let after = account.after().expect("we are there");
-    assert!(after.usage.since(&before.usage).cpu_ns > 0);
-    assert!(after.memory.rss_bytes >= after.memory.pss_bytes.expect("our own"));
-    assert!(before.memory.rss_bytes > 100_000 && before.memory.threads >= 1);
+    let mut account = Account::open(&[std::process::id()], true).expect("we are there");
+    account.begin().expect("we are there");
+    let own = own_cpu_ns();
+    let work = || (0..3_000_000_u64).fold(1, |x, n| std::hint::black_box(x ^ n));
+    std::thread::spawn(work).join().expect("it works");
+    work();
+    assert!(own_cpu_ns() > own);
+    let (server, calls) = account.end(10).expect("we are there");
+    assert!(server.cpu_ns > 0 && server.cpu_ns_per_operation.is_some());
+    assert!(server.rss_bytes >= server.pss_bytes.expect("our own"));
+    assert!(server.rss_bytes > 100_000 && server.threads >= 1);
+    // Not everywhere may perf count; a thread cannot come and go without a system call.
+    assert!(calls.is_none_or(|calls| calls > 0.0));
     assert!(account.pids().expect("we are there").contains(&std::process::id()));
     assert!(socket_memory().is_ok());
 }
 
 #[test]
 fn who_is_not_there() {
-    let error = Account::open(&[u32::MAX]).expect_err("no such process");
+    let error = Account::open(&[u32::MAX], false).expect_err("no such process");
     assert_eq!(error.to_string(), "process 4294967295 is not there");
 }
 
@@ -153,7 +154,7 @@ fn who_is_not_there() {
 fn a_child_that_ends() {
     let sleep = || std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn();
     let mut child = sleep().expect("cat starts");
-    let mut account = Account::open(&[child.id()]).expect("it is there");
+    let mut account = Account::open(&[child.id()], false).expect("it is there");
     child.kill().expect("it ends");
     child.wait().expect("it has ended");
     let error = account.usage().expect_err("it is gone");
