@@ -1,6 +1,6 @@
 //! What processes cost: processor time, memory, switches, and (`syscalls`) system calls, read from
-//! Linux's own accounts. `proc` understands the files under `/proc`; here they are read, and
-//! readings are told apart. Nothing here touches the measured processes beyond looking at them.
+//! Linux's own accounts. `proc` understands the files under `/proc`; here they are read, and one
+//! reading is held against another. Never touches the measured processes beyond looking at them.
 //!
 //! **Processor time is exact**: the first field of `/proc/PID/task/TID/schedstat` counts each
 //! thread's nanoseconds. A thread that runs at the moment of reading may be up to one scheduler

@@ -1,7 +1,13 @@
 //! What one measured slice says: the object that is printed, and that parents join. Measures
-//! nothing itself.
+//! nothing itself. `histogram` tells latencies, `join` makes one slice of those of several
+//! processes, `table` shows it to people, `progress` says on a terminal what is under way.
 
 use serde::{Deserialize, Serialize};
+
+pub mod histogram;
+pub mod join;
+pub mod progress;
+pub mod table;
 
 /// The result of one slice. Times are in nanoseconds, sizes in bytes; what does not apply is null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -116,12 +122,16 @@ pub struct Server {
 /// How a crowd came back that was dropped at once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Storm {
-    /// Until half were restored.
-    pub restored_50_ns: u64,
+    /// Connections that were dropped.
+    pub dropped: u64,
+    /// How often a connection was tried again after it was refused or lost.
+    pub retried: u64,
+    /// Until half were restored: subscribed again, and given or told all that they had missed.
+    pub restored_50_ns: Option<u64>,
     /// Until 99 of 100 were.
-    pub restored_99_ns: u64,
-    /// Until all were.
-    pub restored_all_ns: u64,
+    pub restored_99_ns: Option<u64>,
+    /// Until all were; null when some never were.
+    pub restored_all_ns: Option<u64>,
     /// Latency of those that were not dropped.
     pub untouched_p99_ns: Option<u64>,
 }
@@ -130,11 +140,27 @@ pub struct Storm {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stalled {
     /// How many stopped.
-    pub connections: u64,
-    /// Messages that they got.
+    pub count: u64,
+    /// Messages that they got, in the end.
     pub received: u64,
     /// Messages that they were told they missed.
-    pub told: u64,
+    pub told_in_gaps: u64,
     /// How many were closed.
     pub closed: u64,
+    /// Messages that they neither got nor were told of, those of closed connections left out.
+    pub missing: u64,
+    /// Whether what the kernel holds for them was full, so that the server itself had to wait.
+    pub filled: bool,
+    /// From their waking until they had caught up; null when some never did.
+    pub caught_up_ns: Option<u64>,
+    /// Resident memory of the server before they stopped.
+    pub rss_before_bytes: Option<u64>,
+    /// The most of it while they stood still.
+    pub rss_peak_bytes: Option<u64>,
+    /// The same when they had caught up.
+    pub rss_after_bytes: Option<u64>,
+    /// What the kernel held for all TCP sockets before they stopped.
+    pub sockets_before_bytes: u64,
+    /// The most of it while they stood still.
+    pub sockets_peak_bytes: u64,
 }
