@@ -118,6 +118,15 @@ impl Account {
         Ok(())
     }
 
+    /// What is held now, while nothing is measured.
+    ///
+    /// # Errors
+    /// When one of the processes given has ended.
+    pub fn standing(&self) -> io::Result<Server> {
+        let Memory { rss_bytes, pss_bytes, threads } = self.memory()?;
+        Ok(Server { rss_bytes, pss_bytes, threads, ..Server::default() })
+    }
+
     /// It is measured up to now: what `operations` operations took, and the system calls of each.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::share::Share;
 use crate::settings::units::{bytes, duration};
 
 const AFTER_HELP: &str = "\
@@ -113,6 +114,15 @@ pub struct Common {
     /// Is told on stdin when to measure: `go MILLISECONDS`, `end`; answers in lines of JSON
     #[arg(long, global = true)]
     pub steps: bool,
+    /// What a child of --processes does of the whole
+    #[arg(long, global = true, hide = true)]
+    pub share: Option<Share>,
+    /// How many source addresses belong to others.
+    #[arg(skip)]
+    pub first_source: u32,
+    /// Whether another process publishes.
+    #[arg(skip)]
+    pub listens_only: bool,
 }
 
 /// Flags of whoever publishes.

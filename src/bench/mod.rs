@@ -7,6 +7,7 @@ pub mod account;
 pub mod flags;
 pub mod processes;
 pub mod report;
+pub mod share;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -30,8 +31,16 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(plan: &Plan) -> Result<(), String> {
+    if let Some(share) = plan.common.share {
+        return alone(&share.of(plan));
+    }
     if plan.common.processes > 1 {
         return processes::run(plan);
     }
+    alone(plan)
+}
+
+/// Runs it in this process.
+fn alone(plan: &Plan) -> Result<(), String> {
     Err(format!("{}: not yet", plan.scenario.as_str()))
 }
