@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::dialect::Dialect;
 use super::share::Share;
 use crate::settings::units::{bytes, duration};
 
@@ -26,6 +27,33 @@ pub struct Plan {
     /// What is measured.
     #[command(subcommand)]
     pub scenario: Scenario,
+}
+
+impl Plan {
+    /// What is spoken.
+    pub fn dialect(&self) -> DialectName {
+        let bare = matches!(self.scenario, Scenario::Echo(_));
+        self.common.dialect.unwrap_or(if bare { DialectName::Raw } else { DialectName::Fanwire })
+    }
+
+    /// The server, as given or by default.
+    pub fn url(&self) -> &str {
+        match (&self.common.url, &self.scenario) {
+            (Some(url), _) => url,
+            (None, Scenario::Echo(_)) => "ws://127.0.0.1:3003/echo",
+            (None, _) => Dialect::of(self.dialect()).url,
+        }
+    }
+
+    /// Flags of the publisher, where there is one.
+    pub fn publishing(&self) -> Option<&Publishing> {
+        match &self.scenario {
+            Scenario::Fanout(flags) => Some(&flags.publishing),
+            Scenario::Storm(flags) => Some(&flags.publishing),
+            Scenario::Slow(flags) => Some(&flags.publishing),
+            Scenario::Connect(_) | Scenario::Echo(_) => None,
+        }
+    }
 }
 
 /// What is measured.
@@ -60,12 +88,13 @@ impl Scenario {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Of all scenarios")]
 pub struct Common {
-    /// The server
-    #[arg(long, global = true, value_name = "URL", default_value = "ws://127.0.0.1:3003/ws")]
-    pub url: String,
-    /// What is spoken
-    #[arg(long, global = true, value_name = "DIALECT", default_value = "fanwire")]
-    pub dialect: DialectName,
+    /// The server; `{channel}` in it stands for the channel [default: Fanwire on this machine, at
+    /// /ws, /channels/{channel} or /echo, as the dialect wants]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// What is spoken [default: fanwire; raw for echo]
+    #[arg(long, global = true, value_name = "DIALECT")]
+    pub dialect: Option<DialectName>,
     /// Connections that receive, or echo
     #[arg(long, global = true, value_name = "COUNT", default_value = "1000")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -87,6 +116,9 @@ pub struct Common {
     /// How long it is measured
     #[arg(long, global = true, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub time: Duration,
+    /// How long is waited, in silence, for what is missing; then it is lost
+    #[arg(long, global = true, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub patience: Duration,
     /// How long the same is done before, unmeasured
     #[arg(long, global = true, value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub warm_up: Duration,
