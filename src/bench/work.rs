@@ -1,0 +1,88 @@
+//! What all scenarios have in common: everybody arrives, then there are slices, then it is over.
+//! `steps` lets another program say when.
+
+use std::time::Duration;
+
+use super::clock::now_ns;
+use super::crowd::{Crowd, Wait};
+use super::flags::Common;
+use super::hearing::Audience;
+use super::report::progress::Progress;
+use super::report::{Server, Slice};
+
+/// When nothing at all happens for so long while connections open, it is over.
+const HOPELESS: Duration = Duration::from_secs(10);
+
+/// Progress is shown so often.
+const SHOWN_EVERY_NS: u64 = 250_000_000;
+
+/// A scenario with everybody there.
+pub trait Work {
+    /// Measures for so long.
+    fn slice(&mut self, time: Duration) -> Result<Slice, String>;
+
+    /// Measures while another process publishes, until that has said how many it has published.
+    fn heard_slice(
+        &mut self,
+        published: impl FnMut() -> Result<Option<u64>, String>,
+    ) -> Result<Slice, String> {
+        let _ = published;
+        Err("nobody publishes".into())
+    }
+
+    /// Answers and drains for a while, or until somebody wakes the crowd.
+    fn rest(&mut self) -> Result<(), String>;
+
+    /// Those who are there.
+    fn crowd(&mut self) -> &mut Crowd;
+
+    /// What the server holds now.
+    fn server_now(&mut self) -> Result<Option<Server>, String>;
+}
+
+/// Opens all connections at their rate, and the publisher's first.
+pub fn arrive(
+    crowd: &mut Crowd,
+    common: &Common,
+    publishes: bool,
+    audience: &mut impl Audience,
+) -> Result<(), String> {
+    if publishes {
+        crowd.open(crowd.talker())?;
+        settle(crowd, audience)?;
+    }
+    let count = crowd.talker();
+    let (in_flight, rate) = (common.handshakes_in_flight as usize, u64::from(common.connect_rate));
+    let begin_ns = now_ns();
+    let (mut next, mut shown_ns) = (0, begin_ns);
+    let mut progress = Progress::new();
+    while next < count {
+        let now_ns = now_ns();
+        let due_ns = begin_ns + (next as u64 * 1_000_000_000).checked_div(rate).unwrap_or(0);
+        if crowd.opening >= in_flight {
+            if !crowd.turn(Wait::AtMost(HOPELESS), audience)? {
+                return Err(format!("no answer; {next} of {count} connections are open"));
+            }
+        } else if due_ns > now_ns {
+            crowd.turn(Wait::Until(due_ns), audience)?;
+        } else {
+            crowd.open(next)?;
+            next += 1;
+        }
+        if now_ns - shown_ns > SHOWN_EVERY_NS {
+            shown_ns = now_ns;
+            progress.show(&format!("{next} of {count} connections"));
+        }
+    }
+    settle(crowd, audience)
+}
+
+/// Until nobody is on the way.
+pub fn settle(crowd: &mut Crowd, audience: &mut impl Audience) -> Result<(), String> {
+    while crowd.opening > 0 {
+        if !crowd.turn(Wait::AtMost(HOPELESS), audience)? {
+            return Err(format!("no answer to {} connections", crowd.opening));
+        }
+    }
+    Ok(())
+}
