@@ -185,10 +185,10 @@ pub fn encode(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     if payload.len() <= 125 {
         out.push(0x80 | payload.len() as u8);
     } else if let Ok(len) = u16::try_from(payload.len()) {
-        out.push(0x80 | 126);
+        out.push(0x80 | 0x7E);
         out.extend_from_slice(&len.to_be_bytes());
     } else {
-        out.push(0x80 | 127);
+        out.push(0x80 | 0x7F);
         out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
     }
     out.extend_from_slice(&[0; 4]);

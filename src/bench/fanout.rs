@@ -12,7 +12,7 @@ use super::report::{Server, Slice};
 use super::script::Script;
 use super::stamp::Stamp;
 use super::tally::Meter;
-use super::work::{Work, arrive};
+use super::work::{Silence, Work, arrive};
 
 /// The scenario, with everybody there.
 pub struct Fan {
@@ -64,7 +64,9 @@ impl Fan {
     /// Messages at their times, and then a wait for what is outstanding.
     fn open_loop(&mut self, begin_ns: u64, end_ns: u64, rate: f64) -> Result<(), String> {
         let Self { crowd, books, publisher, turns, .. } = self;
-        let due_ns = |number: u64| begin_ns + (number as f64 * 1e9 / rate) as u64;
+        let due_ns = |number: u64| {
+            begin_ns + Duration::from_secs_f64(number as f64 / rate).as_nanos() as u64
+        };
         for number in 0.. {
             let at_ns = due_ns(number);
             if at_ns >= end_ns {
@@ -105,15 +107,11 @@ impl Fan {
 
 /// Until everybody has everything, or nothing came for too long: then it is lost.
 pub fn wait(crowd: &mut Crowd, books: &mut Books, patience: Duration) -> Result<(), String> {
+    let mut silence = Silence::of(patience);
     while books.outstanding > 0 {
-        let before = crowd.received;
-        if !crowd.turn(Wait::AtMost(patience), books)? && crowd.received == before {
-            let silent_ns = now_ns();
-            // Once more without waiting: the machine may have been what was slow.
-            if !crowd.turn(Wait::No, books)? && silent_ns > 0 {
-                let talker = crowd.talker();
-                books.give_up(&mut crowd.lines[..talker]);
-            }
+        if silence.is_over(crowd.turn(silence.wait(), books)?) {
+            let talker = crowd.talker();
+            books.give_up(&mut crowd.lines[..talker]);
         }
     }
     Ok(())

@@ -87,6 +87,7 @@ impl Scenario {
 /// Flags of all scenarios.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Of all scenarios")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Common {
     /// The server; `{channel}` in it stands for the channel [default: Fanwire on this machine, at
     /// /ws, /channels/{channel} or /echo, as the dialect wants]
@@ -182,8 +183,9 @@ pub struct Publishing {
 /// Flags of `connect`.
 #[derive(Clone, Debug, Args)]
 pub struct Connect {
-    /// Connections replaced a second after all are there; 0: none
-    #[arg(long, value_name = "PER_SECOND", default_value = "0")]
+    /// Connections replaced a second after all are there; `max`: as many as --handshakes-in-flight
+    /// allows
+    #[arg(long, value_name = "PER_SECOND", default_value = "0", value_parser = churn)]
     pub churn: u32,
 }
 
@@ -271,6 +273,13 @@ fn message_size(text: &str) -> Result<usize, String> {
     let sizes = 40..=16 << 20;
     let size = bytes(text).ok().filter(|size| sizes.contains(size));
     size.ok_or_else(|| "must be a size from 40 to 16MiB".into())
+}
+
+fn churn(text: &str) -> Result<u32, String> {
+    if text == "max" {
+        return Ok(u32::MAX);
+    }
+    text.parse().map_err(|_| "must be a number, or max".into())
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -73,6 +73,11 @@ impl Line {
         self.phase == Phase::Open
     }
 
+    /// Whether it is not on its way: there, or ended.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.phase, Phase::Free | Phase::Open | Phase::Http)
+    }
+
     /// Whether it was told not to read.
     pub fn is_stalled(&self) -> bool {
         self.stalled

@@ -10,8 +10,10 @@ pub mod account;
 pub mod books;
 pub mod clock;
 pub mod codec;
+pub mod connect;
 pub mod crowd;
 pub mod dialect;
+pub mod echo;
 pub mod fanout;
 pub mod flags;
 pub mod hearing;
@@ -38,9 +40,11 @@ use clap::Parser as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::clock::now_ns;
+use self::connect::Connecting;
+use self::echo::Echoing;
 use self::fanout::Fan;
 use self::flags::{Plan, Scenario};
-use self::report::table;
+use self::report::{Slice, table};
 use self::work::Work;
 
 /// Runs `fanwire bench` with these arguments, which come after that word.
@@ -72,6 +76,14 @@ fn alone(plan: &Plan) -> Result<(), String> {
     raise_limit();
     let begin_ns = now_ns();
     match &plan.scenario {
+        Scenario::Connect(flags) => {
+            let connecting = Connecting::new(plan, flags)?;
+            if plan.common.steps || flags.churn > 0 {
+                return measure(plan, begin_ns, connecting);
+            }
+            say(plan, &connecting.held()?)
+        }
+        Scenario::Echo(flags) => measure(plan, begin_ns, Echoing::new(plan, flags)?),
         Scenario::Fanout(flags) => measure(plan, begin_ns, Fan::new(plan, flags)?),
         other => Err(format!("{}: not yet", other.as_str())),
     }
@@ -90,9 +102,15 @@ fn measure(plan: &Plan, begin_ns: u64, mut work: impl Work) -> Result<(), String
     if let Some(words) = work.crowd().last_words() {
         eprintln!("fanwire bench: a connection was closed: {words}");
     }
-    let text = match common.json {
-        true => serde_json::to_string(&slice).map_err(|error| error.to_string())? + "\n",
-        false => table::table(&slice),
+    say(plan, &slice)
+}
+
+/// Says a result.
+fn say(plan: &Plan, slice: &Slice) -> Result<(), String> {
+    let text = if plan.common.json {
+        serde_json::to_string(slice).map_err(|error| error.to_string())? + "\n"
+    } else {
+        table::table(slice)
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(|error| format!("stdout: {error}"))
 }

@@ -47,6 +47,7 @@ impl Target {
     }
 
     /// The same server, elsewhere on it.
+    #[must_use]
     pub fn at(&self, path: &str) -> Self {
         Self { path: path.into(), ..self.clone() }
     }

@@ -40,6 +40,34 @@ pub trait Work {
     fn server_now(&mut self) -> Result<Option<Server>, String>;
 }
 
+/// How long nobody has said anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence {
+    since_ns: u64,
+    patience: Duration,
+}
+
+impl Silence {
+    /// None yet; it is borne for so long.
+    pub fn of(patience: Duration) -> Self {
+        Self { since_ns: now_ns(), patience }
+    }
+
+    /// How long to wait at most.
+    pub fn wait(&self) -> Wait {
+        Wait::AtMost(self.patience)
+    }
+
+    /// Whether it has been borne for long enough, after a turn in which somebody spoke or nobody.
+    pub fn is_over(&mut self, spoken: bool) -> bool {
+        let now_ns = now_ns();
+        if spoken {
+            self.since_ns = now_ns;
+        }
+        u128::from(now_ns - self.since_ns) >= self.patience.as_nanos()
+    }
+}
+
 /// Opens all connections at their rate, and the publisher's first.
 pub fn arrive(
     crowd: &mut Crowd,
@@ -55,18 +83,19 @@ pub fn arrive(
     let (in_flight, rate) = (common.handshakes_in_flight as usize, u64::from(common.connect_rate));
     let begin_ns = now_ns();
     let (mut next, mut shown_ns) = (0, begin_ns);
-    let mut progress = Progress::new();
+    let (mut progress, mut silence) = (Progress::new(), Silence::of(HOPELESS));
     while next < count {
         let now_ns = now_ns();
         let due_ns = begin_ns + (next as u64 * 1_000_000_000).checked_div(rate).unwrap_or(0);
         if crowd.opening >= in_flight {
-            if !crowd.turn(Wait::AtMost(HOPELESS), audience)? {
+            if silence.is_over(crowd.turn(silence.wait(), audience)?) {
                 return Err(format!("no answer; {next} of {count} connections are open"));
             }
         } else if due_ns > now_ns {
             crowd.turn(Wait::Until(due_ns), audience)?;
         } else {
             crowd.open(next)?;
+            silence = Silence::of(HOPELESS);
             next += 1;
         }
         if now_ns - shown_ns > SHOWN_EVERY_NS {
@@ -79,8 +108,9 @@ pub fn arrive(
 
 /// Until nobody is on the way.
 pub fn settle(crowd: &mut Crowd, audience: &mut impl Audience) -> Result<(), String> {
+    let mut silence = Silence::of(HOPELESS);
     while crowd.opening > 0 {
-        if !crowd.turn(Wait::AtMost(HOPELESS), audience)? {
+        if silence.is_over(crowd.turn(silence.wait(), audience)?) {
             return Err(format!("no answer to {} connections", crowd.opening));
         }
     }
