@@ -1,7 +1,7 @@
 // The peer Bun, which is uWebSockets inside: its own subscribe and publish.
 //
 // Made fast by: being written so; nothing is left to set. No `permessage-deflate` unless
-// DEFLATE=1, and then as it is by default. Its own pings and idle deadline are off.
+// DEFLATE=1, and then as it is by default, of every message that is published. Its own pings and idle deadline are off.
 //
 // Unfair: it validates UTF-8 and reassembles fragments, which a floor does not. It has neither
 // positions nor history; past 64 MiB of backpressure it drops what a slow reader should have had,
@@ -9,6 +9,8 @@
 import type { Server } from 'bun';
 
 type Data = { echo: boolean };
+
+const deflate = process.env.DEFLATE === '1';
 
 Bun.serve<Data>({
   hostname: '127.0.0.1',
@@ -19,7 +21,7 @@ Bun.serve<Data>({
     return new Response('a WebSocket is expected', { status: 426 });
   },
   websocket: {
-    perMessageDeflate: process.env.DEFLATE === '1',
+    perMessageDeflate: deflate,
     idleTimeout: 0,
     sendPings: false,
     maxPayloadLength: 8 << 20,
@@ -29,7 +31,7 @@ Bun.serve<Data>({
     },
     message(ws, message) {
       if (ws.data.echo) ws.send(message);
-      else ws.publish('m', message);
+      else ws.publish('m', message, deflate);
     },
   },
 });

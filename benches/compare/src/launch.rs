@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::servers::Role;
 use crate::work::{Client, Control, Row, Work};
 
 /// One worker, as all others have one thread; no limit of messages, for one publisher publishes all
@@ -65,7 +64,7 @@ impl Launch {
         if let Some(size) = size.or(client.size) {
             command.args(["--size", &size.to_string()]);
         }
-        if let Some(path) = access.publish.filter(|_| client.role == Role::Fanout) {
+        if let Some(path) = access.publish.filter(|_| client.scenario != "connect") {
             command.args(["--publish-to", &url(path)]);
         }
         command.args(client.args).args(row.client_args);

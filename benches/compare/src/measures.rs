@@ -38,8 +38,10 @@ pub enum Against {
     MoreThanBaseline,
     /// Divided by the same of another phase.
     Phase(&'static str),
-    /// Less the same of another phase, divided by a number.
-    MoreThanPhase(&'static str, f64),
+    /// Less the same of another phase.
+    MoreThanPhase(&'static str),
+    /// Less the same of another phase, for each connection that this client has added.
+    Slope(&'static str, &'static str),
     /// Divided by the same of the first round.
     FirstRound,
 }
@@ -111,9 +113,12 @@ impl Value {
 
     fn in_round(&self, turns: &[Turn], work: &Work, row: &Row, round: u32) -> Option<f64> {
         let phase = self.phase.or(work.phases.last().copied())?;
-        let read_in = |round: u32, row: &str, phase: &str| {
+        let find = |round: u32, row: &str, phase: &str| {
             let same = |turn: &&Turn| turn.round == round && turn.row == row && turn.phase == phase;
-            self.quantity.read(turns.iter().find(same)?, self.client)
+            turns.iter().find(same)
+        };
+        let read_in = |round: u32, row: &str, phase: &str| {
+            self.quantity.read(find(round, row, phase)?, self.client)
         };
         let read = |row: &str, phase: &str| read_in(round, row, phase);
         let own = read(row.name, phase)?;
@@ -122,7 +127,11 @@ impl Value {
             Against::Baseline => own / read(row.baseline, phase)?,
             Against::MoreThanBaseline => own - read(row.baseline, phase)?,
             Against::Phase(other) => own / read(row.name, other)?,
-            Against::MoreThanPhase(other, divisor) => (own - read(row.name, other)?) / divisor,
+            Against::MoreThanPhase(other) => own - read(row.name, other)?,
+            Against::Slope(other, client) => {
+                let added = find(round, row.name, phase)?.client(client)?.ready.as_ref()?;
+                (own - read(row.name, other)?) / added.connections as f64
+            }
             Against::FirstRound => own / read_in(0, row.name, phase)?,
         })
         .filter(|value| value.is_finite())
@@ -132,7 +141,7 @@ impl Value {
 impl Quantity {
     fn read(self, turn: &Turn, client: Option<&str>) -> Option<f64> {
         let chosen = match client {
-            Some(name) => turn.clients.iter().find(|other| other.client == name)?,
+            Some(name) => turn.client(name)?,
             None => turn.clients.first()?,
         };
         let slice = &chosen.slice;
@@ -140,7 +149,7 @@ impl Quantity {
         let number = match self {
             Self::CpuPerOperation => return cpu_per_operation(turn),
             Self::KernelShare => return server.and_then(kernel_share),
-            Self::OperationsPerSecond => return per_second(slice),
+            Self::OperationsPerSecond => return per_second(turn),
             Self::KernelBytes => turn.slab_bytes,
             Self::FrameBytes => slice.frame_bytes?,
             Self::LatencyP50 => slice.latency_ns.as_ref()?.p50,
@@ -171,8 +180,10 @@ fn kernel_share(server: &Server) -> Option<f64> {
     (both > 0).then(|| server.system_ns as f64 / both as f64)
 }
 
-fn per_second(slice: &Slice) -> Option<f64> {
-    (slice.elapsed_ns > 0).then(|| slice.operations as f64 * 1e9 / slice.elapsed_ns as f64)
+fn per_second(turn: &Turn) -> Option<f64> {
+    let slices = turn.clients.iter().map(|client| &client.slice);
+    let paces = slices.map(|slice| slice.operations as f64 * 1e9 / slice.elapsed_ns as f64);
+    Some(paces.sum())
 }
 
 impl Column {

@@ -75,6 +75,12 @@ pub struct ClientTurn {
     pub slice: Slice,
 }
 
+impl Turn {
+    pub fn client(&self, name: &str) -> Option<&ClientTurn> {
+        self.clients.iter().find(|client| client.client == name)
+    }
+}
+
 impl Results {
     pub fn path(folder: &Path, work: &str) -> PathBuf {
         folder.join(format!("{work}.json"))

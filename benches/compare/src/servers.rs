@@ -18,7 +18,7 @@ pub enum Role {
     Fanout,
     /// Everybody hears itself.
     Echo,
-    /// Everybody is connected and silent.
+    /// Everybody is connected, and hears nothing where that can be.
     Connect,
 }
 
@@ -91,7 +91,7 @@ pub const SERVERS: [Server; 13] = [
     Server {
         name: "fanwire-envelope",
         fanout: Some(access("/ws", "fanwire")),
-        connect: Some(access("/ws", "fanwire")),
+        connect: Some(access("/ws", "raw")),
         echo: None,
         ..FANWIRE
     },
@@ -134,7 +134,7 @@ pub const SERVERS: [Server; 13] = [
         serve: Some("nats"),
         fanout: Some(access("/", "nats")),
         echo: None,
-        connect: Some(access("/", "nats")),
+        connect: None,
         versions: &["nats-server"],
         head: Some(include_str!("../conf/nats.conf")),
         kib_per_connection: 40,

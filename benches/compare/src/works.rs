@@ -201,10 +201,9 @@ pub const WORKS: [Work; 19] = [
         about: "1,000 connections that are subscribed to one channel and hear nothing, then \
                 18,000 more. What the server grows by for each of these.",
         clients: &[
-            Client { scenario: "fanout", role: Role::Fanout, ..IDLE_CLIENT },
+            Client { role: Role::Fanout, ..IDLE_CLIENT },
             Client {
                 name: "more",
-                scenario: "fanout",
                 role: Role::Fanout,
                 connections: 18_000,
                 phases: &["more"],

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::results::{About, ClientTurn};
+use crate::slice::Ready;
 use crate::works::work;
 
 fn turn(round: u32, row: &str, cpu_ns: u64, operations: u64) -> Turn {
@@ -51,12 +52,14 @@ fn phases_of_a_turn_are_held_against_each_other() {
         let mut turn = turn(0, "floor", 1, 1);
         turn.phase = phase.into();
         turn.clients[0].slice.server.as_mut().expect("it is there").rss_bytes = rss_bytes;
+        turn.clients[0].ready = Some(Ready { connections: 9, elapsed_ns: 1 });
         turn
     };
     let turns = vec![phased("few", 1_000), phased("more", 19_000)];
     let resident = Value::of(Quantity::ResidentBytes).phase("more");
     let read = |against| series(resident.against(against), "floor", turns.clone());
-    assert_eq!(read(Against::MoreThanPhase("few", 9.0)), [2_000.0]);
+    assert_eq!(read(Against::Slope("few", "fanout")), [2_000.0]);
+    assert_eq!(read(Against::MoreThanPhase("few")), [18_000.0]);
     assert_eq!(read(Against::Phase("few")), [19.0]);
     assert_eq!(read(Against::Phase("none")), [0.0; 0]);
 }

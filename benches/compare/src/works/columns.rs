@@ -1,7 +1,7 @@
 //! The columns of the works' tables. The first of each is drawn.
 
 use crate::measures::{
-    Against::{Baseline, FirstRound, MoreThanBaseline, MoreThanPhase, Phase},
+    Against::{Baseline, FirstRound, MoreThanBaseline, MoreThanPhase, Phase, Slope},
     Column, Quantity, Show, Unit, Value,
 };
 
@@ -48,9 +48,6 @@ pub const PACED: &[Column] = &[
     FRAME,
 ];
 
-/// Connections that come between the phases `few` and `more` of the idle works.
-const ADDED: f64 = 18_000.0;
-
 pub const IDLE: &[Column] = &[
     Column::new("resident bytes", slope(Quantity::ResidentBytes), Unit::Bytes, Show::Interval),
     Column::new("proportional", slope(Quantity::ProportionalBytes), Unit::Bytes, Show::Quartiles),
@@ -60,7 +57,7 @@ pub const IDLE: &[Column] = &[
 pub const FAIR: &[Column] = &[
     Column::new(
         "p99 more than quiet",
-        P99.against(MoreThanPhase("quiet", 1.0)),
+        P99.against(MoreThanPhase("quiet")),
         Unit::Time,
         Show::Interval,
     ),
@@ -130,7 +127,7 @@ const PER_SECOND: Column =
     Column::new("per second", Value::of(Quantity::OperationsPerSecond), Unit::Count, Show::Median);
 
 const fn slope(quantity: Quantity) -> Value {
-    Value::of(quantity).against(MoreThanPhase("few", ADDED))
+    Value::of(quantity).against(Slope("few", "more"))
 }
 
 const fn stalled(title: &'static str, field: &'static str) -> Column {

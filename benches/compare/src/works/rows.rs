@@ -29,6 +29,7 @@ pub const FANOUT: &[Row] = &[
     Row::of("tokio-tungstenite"),
     Row::of("axum"),
     Row::of("fastwebsockets"),
+    Row::of("sockudo"),
     Row::of("socketio"),
 ];
 
@@ -66,7 +67,6 @@ pub const IDLE: &[Row] = &[
     alone("fanwire-envelope"),
     alone("bun"),
     alone("ws"),
-    alone("nats"),
     alone("tokio-tungstenite"),
     alone("axum"),
     alone("fastwebsockets"),
@@ -84,6 +84,7 @@ pub const IDLE_SUBSCRIBED: &[Row] = &[
     alone("tokio-tungstenite"),
     alone("axum"),
     alone("fastwebsockets"),
+    alone("sockudo"),
     alone("socketio"),
 ];
 
@@ -95,6 +96,7 @@ pub const FAIR: &[Row] = &[
     alone("tokio-tungstenite"),
     alone("axum"),
     alone("fastwebsockets"),
+    alone("sockudo"),
 ];
 
 pub const STALLED: &[Row] = &[
