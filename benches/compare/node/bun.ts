@@ -1,7 +1,8 @@
 // The peer Bun, which is uWebSockets inside: its own subscribe and publish.
 //
 // Made fast by: being written so; nothing is left to set. No `permessage-deflate` unless
-// DEFLATE=1, and then as it is by default, of every message that is published. Its own pings and idle deadline are off.
+// DEFLATE=1, and then as it is by default, for every message that is published. Its own pings and
+// idle deadline are off.
 //
 // Unfair: it validates UTF-8 and reassembles fragments, which a floor does not. It has neither
 // positions nor history; past 64 MiB of backpressure it drops what a slow reader should have had,

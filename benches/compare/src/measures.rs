@@ -2,7 +2,7 @@
 //! what, always within one round. Statistics over rounds are in `statistics`.
 
 use crate::results::{Results, Turn};
-use crate::slice::{Server, Slice};
+use crate::slice::Server;
 use crate::statistics::Summary;
 use crate::work::{Row, Work};
 
@@ -149,7 +149,7 @@ impl Quantity {
         let number = match self {
             Self::CpuPerOperation => return cpu_per_operation(turn),
             Self::KernelShare => return server.and_then(kernel_share),
-            Self::OperationsPerSecond => return per_second(turn),
+            Self::OperationsPerSecond => return Some(per_second(turn)),
             Self::KernelBytes => turn.slab_bytes,
             Self::FrameBytes => slice.frame_bytes?,
             Self::LatencyP50 => slice.latency_ns.as_ref()?.p50,
@@ -180,10 +180,10 @@ fn kernel_share(server: &Server) -> Option<f64> {
     (both > 0).then(|| server.system_ns as f64 / both as f64)
 }
 
-fn per_second(turn: &Turn) -> Option<f64> {
+fn per_second(turn: &Turn) -> f64 {
     let slices = turn.clients.iter().map(|client| &client.slice);
     let paces = slices.map(|slice| slice.operations as f64 * 1e9 / slice.elapsed_ns as f64);
-    Some(paces.sum())
+    paces.sum()
 }
 
 impl Column {

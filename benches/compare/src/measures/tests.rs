@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::results::{About, ClientTurn};
-use crate::slice::Ready;
+use crate::slice::{Ready, Slice};
 use crate::works::work;
 
 fn turn(round: u32, row: &str, cpu_ns: u64, operations: u64) -> Turn {
