@@ -1,5 +1,6 @@
 //! `echo`: each connection sends some messages in one write, and when it has all of them back, the
-//! next ones. That the same bytes come back, in their order, is checked.
+//! next ones; or, in open loop, at its time. That the same bytes come back, in their order, is
+//! checked.
 
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ pub struct Echoing {
     crowd: Crowd,
     echoes: Echoes,
     meter: Meter,
+    rate: Option<f64>,
+    /// Batches sent in open loop: whose turn is next.
+    turns: usize,
 }
 
 /// Who waits for echoes. Of a connection, `mark` is when its batch was sent, 0 when it has none
@@ -55,7 +59,44 @@ impl Echoing {
         let mut echoes = Echoes::new(flags.depth as usize, plan.common.size)?;
         let meter = Meter::of(plan)?;
         arrive(&mut crowd, &plan.common, false, &mut echoes)?;
-        Ok(Self { plan: plan.clone(), crowd, echoes, meter })
+        Ok(Self { plan: plan.clone(), crowd, echoes, meter, rate: flags.rate, turns: 0 })
+    }
+
+    /// Each connection sends as soon as it has everything back.
+    fn closed_loop(&mut self, end_ns: u64) -> Result<(), String> {
+        self.echoes.running = true;
+        for at in 0..self.crowd.talker() {
+            self.echoes.send(at, &mut self.crowd.lines[at], now_ns());
+        }
+        while now_ns() < end_ns {
+            self.turn(Wait::Until(end_ns))?;
+        }
+        Ok(())
+    }
+
+    /// One connection after the other sends when its turn is due. One that waits for what it sent
+    /// before is late with it, and its latency counts from when it was due.
+    fn open_loop(&mut self, begin_ns: u64, end_ns: u64, rate: f64) -> Result<(), String> {
+        for number in 0u64.. {
+            let after = Duration::from_secs_f64(number as f64 / rate);
+            let due_ns = begin_ns + after.as_nanos() as u64;
+            if due_ns >= end_ns {
+                break;
+            }
+            while now_ns() < due_ns {
+                self.turn(Wait::Until(due_ns))?;
+            }
+            let at = self.turns % self.crowd.talker();
+            self.turns += 1;
+            let mut silence = Silence::of(self.plan.common.patience);
+            while self.crowd.lines[at].mark != 0 {
+                if silence.is_over(self.turn(silence.wait())?) {
+                    self.echoes.give_up(&mut self.crowd.lines[at]);
+                }
+            }
+            self.echoes.send(at, &mut self.crowd.lines[at], due_ns);
+        }
+        Ok(())
     }
 
     /// One turn, and what it found out.
@@ -84,17 +125,14 @@ impl Work for Echoing {
     fn slice(&mut self, time: Duration) -> Result<Slice, String> {
         let begin_ns = self.meter.begin(self.crowd.received)?;
         let end_ns = begin_ns + time.as_nanos() as u64;
-        self.echoes.running = true;
-        for at in 0..self.crowd.talker() {
-            self.echoes.send(at, &mut self.crowd.lines[at]);
-        }
-        while now_ns() < end_ns {
-            self.turn(Wait::Until(end_ns))?;
+        match self.rate {
+            None => self.closed_loop(end_ns)?,
+            Some(rate) => self.open_loop(begin_ns, end_ns, rate)?,
         }
         self.finish()?;
         let slice = self.meter.end(&self.plan, &self.echoes.tally, &self.crowd)?;
         self.echoes.tally.clear();
-        Ok(Slice { depth: Some(self.echoes.depth()), ..slice })
+        Ok(Slice { depth: Some(self.echoes.depth()), rate: self.rate, ..slice })
     }
 
     fn rest(&mut self) -> Result<(), String> {
@@ -130,12 +168,11 @@ impl Echoes {
         self.stamps.len() as u64
     }
 
-    /// Sends a batch on a connection that is open.
-    fn send(&mut self, at: usize, line: &mut Line) {
+    /// Sends a batch that was due then, on a connection that is open.
+    fn send(&mut self, at: usize, line: &mut Line, at_ns: u64) {
         if !line.is_open() {
             return;
         }
-        let at_ns = now_ns();
         for (sequence, stamp) in (line.last + 1..).zip(&self.stamps) {
             Stamp { sequence, at_ns }.write(&mut self.batch[*stamp..*stamp + STAMP]);
         }
@@ -220,7 +257,7 @@ impl Audience for Echoes {
     #[inline]
     fn paused(&mut self, at: usize, line: &mut Line, _: u64) {
         if self.running && line.mark == 0 {
-            self.send(at, line);
+            self.send(at, line, now_ns());
         }
     }
 

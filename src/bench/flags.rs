@@ -127,7 +127,7 @@ pub struct Common {
     #[arg(long, global = true, value_name = "COUNT", default_value = "1")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=256))]
     pub processes: u32,
-    /// Addresses to connect from, 127.0.0.2 and up, where the server is on this machine
+    /// Addresses to connect from, out of 127.0.0.0/8, where the server is on this machine
     /// [default: one for every 5,000 connections]
     #[arg(long, global = true, value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=250))]
@@ -208,6 +208,10 @@ pub struct Echo {
     #[arg(long, value_name = "COUNT", default_value = "1")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub depth: u32,
+    /// Such writes a second of all connections together, each in its turn and at its time, instead
+    /// of the next one at once; latency counts from these times
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
+    pub rate: Option<f64>,
 }
 
 /// Flags of `storm`.

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::flags::{Plan, Scenario};
 
-/// Source addresses that there are: 127.0.0.2 to 127.0.0.251.
+/// Source addresses that there are, as `target` has them.
 const MAX_SOURCES: u32 = 250;
 /// Connections that one source address is good for.
 const CONNECTIONS_PER_SOURCE: u32 = 5_000;
@@ -78,8 +78,12 @@ impl Share {
         part.common.steps = true;
         part.common.pid.clear();
         part.common.count_syscalls = false;
-        if let Scenario::Connect(connect) = &mut part.scenario {
-            connect.churn = self.part_of_rate(connect.churn);
+        match &mut part.scenario {
+            Scenario::Connect(connect) => connect.churn = self.part_of_rate(connect.churn),
+            Scenario::Echo(echo) => {
+                echo.rate = echo.rate.map(|rate| rate / f64::from(self.count));
+            }
+            _ => {}
         }
         part
     }
@@ -157,6 +161,15 @@ mod tests {
         assert_eq!(churn, [4, 3, 3]);
         assert!(parts.iter().all(|part| part.common.connect_rate == 0));
         assert!(parts.iter().all(|part| part.common.sources == Some(1)));
+    }
+
+    #[test]
+    fn echoes_in_open_loop_are_split_too() {
+        let plan = plan("echo --rate 500 --processes 2");
+        for share in shares(&plan).expect("possible") {
+            let Scenario::Echo(echo) = share.of(&plan).scenario else { panic!("another") };
+            assert_eq!(echo.rate, Some(250.0));
+        }
     }
 
     #[test]

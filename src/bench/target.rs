@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 /// Connections that one local address makes at most, unless told otherwise: there are 28,000 ports.
 const PER_SOURCE: u32 = 5000;
 
-/// Source addresses that there are: 127.0.0.2 to 127.0.0.251.
+/// Source addresses that there are for each server: the last byte is 2 to 251.
 const MAX_SOURCES: u32 = 250;
 
 /// Where a server is.
@@ -65,8 +65,11 @@ pub fn sources(
     }
     let first = first.min(MAX_SOURCES - 1);
     let count = asked.unwrap_or(connections.div_ceil(PER_SOURCE)).clamp(1, MAX_SOURCES - first);
+    // Each server's port has addresses of its own: what many servers are sent from side by side, or
+    // one after the other within a minute, would else be more than an address has ports.
+    let [high, low] = to.port().to_be_bytes();
     let source = |index: u32| {
-        let ip = Ipv4Addr::new(127, 0, 0, 2 + (first + index) as u8);
+        let ip = Ipv4Addr::new(127, high, low, 2 + (first + index) as u8);
         Some(SocketAddr::new(IpAddr::V4(ip), 0))
     };
     (0..count).map(source).collect()
@@ -100,7 +103,7 @@ mod tests {
         assert_eq!(sources(loopback, 0, None, 5001).len(), 2);
         assert_eq!(sources(loopback, 0, Some(7), 1).len(), 7);
         let last = sources(loopback, 249, Some(7), 1);
-        assert_eq!(last, ["127.0.0.251:0".parse().ok()]);
+        assert_eq!(last, ["127.0.1.251:0".parse().ok()]);
         assert_eq!(sources("[::1]:1".parse().expect("an address"), 0, Some(7), 1), [None]);
     }
 }
