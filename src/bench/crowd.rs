@@ -1,5 +1,5 @@
-//! The connections and the loop that they are served by: one thread, one buffer, one `recv` for each
-//! connection that is ready. It connects, reads, answers what must be answered, and tells an
+//! The connections and the loop that they are served by: one thread, one buffer, one `recv` for
+//! each connection that is ready. It connects, reads, answers what must be answered, and tells an
 //! `Audience` what it heard; it never decides what is measured.
 
 use std::io::{self, ErrorKind, Read as _};
