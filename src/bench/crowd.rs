@@ -339,8 +339,8 @@ fn upgraded<A: Audience>(
 
 /// Begins to connect, without waiting.
 fn connect(to: SocketAddr, from: Option<SocketAddr>) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
+    let kind = Type::STREAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(to), kind, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
     if let Some(from) = from {
         socket.bind(&from.into())?;

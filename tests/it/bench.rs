@@ -157,6 +157,25 @@ fn it_is_told_when_to_measure() {
     assert!(silent.expect("it runs").status.success(), "no orders are the end");
 }
 
+/// The commands of the README do what they say, with fewer connections and in less time.
+#[test]
+fn the_commands_of_the_readme() {
+    let server = server();
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(readme).expect("there is one");
+    let commands: Vec<&str> =
+        readme.lines().filter_map(|line| line.strip_prefix("fanwire bench ")).collect();
+    assert_eq!(commands.len(), 3);
+    for command in commands {
+        let command = command.split('#').next().expect("something");
+        let command = command.replace("$(pidof -s fanwire)", &server.pid().to_string());
+        let url = format!("ws://127.0.0.1:{}/ws", server.port);
+        let slice = measure(&format!("{command} --url {url} --connections 30"));
+        assert_clean(&slice);
+        assert_eq!(slice["connections"], 30);
+    }
+}
+
 /// What goes wrong is said in one line, which names it.
 #[test]
 fn what_goes_wrong_is_said() {
