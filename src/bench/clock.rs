@@ -1,5 +1,5 @@
-//! Time for measuring: nanoseconds of `CLOCK_MONOTONIC`, the same in all processes of a machine, and
-//! a timer that poll wakes up for without rounding to milliseconds.
+//! Time for measuring: nanoseconds of `CLOCK_MONOTONIC`, the same in all processes of a machine,
+//! and a timer that poll wakes up for without rounding to milliseconds.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};

@@ -178,8 +178,8 @@ fn decode(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
     Ok(Some(Header { size, fin, rsv1, opcode, len }))
 }
 
-/// Appends a client's frame. Its mask is all zeros, which is as valid as any (and no work for either
-/// side): what is measured is not to be the mask.
+/// Appends a client's frame. Its mask is all zeros, which is as valid as any: what is measured is
+/// not to be the client's masking.
 pub fn encode(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     out.push(0x80 | opcode as u8);
     if payload.len() <= 125 {

@@ -1,5 +1,5 @@
-//! The connections and the loop that they are served by: one thread, one buffer, one `recv` for each
-//! connection that is ready. It connects, reads, answers what must be answered, and tells an
+//! The connections and the loop that they are served by: one thread, one buffer, one `recv` for
+//! each connection that is ready. It connects, reads, answers what must be answered, and tells an
 //! `Audience` what it heard; it never decides what is measured.
 
 use std::io::{self, ErrorKind, Read as _};
@@ -339,8 +339,8 @@ fn upgraded<A: Audience>(
 
 /// Begins to connect, without waiting.
 fn connect(to: SocketAddr, from: Option<SocketAddr>) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
+    let kind = Type::STREAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(to), kind, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
     if let Some(from) = from {
         socket.bind(&from.into())?;

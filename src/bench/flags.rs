@@ -19,7 +19,7 @@ this machine, with --messages-per-second 0 so that one publisher may publish all
 /// Every message carries a sequence number and the time at which it was due, so that what is lost,
 /// doubled, out of order or late is counted at each receiver.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "fanwire bench", version, after_help = AFTER_HELP)]
+#[command(name = "fanwire bench", version, after_help = AFTER_HELP, args_override_self = true)]
 pub struct Plan {
     /// What is the same for all.
     #[command(flatten)]

@@ -1,6 +1,6 @@
-//! From frames to messages with stamps, to words, to answers: what is heard on one connection during
-//! one read. Nothing is allocated for a message. `codec` finds the frames, `dialect` knows the
-//! words, whoever measures is an `Audience`.
+//! From frames to messages with stamps, to words, to answers: what is heard on one connection
+//! during one read. Nothing is allocated for a message. `codec` finds the frames, `dialect` knows
+//! the words, whoever measures is an `Audience`.
 
 use std::collections::HashMap;
 

@@ -1,10 +1,11 @@
-//! `fanwire bench`: a load generator that any WebSocket server can be measured with. One thread, one
-//! `mio` loop, a codec of its own; no part of the server, which never uses it.
+//! `fanwire bench`: a load generator that any WebSocket server can be measured with. One thread,
+//! one `mio` loop, a codec of its own; no part of the server, which never uses it.
 //!
 //! `flags` says what is asked for and `script` what follows from it; `crowd` has the connections
 //! (`line`) and the loop, with `upgrade`, `codec`, `dialect` and `hearing` for what they say and
-//! hear; `fanout` and the others are the scenarios, which `work` and `steps` call. `tally` counts,
-//! `account` looks at the server, `report` says it. `processes` does all this several times at once.
+//! hear; `fanout`, `echo` and `connect` are scenarios, which `work` and `steps` call. `tally`
+//! counts, `account` looks at the server, `report` says it. `processes` does all this several
+//! times at once.
 
 pub mod account;
 pub mod books;

@@ -39,6 +39,9 @@ impl Script {
             _ => (0..count).map(|number| format!("{}.{number}", common.channel)).collect(),
         };
         let dialect = Dialect::of(plan.dialect());
+        if common.compress && dialect.name == DialectName::Nats {
+            return Err("--compress: not with the dialect nats".into());
+        }
         let url = plan.url();
         let by_channel = url.contains(PLACE);
         let named = if by_channel { &channels[..] } else { &channels[..1] };

@@ -1,4 +1,4 @@
-//! Whom to speak to: addresses written as URLs, and the local addresses to speak from. Never speaks.
+//! Whom to speak to: addresses written as URLs, and local addresses to speak from. Never speaks.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
