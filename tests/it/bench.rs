@@ -114,6 +114,10 @@ fn echoes_come_back() {
         assert_clean(&slice);
         assert_eq!(slice["operations"], slice["published"], "{more}");
     }
+    let paced = measure(&format!("{echo} --rate 100 --depth 2"));
+    assert_clean(&paced);
+    let said = (&paced["published"], &paced["rate"], &paced["latency_ns"]["count"]);
+    assert_eq!(said, (&40.into(), &100.0.into(), &20.into()), "twenty times two in 200 ms");
 }
 
 #[test]

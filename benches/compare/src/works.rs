@@ -162,20 +162,20 @@ pub const WORKS: [Work; 19] = [
     Work {
         name: "handshake",
         title: "Handshakes",
-        about: "1,000 connections of which 4,000 a second are replaced. What the server computes \
+        about: "1,000 connections that are replaced as fast as the server answers. What it computes \
                 for each that comes and goes; the floor answers a fixed 101.",
         unfair: &["Fanwire checks limits, route and origin, joins the channel (raw) and says \
                    welcome (envelope); the floor answers without looking."],
         mode: "handshake",
         clients: &[Client {
-            args: &["--churn", "4000", "--sources", "8"],
+            args: &["--churn", "max", "--sources", "8"],
             name: "connect",
             control: Control::Steps,
             ..IDLE_CLIENT
         }],
         rows: rows::HANDSHAKE,
         columns: columns::HANDSHAKE,
-        targets: &[Target { rows: &["fanwire"], ..CPU_TARGET }],
+        targets: &[Target { rows: &["fanwire", "fanwire-raw", "fanwire-envelope"], ..CPU_TARGET }],
         ..FANOUT
     },
     Work {
