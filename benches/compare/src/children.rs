@@ -94,11 +94,6 @@ impl ClientProcess {
         Ok(client)
     }
 
-    /// Runs one that needs no telling, to its end.
-    pub fn run(command: Command, limit: Duration, log: &Path) -> Result<Slice> {
-        Self::spawn(command, log)?.slice(limit)
-    }
-
     /// Begins a slice.
     pub fn go(&mut self, length: Duration) -> Result<()> {
         let words = self.words.as_mut().context("it was told to end")?;
@@ -108,7 +103,10 @@ impl ClientProcess {
 
     /// Waits for what the slice has given.
     pub fn result(&mut self, length: Duration) -> Result<Slice> {
-        self.slice(length + SLICE_GRACE)
+        match self.line(length + SLICE_GRACE)? {
+            Line::Slice(slice) => Ok(*slice),
+            Line::Ready { .. } => bail!("ready again instead of a result"),
+        }
     }
 
     fn spawn(mut command: Command, log: &Path) -> Result<Self> {
@@ -121,13 +119,6 @@ impl ClientProcess {
         });
         let words = child.stdin.take();
         Ok(Self { child, words, lines, log: log.into(), ready: Ready::default() })
-    }
-
-    fn slice(&mut self, limit: Duration) -> Result<Slice> {
-        match self.line(limit)? {
-            Line::Slice(slice) => Ok(*slice),
-            Line::Ready { .. } => bail!("ready again instead of a result"),
-        }
     }
 
     fn line(&mut self, limit: Duration) -> Result<Line> {

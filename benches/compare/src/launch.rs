@@ -3,9 +3,8 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
-use crate::work::{Client, Control, Row, Work};
+use crate::work::{Client, Row, Work};
 
 /// One worker, as all others have one thread; no limit of messages, for one publisher publishes all
 /// it can. Everything else is as it comes.
@@ -67,9 +66,10 @@ impl Launch {
         if let Some(path) = access.publish.filter(|_| client.scenario != "connect") {
             command.args(["--publish-to", &url(path)]);
         }
-        command.args(client.args).args(row.client_args);
-        command.arg(if client.control == Control::Once { "--json" } else { "--steps" });
-        command.args(["--pid", pids]);
+        for arg in client.args.iter().chain(row.client_args) {
+            command.arg(arg.replace("{port}", port));
+        }
+        command.args(["--steps", "--pid", pids]);
         command
     }
 
@@ -77,9 +77,6 @@ impl Launch {
         self.connections.map_or(client.connections, |most| most.min(client.connections))
     }
 }
-
-/// How long a client that runs to its own end may take.
-pub const ONCE_LIMIT: Duration = Duration::from_mins(10);
 
 #[cfg(test)]
 mod tests {

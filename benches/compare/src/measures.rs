@@ -1,5 +1,8 @@
-//! From slices to the numbers of a table: which quantity, of which client and phase, held against
-//! what, always within one round. Statistics over rounds are in `statistics`.
+//! From slices to the numbers of a table: which quantity, of which phase, held against what, always
+//! within one round. Of several clients the first one counts, but for what is summed. Statistics
+//! over rounds are in `statistics`.
+
+use serde_json::{Map, Value as Json};
 
 use crate::results::{Results, Turn};
 use crate::slice::Server;
@@ -25,7 +28,17 @@ pub enum Quantity {
     /// From the first connect until everybody was connected and subscribed.
     ReadyTime,
     Storm(&'static str),
-    Stalled(&'static str),
+    Stalled(Stalled),
+}
+
+/// What became of stalled readers, by the names of the fields that tell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stalled {
+    Field(&'static str),
+    /// From one to the other.
+    Grown(&'static str, &'static str),
+    /// The same for each reader that stalled.
+    GrownEach(&'static str, &'static str),
 }
 
 /// What a quantity is held against, in the same round.
@@ -50,8 +63,6 @@ pub enum Against {
 #[derive(Clone, Copy, Debug)]
 pub struct Value {
     pub quantity: Quantity,
-    /// Whose; the first where it is not named.
-    pub client: Option<&'static str>,
     /// When; the last phase where it is not named.
     pub phase: Option<&'static str>,
     pub against: Against,
@@ -90,15 +101,11 @@ pub struct Column {
 
 impl Value {
     pub const fn of(quantity: Quantity) -> Self {
-        Self { quantity, client: None, phase: None, against: Against::Nothing }
+        Self { quantity, phase: None, against: Against::Nothing }
     }
 
     pub const fn against(self, against: Against) -> Self {
         Self { against, ..self }
-    }
-
-    pub const fn client(self, client: &'static str) -> Self {
-        Self { client: Some(client), ..self }
     }
 
     pub const fn phase(self, phase: &'static str) -> Self {
@@ -117,9 +124,8 @@ impl Value {
             let same = |turn: &&Turn| turn.round == round && turn.row == row && turn.phase == phase;
             turns.iter().find(same)
         };
-        let read_in = |round: u32, row: &str, phase: &str| {
-            self.quantity.read(find(round, row, phase)?, self.client)
-        };
+        let read_in =
+            |round: u32, row: &str, phase: &str| self.quantity.read(find(round, row, phase)?);
         let read = |row: &str, phase: &str| read_in(round, row, phase);
         let own = read(row.name, phase)?;
         Some(match self.against {
@@ -139,12 +145,9 @@ impl Value {
 }
 
 impl Quantity {
-    fn read(self, turn: &Turn, client: Option<&str>) -> Option<f64> {
-        let chosen = match client {
-            Some(name) => turn.client(name)?,
-            None => turn.clients.first()?,
-        };
-        let slice = &chosen.slice;
+    fn read(self, turn: &Turn) -> Option<f64> {
+        let first = turn.clients.first()?;
+        let slice = &first.slice;
         let server = slice.server.as_ref();
         let number = match self {
             Self::CpuPerOperation => return cpu_per_operation(turn),
@@ -155,13 +158,30 @@ impl Quantity {
             Self::LatencyP50 => slice.latency_ns.as_ref()?.p50,
             Self::LatencyP99 => slice.latency_ns.as_ref()?.p99,
             Self::ResidentBytes => server?.rss_bytes,
-            Self::ProportionalBytes => server?.pss_bytes,
-            Self::ReadyTime => chosen.ready.as_ref()?.elapsed_ns,
-            Self::Storm(field) => return slice.storm.as_ref()?.get(field)?.as_f64(),
-            Self::Stalled(field) => return slice.stalled.as_ref()?.get(field)?.as_f64(),
+            Self::ProportionalBytes => server?.pss_bytes?,
+            Self::ReadyTime => first.ready.as_ref()?.elapsed_ns,
+            Self::Storm(field) => return number_of(slice.storm.as_ref()?, field),
+            Self::Stalled(what) => return what.read(slice.stalled.as_ref()?),
         };
         Some(number as f64)
     }
+}
+
+impl Stalled {
+    fn read(self, fields: &Map<String, Json>) -> Option<f64> {
+        let read = |field| number_of(fields, field);
+        match self {
+            Self::Field(field) => read(field),
+            Self::Grown(from, to) => Some(read(to)? - read(from)?),
+            Self::GrownEach(from, to) => Some((read(to)? - read(from)?) / read("count")?),
+        }
+    }
+}
+
+/// A number; of what is true or false, 1 or 0.
+fn number_of(fields: &Map<String, Json>, field: &str) -> Option<f64> {
+    let value = fields.get(field)?;
+    value.as_f64().or_else(|| value.as_bool().map(|yes| f64::from(u8::from(yes))))
 }
 
 /// By the client's own account of exactly its slice; where several clients load a server, by the

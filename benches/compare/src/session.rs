@@ -5,11 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::children::{ClientProcess, ServerProcess, free_port};
-use crate::launch::{Launch, ONCE_LIMIT};
+use crate::launch::Launch;
 use crate::machine;
 use crate::results::{ClientTurn, Turn};
-use crate::slice::Slice;
-use crate::work::{Client, Control, Row, Work};
+use crate::work::{Client, Row, Work};
 
 /// Fields are dropped in this order: clients leave before their servers.
 #[derive(Debug)]
@@ -40,7 +39,7 @@ impl<'a> Session<'a> {
             session.servers.push(ServerProcess::start(command, port, &log)?);
         }
         for (at, client) in work.clients.iter().enumerate() {
-            if client.control == Control::Steps {
+            if !client.comes_late {
                 session.connect(at)?;
             }
         }
@@ -62,7 +61,7 @@ impl<'a> Session<'a> {
             .filter(|(_, client)| client.takes_part(phase))
             .collect();
         for (at, client) in &taking_part {
-            if client.control == Control::Late && self.clients[*at].is_none() {
+            if client.comes_late && self.clients[*at].is_none() {
                 self.connect(*at)?;
             }
         }
@@ -78,31 +77,30 @@ impl<'a> Session<'a> {
         };
         let later = &work.phases[at + 1..];
         for (at, client) in taking_part {
-            if client.control == Control::Late
-                && !later.iter().any(|phase| client.takes_part(phase))
-            {
+            if client.comes_late && !later.iter().any(|phase| client.takes_part(phase)) {
                 self.clients[at] = None;
             }
         }
         Ok(turn)
     }
 
-    /// All clients of a phase at the same time; a client that runs to its own end is alone.
+    /// All clients of a phase at the same time.
     fn load(&mut self, clients: &[(usize, &Client)], slice: Duration) -> Result<Vec<ClientTurn>> {
-        for (at, _) in clients {
-            if let Some(process) = &mut self.clients[*at] {
-                process.go(slice)?;
-            }
+        for (at, client) in clients {
+            self.process(*at).and_then(|process| process.go(slice)).context(client.name)?;
         }
         let mut turns = Vec::new();
         for (at, client) in clients {
-            let (ready, result) = match &mut self.clients[*at] {
-                Some(process) => (Some(process.ready.clone()), process.result(slice)?),
-                None => (None, self.once(*at)?),
-            };
-            turns.push(ClientTurn { client: client.name.into(), ready, slice: result });
+            let process = self.process(*at)?;
+            let ready = Some(process.ready.clone());
+            let slice = process.result(slice).context(client.name)?;
+            turns.push(ClientTurn { client: client.name.into(), ready, slice });
         }
         Ok(turns)
+    }
+
+    fn process(&mut self, at: usize) -> Result<&mut ClientProcess> {
+        self.clients[at].as_mut().context("it is not connected")
     }
 
     fn connect(&mut self, at: usize) -> Result<()> {
@@ -110,12 +108,6 @@ impl<'a> Session<'a> {
         let process = ClientProcess::start(self.command(at), &self.log(client));
         self.clients[at] = Some(process.with_context(|| client.name)?);
         Ok(())
-    }
-
-    fn once(&self, at: usize) -> Result<Slice> {
-        let client = &self.work.clients[at];
-        let slice = ClientProcess::run(self.command(at), ONCE_LIMIT, &self.log(client));
-        slice.with_context(|| client.name)
     }
 
     fn command(&self, at: usize) -> std::process::Command {

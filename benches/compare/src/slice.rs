@@ -75,7 +75,8 @@ pub struct Server {
     pub user_ns: u64,
     pub system_ns: u64,
     pub rss_bytes: u64,
-    pub pss_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pss_bytes: Option<u64>,
     pub rss_growth_bytes: i64,
 }
 

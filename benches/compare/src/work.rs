@@ -41,18 +41,9 @@ pub struct Client {
     pub args: &'static [&'static str],
     /// Where it loads; empty: everywhere.
     pub phases: &'static [&'static str],
-    pub control: Control,
-}
-
-/// How a client is driven.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Control {
-    /// By `go`, one slice at a time; connected from the beginning to the end.
-    Steps,
-    /// The same, but connected at its first phase and gone after its last.
-    Late,
-    /// It runs to its own end and prints one result.
-    Once,
+    /// It is connected at its first phase and gone after its last, instead of being there from the
+    /// beginning to the end.
+    pub comes_late: bool,
 }
 
 /// One line of a comparison.
@@ -69,6 +60,7 @@ pub struct Row {
     /// So many processes of the server; clients are spread over them.
     pub processes: usize,
     pub server_args: &'static [&'static str],
+    /// `{port}` is the server's.
     pub client_args: &'static [&'static str],
     pub env: &'static [(&'static str, &'static str)],
 }

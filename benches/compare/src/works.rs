@@ -2,7 +2,7 @@
 //! parts mean stands in `work`; the rows in `works/rows`, the columns in `works/columns`.
 
 use crate::servers::Role;
-use crate::work::{Client, Control, Target, Work};
+use crate::work::{Client, Target, Work};
 
 mod columns;
 mod rows;
@@ -25,7 +25,7 @@ const CLIENT: Client = Client {
     size: Some(128),
     args: &["--in-flight", "1"],
     phases: &[],
-    control: Control::Steps,
+    comes_late: false,
 };
 
 const ECHO_CLIENT: Client = Client {
@@ -44,7 +44,7 @@ const IDLE_CLIENT: Client = Client {
     role: Role::Connect,
     size: None,
     args: &[],
-    control: Control::Late,
+    comes_late: true,
     ..CLIENT
 };
 
@@ -170,7 +170,7 @@ pub const WORKS: [Work; 19] = [
         clients: &[Client {
             args: &["--churn", "max", "--sources", "8"],
             name: "connect",
-            control: Control::Steps,
+            comes_late: false,
             ..IDLE_CLIENT
         }],
         rows: rows::HANDSHAKE,
@@ -252,9 +252,15 @@ pub const WORKS: [Work; 19] = [
                    is quick here: the columns on the right say which."],
         fresh: true,
         rounds: 3,
+        slice_ms: 60_000,
         phases: &["healthy", "stalled"],
         clients: &[
-            Client { name: "all", phases: &["healthy"], args: STALLED_NONE, ..STALLED_CLIENT },
+            Client {
+                name: "all",
+                args: &["--rate", "10", "--stalled-share", "0"],
+                phases: &["healthy"],
+                ..STALLED_CLIENT
+            },
             STALLED_CLIENT,
         ],
         rows: rows::STALLED,
@@ -265,30 +271,20 @@ pub const WORKS: [Work; 19] = [
     Work {
         name: "reconnect",
         title: "All come back at once",
-        about: "19,000 connections under traffic are dropped at one moment and come back, those \
-                of Fanwire with the position that they had. Time until they are subscribed again, \
-                beside that of a plain connect.",
+        about: "99 of 100 of 19,000 connections under traffic are dropped at one moment and come \
+                back, those of Fanwire with the position that they had. Time until they are \
+                subscribed again and have what they missed, beside that of the first connect.",
         unfair: &["Only Fanwire gives what was missed meanwhile; the others only connect again."],
         fresh: true,
         rounds: 5,
-        phases: &["connect", "storm"],
-        clients: &[
-            Client {
-                name: "plain",
-                connections: 19_000 - 100,
-                phases: &["connect"],
-                ..IDLE_CLIENT
-            },
-            Client {
-                name: "storm",
-                scenario: "storm",
-                connections: 19_000 - 100,
-                phases: &["storm"],
-                args: &["--rate", "5"],
-                control: Control::Once,
-                ..CLIENT
-            },
-        ],
+        slice_ms: 8_000,
+        clients: &[Client {
+            name: "storm",
+            scenario: "storm",
+            connections: 19_000 - 100,
+            args: &["--rate", "5", "--drop-share", "0.99"],
+            ..CLIENT
+        }],
         rows: rows::RECONNECT,
         columns: columns::RECONNECT,
         targets: &[],
@@ -364,7 +360,7 @@ pub const WORKS: [Work; 19] = [
                 name: "churn",
                 connections: 5_000,
                 args: &["--churn", "200", "--sources", "8"],
-                control: Control::Steps,
+                comes_late: false,
                 ..IDLE_CLIENT
             },
             Client { args: &["--rate", "20"], ..CLIENT },
@@ -383,15 +379,13 @@ pub const WORKS: [Work; 19] = [
 
 const BURST: Client = Client { args: &["--in-flight", "16"], ..CLIENT };
 
-const STALLED_NONE: &[&str] = &["--rate", "10", "--time", "60s", "--stalled-share", "0"];
-
 const STALLED_CLIENT: Client = Client {
     name: "slow",
     scenario: "slow",
     connections: 10_000,
     size: Some(8_192),
-    args: &["--rate", "10", "--time", "60s", "--stalled-share", "0.1"],
+    args: &["--rate", "10", "--stalled-share", "0.1"],
     phases: &["stalled"],
-    control: Control::Once,
+    comes_late: true,
     ..CLIENT
 };

@@ -2,7 +2,9 @@
 
 use crate::measures::{
     Against::{Baseline, FirstRound, MoreThanBaseline, MoreThanPhase, Phase, Slope},
-    Column, Quantity, Show, Unit, Value,
+    Column, Quantity, Show,
+    Stalled::{self, Field, Grown, GrownEach},
+    Unit, Value,
 };
 
 const CPU: Value = Value::of(Quantity::CpuPerOperation);
@@ -71,23 +73,21 @@ pub const STALLED: &[Column] = &[
     Column::new("healthy p99, ratio", P99.against(Phase("healthy")), Unit::Ratio, Show::Interval),
     Column::new("p99 without", P99.phase("healthy"), Unit::Time, Show::Median),
     Column::new("p99 with", P99, Unit::Time, Show::Median),
-    Column::new("resident", RESIDENT, Unit::Bytes, Show::Median),
-    stalled("stalled, received", "received"),
-    stalled("told", "told"),
-    stalled("closed", "closed"),
+    stalled("server grew", Grown("rss_before_bytes", "rss_peak_bytes"), Unit::Bytes),
+    stalled("kernel, each", GrownEach("sockets_before_bytes", "sockets_peak_bytes"), Unit::Bytes),
+    stalled("closed", Field("closed"), Unit::Count),
+    stalled("told in gaps", Field("told_in_gaps"), Unit::Count),
+    stalled("missing", Field("missing"), Unit::Count),
+    stalled("full", Field("filled"), Unit::Share),
 ];
 
 pub const RECONNECT: &[Column] = &[
     Column::new("99 % restored", storm("restored_99_ns"), Unit::Time, Show::Interval),
     Column::new("50 %", storm("restored_50_ns"), Unit::Time, Show::Median),
     Column::new("all", storm("restored_all_ns"), Unit::Time, Show::Median),
-    Column::new(
-        "plain connect",
-        Value::of(Quantity::ReadyTime).phase("connect").client("plain"),
-        Unit::Time,
-        Show::Quartiles,
-    ),
+    Column::new("first connect", Value::of(Quantity::ReadyTime), Unit::Time, Show::Quartiles),
     Column::new("p99 of the untouched", storm("untouched_p99_ns"), Unit::Time, Show::Median),
+    Column::new("missing or doubled", storm("wrong"), Unit::Count, Show::Median),
 ];
 
 pub const DEFLATE: &[Column] = &[
@@ -130,10 +130,10 @@ const fn slope(quantity: Quantity) -> Value {
     Value::of(quantity).against(Slope("few", "more"))
 }
 
-const fn stalled(title: &'static str, field: &'static str) -> Column {
-    Column::new(title, Value::of(Quantity::Stalled(field)), Unit::Count, Show::Median)
+const fn stalled(title: &'static str, field: Stalled, unit: Unit) -> Column {
+    Column::new(title, Value::of(Quantity::Stalled(field)), unit, Show::Median)
 }
 
 const fn storm(field: &'static str) -> Value {
-    Value::of(Quantity::Storm(field)).client("storm")
+    Value::of(Quantity::Storm(field))
 }

@@ -99,9 +99,12 @@ pub const FAIR: &[Row] = &[
     alone("sockudo"),
 ];
 
+/// Where it is seen that a reader had to come back from behind.
+const METRICS: &[&str] = &["--metrics-url", "http://127.0.0.1:{port}/metrics"];
+
 pub const STALLED: &[Row] = &[
-    alone("fanwire-raw"),
-    alone("fanwire-envelope"),
+    Row { client_args: METRICS, ..alone("fanwire-raw") },
+    Row { client_args: METRICS, ..alone("fanwire-envelope") },
     alone("bun"),
     alone("ws"),
     alone("nchan"),
