@@ -163,6 +163,7 @@ pub struct Common {
 #[command(next_help_heading = "Publishing")]
 pub struct Publishing {
     /// Messages a second, at their times whatever happens; latency counts from these times
+    /// [default: 10 in storm and slow]
     #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
     pub rate: Option<f64>,
     /// How it is published
@@ -216,7 +217,7 @@ pub struct Storm {
     /// The share of the connections that drops
     #[arg(long, value_name = "SHARE", default_value = "1.0", value_parser = share)]
     pub drop_share: f64,
-    /// They drop by a reset instead of a Close
+    /// They drop by a reset instead of an end
     #[arg(long)]
     pub reset: bool,
     #[expect(missing_docs)]
@@ -230,6 +231,9 @@ pub struct Slow {
     /// The share of the connections that stops reading
     #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share)]
     pub stalled_share: f64,
+    /// Where Fanwire's metrics are, to see there that readers had to pull what they missed
+    #[arg(long, value_name = "URL")]
+    pub metrics_url: Option<String>,
     #[expect(missing_docs)]
     #[command(flatten)]
     pub publishing: Publishing,
