@@ -14,6 +14,10 @@ Start with `fanwire bench fanout --connections 1000 --pid $(pidof fanwire)` besi
 this machine, with --messages-per-second 0 so that one publisher may publish all it can. \
 `fanwire bench SCENARIO --help` has the flags of each.";
 
+const SLOW_HELP: &str = "\
+Who does not read does not answer pings either, and Fanwire cuts off who takes nothing: for more than \
+a few seconds start it with --ping-interval 0 --stall-timeout 0.";
+
 /// Measures a WebSocket server: Fanwire, or any other.
 ///
 /// Every message carries a sequence number and the time at which it was due, so that what is lost,
@@ -68,6 +72,7 @@ pub enum Scenario {
     /// Connections drop all at once and come back, under traffic
     Storm(Storm),
     /// A share of the readers stops reading, under traffic
+    #[command(after_help = SLOW_HELP)]
     Slow(Slow),
 }
 

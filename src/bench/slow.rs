@@ -10,6 +10,7 @@ use super::clock::now_ns;
 use super::crowd::{Crowd, Wait};
 use super::flags::{Plan, Slow as Flags};
 use super::publisher::Publisher;
+use super::report::progress::Progress;
 use super::report::{Latency, Server, Slice, Stalled, histogram};
 use super::scrape;
 use super::script::Script;
@@ -34,6 +35,7 @@ pub struct Slowing {
     readers: Readers,
     traffic: Traffic,
     meter: Meter,
+    progress: Progress,
 }
 
 /// What was seen while they stood still.
@@ -62,7 +64,8 @@ impl Slowing {
         let mut crowd = Crowd::new(script, connections).map_err(|error| error.to_string())?;
         let meter = Meter::of(plan)?;
         arrive(&mut crowd, &plan.common, true, &mut readers)?;
-        Ok(Self { plan: plan.clone(), flags: flags.clone(), crowd, readers, traffic, meter })
+        let (plan, flags, progress) = (plan.clone(), flags.clone(), Progress::new());
+        Ok(Self { plan, flags, crowd, readers, traffic, meter, progress })
     }
 
     fn stall(&mut self) {
@@ -89,6 +92,10 @@ impl Slowing {
             if now_ns >= end_ns {
                 return Ok(());
             }
+            self.progress.now_and_then(now_ns, || {
+                let left = (end_ns - now_ns).div_ceil(1_000_000_000);
+                format!("{} published, {left} s to go", self.readers.books.tally.published)
+            });
             self.traffic.publish(&mut self.crowd, &mut self.readers.books, now_ns)?;
             let mut until_ns = self.traffic.due_ns().min(end_ns);
             if let Some(seen) = &mut seen {
@@ -109,6 +116,7 @@ impl Slowing {
 
     /// They read on, until they have everything. How long that took, if it did not take forever.
     fn wake(&mut self) -> Result<Option<u64>, String> {
+        self.progress.clear();
         let begin_ns = now_ns();
         for at in self.readers.stalled() {
             self.crowd.wake(at, &mut self.readers)?;
@@ -122,14 +130,15 @@ impl Slowing {
         self.flags.metrics_url.as_ref().map(|url| scrape::counter(url, PULLS)).transpose()
     }
 
-    /// Whether what the kernel holds was full: readers had to pull what they had missed; or, where
-    /// that is not to be seen, it took hardly any more in the last quarter of the time.
+    /// Whether what the kernel holds was full for each of them: they had to pull what they had
+    /// missed; or, where that is not to be seen, it took hardly any more in the last quarter of the
+    /// time.
     fn filled(&self, seen: &Seen, pulls: [Option<f64>; 2]) -> bool {
+        let stalled = self.readers.stalled().len() as u64;
         if let [Some(before), Some(after)] = pulls {
-            return after > before;
+            return after - before >= stalled as f64;
         }
         let Some((sockets, published)) = seen.late else { return false };
-        let stalled = self.readers.stalled().len() as u64;
         let messages = self.readers.books.tally.published - published;
         let sent =
             messages * self.plan.common.size as u64 * stalled / self.traffic.channels() as u64;

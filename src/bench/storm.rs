@@ -8,6 +8,7 @@ use super::clock::now_ns;
 use super::crowd::{Crowd, Wait};
 use super::flags::{Plan, Storm as Flags};
 use super::publisher::Publisher;
+use super::report::progress::Progress;
 use super::report::{Latency, Server, Slice, Storm, histogram};
 use super::script::Script;
 use super::tally::Meter;
@@ -25,6 +26,7 @@ pub struct Storming {
     crew: Returning,
     traffic: Traffic,
     meter: Meter,
+    progress: Progress,
 }
 
 impl Storming {
@@ -42,7 +44,8 @@ impl Storming {
         let mut crowd = Crowd::new(script, connections).map_err(|error| error.to_string())?;
         let meter = Meter::of(plan)?;
         arrive(&mut crowd, &plan.common, true, &mut crew)?;
-        Ok(Self { plan: plan.clone(), flags: flags.clone(), crowd, crew, traffic, meter })
+        let (plan, flags, progress) = (plan.clone(), flags.clone(), Progress::new());
+        Ok(Self { plan, flags, crowd, crew, traffic, meter, progress })
     }
 
     /// A quarter of the time all is well, then they are dropped. It goes on until the time is over
@@ -64,6 +67,7 @@ impl Storming {
             if now_ns >= end_ns && dropped && (self.crew.all_are_back() || hopeless) {
                 return Ok(());
             }
+            self.progress.now_and_then(now_ns, || self.crew.news());
             self.traffic.publish(&mut self.crowd, &mut self.crew.books, now_ns)?;
             self.come_back(now_ns)?;
             let mut until_ns = self.traffic.due_ns().min(if dropped { end_ns } else { drop_ns });
@@ -150,6 +154,7 @@ impl Work for Storming {
         self.crew.begin(&self.crowd.lines);
         let begin_ns = self.meter.begin(self.crowd.received)?;
         self.blow(begin_ns, time)?;
+        self.progress.clear();
         self.miss();
         self.crowd.forgiving = false;
         drain(&mut self.crowd, &mut self.crew, self.plan.common.patience)?;

@@ -134,6 +134,14 @@ impl Returning {
         self.states[at] = State::Gone;
     }
 
+    /// How it stands, in a line.
+    pub fn news(&self) -> String {
+        match self.dropped {
+            0 => format!("{} published, nobody is dropped yet", self.books.tally.published),
+            dropped => format!("{} of {dropped} are back", self.restored_ns.len()),
+        }
+    }
+
     pub fn dropped_count(&self) -> u64 {
         self.dropped
     }
