@@ -62,6 +62,21 @@ impl Books {
         }
     }
 
+    /// The latest sequence of this connection's channel.
+    pub fn sequence(&self, at: usize) -> u64 {
+        self.channels[at % self.channels.len()].sequence
+    }
+
+    /// A connection is gone for good: what it does not have is lost.
+    pub fn leave(&mut self, at: usize, line: &mut Line) {
+        let channel = self.channel(at);
+        channel.live -= 1;
+        let missing = line.skip_to(channel.sequence);
+        self.outstanding -= missing.cast_signed();
+        self.tally.lost += excuse(line, missing);
+        self.tally.closed += 1;
+    }
+
     fn channel(&mut self, at: usize) -> &mut Channel {
         let count = self.channels.len();
         &mut self.channels[at % count]
@@ -108,12 +123,7 @@ impl Audience for Books {
 
     fn ended(&mut self, at: usize, line: &mut Line) {
         if line.is_open() {
-            let channel = self.channel(at);
-            channel.live -= 1;
-            let missing = line.skip_to(channel.sequence);
-            self.outstanding -= missing.cast_signed();
-            self.tally.lost += excuse(line, missing);
-            self.tally.closed += 1;
+            self.leave(at, line);
         }
     }
 }

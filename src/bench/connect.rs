@@ -23,8 +23,8 @@ pub struct Connecting {
     churn: u32,
     /// Whose turn it is to be replaced.
     next: usize,
-    /// How everybody arrived.
-    arrived: Slice,
+    /// How everybody arrived, until it is told.
+    arrived: Option<Slice>,
 }
 
 /// Counts who arrives.
@@ -45,7 +45,7 @@ impl Connecting {
         arrivals.tally.expected = connections as u64;
         let arrived = meter.end(plan, &arrivals.tally, &crowd)?;
         arrivals.tally.clear();
-        let (plan, churn) = (plan.clone(), flags.churn);
+        let (plan, churn, arrived) = (plan.clone(), flags.churn, Some(arrived));
         Ok(Self { plan, crowd, arrivals, meter, churn, next: 0, arrived })
     }
 
@@ -53,13 +53,14 @@ impl Connecting {
     pub fn held(mut self) -> Result<Slice, String> {
         self.hold(now_ns() + self.plan.common.time.as_nanos() as u64)?;
         let now = self.meter.server_now()?;
-        if let (Some(then), Some(now)) = (&mut self.arrived.server, now) {
+        let mut arrived = self.arrived.take().unwrap_or_default();
+        if let (Some(then), Some(now)) = (&mut arrived.server, now) {
             let more = now.rss_bytes.cast_signed() - then.rss_bytes.cast_signed();
             then.rss_growth_bytes += more;
             (then.rss_bytes, then.pss_bytes) = (now.rss_bytes, now.pss_bytes);
         }
-        self.arrived.closed = self.arrivals.tally.closed;
-        Ok(self.arrived)
+        arrived.closed = self.arrivals.tally.closed;
+        Ok(arrived)
     }
 
     fn hold(&mut self, end_ns: u64) -> Result<(), String> {
@@ -105,6 +106,13 @@ impl Work for Connecting {
         let end_ns = begin_ns + time.as_nanos() as u64;
         if self.churn == 0 {
             self.hold(end_ns)?;
+            // Of several processes each says first how its own arrived: that is what is joined.
+            let arrived = self.arrived.take_if(|_| self.plan.common.share.is_some());
+            if let Some(arrived) = arrived {
+                let closed = self.arrivals.tally.closed;
+                self.arrivals.tally.clear();
+                return Ok(Slice { closed, ..arrived });
+            }
         } else {
             self.replace(begin_ns, end_ns)?;
         }

@@ -217,7 +217,7 @@ impl Audience for Echoes {
     }
 
     #[inline]
-    fn begun(&mut self, header: Header, payload: &[u8]) {
+    fn begun(&mut self, _: usize, header: Header, payload: &[u8]) {
         if header.len as usize != self.size || header.opcode != Opcode::Text {
             self.wrong("another length, or binary");
         }

@@ -112,6 +112,7 @@ pub fn wait(crowd: &mut Crowd, books: &mut Books, patience: Duration) -> Result<
         if silence.is_over(crowd.turn(silence.wait(), books)?) {
             let talker = crowd.talker();
             books.give_up(&mut crowd.lines[..talker]);
+            break; // what is outstanding still, is so for those who do not read
         }
     }
     Ok(())

@@ -14,6 +14,10 @@ Start with `fanwire bench fanout --connections 1000 --pid $(pidof fanwire)` besi
 this machine, with --messages-per-second 0 so that one publisher may publish all it can. \
 `fanwire bench SCENARIO --help` has the flags of each.";
 
+const SLOW_HELP: &str = "\
+Who does not read does not answer pings either, and Fanwire cuts off who takes nothing: for more than \
+a few seconds start it with --ping-interval 0 --stall-timeout 0.";
+
 /// Measures a WebSocket server: Fanwire, or any other.
 ///
 /// Every message carries a sequence number and the time at which it was due, so that what is lost,
@@ -68,6 +72,7 @@ pub enum Scenario {
     /// Connections drop all at once and come back, under traffic
     Storm(Storm),
     /// A share of the readers stops reading, under traffic
+    #[command(after_help = SLOW_HELP)]
     Slow(Slow),
 }
 
@@ -163,6 +168,7 @@ pub struct Common {
 #[command(next_help_heading = "Publishing")]
 pub struct Publishing {
     /// Messages a second, at their times whatever happens; latency counts from these times
+    /// [default: 10 in storm and slow]
     #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
     pub rate: Option<f64>,
     /// How it is published
@@ -220,7 +226,7 @@ pub struct Storm {
     /// The share of the connections that drops
     #[arg(long, value_name = "SHARE", default_value = "1.0", value_parser = share)]
     pub drop_share: f64,
-    /// They drop by a reset instead of a Close
+    /// They drop by a reset instead of an end
     #[arg(long)]
     pub reset: bool,
     #[expect(missing_docs)]
@@ -234,6 +240,9 @@ pub struct Slow {
     /// The share of the connections that stops reading
     #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share)]
     pub stalled_share: f64,
+    /// Where Fanwire's metrics are, to see there that readers had to pull what they missed
+    #[arg(long, value_name = "URL")]
+    pub metrics_url: Option<String>,
     #[expect(missing_docs)]
     #[command(flatten)]
     pub publishing: Publishing,

@@ -25,8 +25,8 @@ pub trait Audience {
     }
 
     /// A message with a stamp has begun: its payload, as far as it is there.
-    fn begun(&mut self, header: Header, payload: &[u8]) {
-        let _ = (header, payload);
+    fn begun(&mut self, at: usize, header: Header, payload: &[u8]) {
+        let _ = (at, header, payload);
     }
 
     /// More of a payload.
@@ -53,8 +53,8 @@ pub trait Audience {
     }
 
     /// The position from which this connection is to go on.
-    fn since(&self, at: usize) -> Option<String> {
-        let _ = at;
+    fn since(&self, at: usize, line: &Line) -> Option<String> {
+        let _ = (at, line);
         None
     }
 }
@@ -124,7 +124,7 @@ impl<A: Audience> Sink for Hearing<'_, A> {
             && let Some(stamp) = Stamp::find(payload, &mut self.ear.offset)
         {
             self.stamped(header, stamp);
-            self.audience.begun(header, payload);
+            self.audience.begun(self.at, header, payload);
         } else {
             self.text(payload);
         }
@@ -214,7 +214,8 @@ impl<A: Audience> Hearing<'_, A> {
     }
 
     fn say_hello(&mut self) {
-        let since = self.audience.since(self.at);
+        let subscribes = !self.line.talks;
+        let since = subscribes.then(|| self.audience.since(self.at, self.line)).flatten();
         match self.ear.dialect.hello(self.channel, since.as_deref()) {
             Some(hello) => {
                 encode(&mut self.ear.replies, self.ear.dialect.opcode, hello.as_bytes());

@@ -19,15 +19,20 @@ pub mod fanout;
 pub mod flags;
 pub mod hearing;
 pub mod line;
+pub mod positions;
 pub mod processes;
 pub mod publisher;
 pub mod report;
+pub mod scrape;
 pub mod script;
 pub mod share;
+pub mod slow;
 pub mod stamp;
 pub mod steps;
+pub mod storm;
 pub mod tally;
 pub mod target;
+pub mod traffic;
 pub mod upgrade;
 pub mod work;
 
@@ -46,6 +51,8 @@ use self::echo::Echoing;
 use self::fanout::Fan;
 use self::flags::{Plan, Scenario};
 use self::report::{Slice, table};
+use self::slow::Slowing;
+use self::storm::Storming;
 use self::work::Work;
 
 /// Runs `fanwire bench` with these arguments, which come after that word.
@@ -86,7 +93,8 @@ fn alone(plan: &Plan) -> Result<(), String> {
         }
         Scenario::Echo(flags) => measure(plan, begin_ns, Echoing::new(plan, flags)?),
         Scenario::Fanout(flags) => measure(plan, begin_ns, Fan::new(plan, flags)?),
-        other => Err(format!("{}: not yet", other.as_str())),
+        Scenario::Storm(flags) => measure(plan, begin_ns, Storming::new(plan, flags)?),
+        Scenario::Slow(flags) => measure(plan, begin_ns, Slowing::new(plan, flags)?),
     }
 }
 
@@ -97,7 +105,7 @@ fn measure(plan: &Plan, begin_ns: u64, mut work: impl Work) -> Result<(), String
         return steps::run(&mut work, now_ns() - begin_ns, common.listens_only);
     }
     if !common.warm_up.is_zero() {
-        work.slice(common.warm_up)?;
+        work.warm_up(common.warm_up)?;
     }
     let slice = work.slice(common.time)?;
     if let Some(words) = work.crowd().last_words() {

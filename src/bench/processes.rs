@@ -58,6 +58,8 @@ struct Parent {
     account: Option<Account>,
     /// Whether the first child publishes, and the others must be told how much.
     publishes: bool,
+    /// Whether the first slice begins with the connecting.
+    connects: bool,
     progress: Progress,
 }
 
@@ -81,8 +83,12 @@ impl Parent {
             tell,
             account: account.map_err(|error| format!("--pid: {error}"))?,
             publishes: matches!(plan.scenario, Scenario::Fanout(_)),
+            connects: matches!(&plan.scenario, Scenario::Connect(flags) if flags.churn == 0),
             progress: Progress::new(),
         };
+        if parent.connects {
+            parent.begin()?;
+        }
         for (index, share) in shares.iter().enumerate() {
             let started = Running::start(*share, index, &parent.tell);
             let started = started.map_err(|error| format!("a process does not start: {error}"))?;
@@ -112,7 +118,7 @@ impl Parent {
     fn once(&mut self, plan: &Plan) -> Result<Slice, String> {
         let milliseconds = |time: Duration| time.as_millis() as u64;
         let warm_up = milliseconds(plan.common.warm_up);
-        if warm_up > 0 {
+        if warm_up > 0 && !self.connects {
             self.progress.show("warming up");
             self.slice(warm_up)?;
         }
@@ -124,8 +130,8 @@ impl Parent {
 
     /// One measured slice of all.
     fn slice(&mut self, milliseconds: u64) -> Result<Slice, String> {
-        if let Some(account) = &mut self.account {
-            account.begin().map_err(|error| error.to_string())?;
+        if !std::mem::take(&mut self.connects) {
+            self.begin()?;
         }
         for at in 0..self.children.len() {
             self.say(at, &format!("go {milliseconds}"))?;
@@ -150,6 +156,12 @@ impl Parent {
             joined.syscalls_per_operation = ended.1;
         }
         Ok(joined)
+    }
+
+    /// What the server takes counts from now on.
+    fn begin(&mut self) -> Result<(), String> {
+        let begun = self.account.as_mut().map(Account::begin).transpose();
+        begun.map(|_| ()).map_err(|error| format!("--pid: {error}"))
     }
 
     /// Hears standard input from now on.

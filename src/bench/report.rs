@@ -132,8 +132,10 @@ pub struct Storm {
     pub restored_99_ns: Option<u64>,
     /// Until all were; null when some never were.
     pub restored_all_ns: Option<u64>,
-    /// Latency of those that were not dropped.
+    /// Latency of those that were not dropped, from the drop until all were back.
     pub untouched_p99_ns: Option<u64>,
+    /// Messages that those who are there in the end got or were told of too few, or too many.
+    pub wrong: u64,
 }
 
 /// What became of readers that stopped reading.
@@ -147,7 +149,8 @@ pub struct Stalled {
     pub told_in_gaps: u64,
     /// How many were closed.
     pub closed: u64,
-    /// Messages that they neither got nor were told of, those of closed connections left out.
+    /// Messages that those who were not closed neither got nor were told of, or got or were told of
+    /// too often.
     pub missing: u64,
     /// Whether what the kernel holds for them was full, so that the server itself had to wait.
     pub filled: bool,

@@ -73,7 +73,8 @@ impl Share {
         part.common.handshakes_in_flight = self.part_of_rate(plan.common.handshakes_in_flight);
         part.common.sources = Some(sources);
         part.common.first_source = self.index * sources;
-        part.common.listens_only = self.index > 0;
+        let publishes = matches!(plan.scenario, Scenario::Fanout(_));
+        part.common.listens_only = publishes && self.index > 0;
         part.common.processes = 1;
         part.common.steps = true;
         part.common.pid.clear();

@@ -40,9 +40,11 @@ impl Target {
             }
             Err(_) => format!("{host}:80"),
         };
-        let mut addresses =
-            with_port.to_socket_addrs().map_err(|error| format!("{url}: {host}: {error}"))?;
-        let address = addresses.next().ok_or_else(|| format!("{url}: no address for {host}"))?;
+        let addresses = with_port.to_socket_addrs();
+        let addresses = addresses.map_err(|error| format!("{url}: {host}: {error}"))?;
+        // IPv4 first: `localhost` is both, and servers that listen on it often listen on this one.
+        let address = addresses.min_by_key(SocketAddr::is_ipv6);
+        let address = address.ok_or_else(|| format!("{url}: no address for {host}"))?;
         Ok(Self { host: host.into(), path, address })
     }
 

@@ -21,6 +21,11 @@ pub trait Work {
     /// Measures for so long.
     fn slice(&mut self, time: Duration) -> Result<Slice, String>;
 
+    /// Does the same for so long before, unmeasured.
+    fn warm_up(&mut self, time: Duration) -> Result<(), String> {
+        self.slice(time).map(drop)
+    }
+
     /// Measures while another process publishes, until that has said how many it has published.
     fn heard_slice(
         &mut self,

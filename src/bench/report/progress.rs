@@ -3,9 +3,14 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+/// Who calls often is heard so often.
+const EVERY_NS: u64 = 250_000_000;
+
 /// The line.
 #[derive(Debug)]
 pub struct Progress {
+    /// When something was said last, by who calls often.
+    said_ns: u64,
     /// Characters that stand there now.
     shown: usize,
     on_terminal: bool,
@@ -14,7 +19,7 @@ pub struct Progress {
 impl Progress {
     /// On standard error, if that is a terminal.
     pub fn new() -> Self {
-        Self { shown: 0, on_terminal: io::stderr().is_terminal() }
+        Self { said_ns: 0, shown: 0, on_terminal: io::stderr().is_terminal() }
     }
 
     /// Says this instead.
@@ -22,6 +27,14 @@ impl Progress {
         if self.on_terminal {
             write(&line(text, self.shown));
             self.shown = text.chars().count();
+        }
+    }
+
+    /// Says this instead, if the last time was not just now.
+    pub fn now_and_then(&mut self, now_ns: u64, text: impl FnOnce() -> String) {
+        if self.on_terminal && now_ns.saturating_sub(self.said_ns) >= EVERY_NS {
+            self.said_ns = now_ns;
+            self.show(&text());
         }
     }
 

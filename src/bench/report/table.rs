@@ -166,7 +166,11 @@ fn stalled(stalled: &Stalled) -> Vec<(&'static str, String)> {
         let after = stalled.rss_after_bytes.map(|after| format!(", {} after", bytes(after)));
         rows.push(("server memory", peak(before, most) + &after.unwrap_or_default()));
     }
-    let sockets = peak(stalled.sockets_before_bytes, stalled.sockets_peak_bytes);
+    let mut sockets = peak(stalled.sockets_before_bytes, stalled.sockets_peak_bytes);
+    let growth = stalled.sockets_peak_bytes.saturating_sub(stalled.sockets_before_bytes);
+    if let Some(each) = growth.checked_div(stalled.count) {
+        let _ = write!(sockets, ", {} for each of the stalled", bytes(each));
+    }
     rows.push(("TCP memory", sockets));
     rows
 }
@@ -187,6 +191,9 @@ fn verdicts(slice: &Slice) -> Vec<String> {
     say(slice.reordered, "OUT OF ORDER: {number} messages came after later ones.");
     say(slice.closed, "CLOSED: {number} connections ended without being asked to.");
     say(slice.gaps_told.unwrap_or(0), "Gaps: the server told {number} times that it had to skip.");
+    if let Some(storm) = &slice.storm {
+        say(storm.wrong, "WRONG: what connections got and were told is off by {number} messages.");
+    }
     if let Some(stalled) = &slice.stalled {
         say(stalled.missing, "MISSING: stalled readers neither got nor were told of {number}.");
         if !stalled.filled {

@@ -131,6 +131,7 @@ fn storms_and_stalls() {
         restored_99_ns: Some(900_000_000),
         restored_all_ns: None,
         untouched_p99_ns: Some(3_000_000),
+        wrong: 5,
     };
     let stalled = Stalled {
         count: 1000,
@@ -153,7 +154,8 @@ fn storms_and_stalls() {
         "  they got        5, were told of 2,000 in gaps; 0 were closed\n",
         "  caught up       never\n",
         "  server memory   10.0 MiB before, 30.0 MiB at most, 20.0 MiB after\n",
-        "  TCP memory      0 B before, 1.00 GiB at most\n",
+        "  TCP memory      0 B before, 1.00 GiB at most, 1.02 MiB for each of the stalled\n",
+        "WRONG: what connections got and were told is off by 5 messages.\n",
         "MISSING: stalled readers neither got nor were told of 8.\n",
         "The kernel took all that was sent: stall longer, or send more.\n",
     ] {
