@@ -258,8 +258,15 @@ impl Unit {
 
     /// How a place on an axis is called: without the digits that a measured number has.
     pub fn tick(self, value: f64) -> String {
+        let short = |value: f64| (value * 1_000.0).round() / 1_000.0;
         match self {
-            Self::Ratio => format!("{}", (value * 1_000.0).round() / 1_000.0),
+            Self::Ratio => short(value).to_string(),
+            Self::Time => match value.abs() {
+                below if below < 1e3 => format!("{} ns", short(value)),
+                below if below < 1e6 => format!("{} µs", short(value / 1e3)),
+                below if below < 1e9 => format!("{} ms", short(value / 1e6)),
+                _ => format!("{} s", short(value / 1e9)),
+            },
             other => other.write(value),
         }
     }

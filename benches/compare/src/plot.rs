@@ -24,6 +24,8 @@ const BOTTOM: i32 = 48;
 /// Names stand left of the axis, numbers right of it.
 const LEFT: i32 = 190;
 const RIGHT: i32 = 220;
+/// About how wide a letter of the ticks is.
+const LETTER: i32 = 7;
 
 const INK: RGBColor = RGBColor(36, 41, 47);
 const FAINT: RGBColor = RGBColor(208, 215, 222);
@@ -78,12 +80,17 @@ impl Figure<'_> {
     /// The axis with its ticks, and the line that rows are held against.
     fn scale(&self, axis: &Axis, marked: Option<f64>) -> Drawn {
         let bottom = self.height - BOTTOM;
+        let mut free_from = 0;
         for tick in axis.ticks() {
             let x = x_of(axis, tick);
             let line = vec![(x, TOP), (x, bottom)];
             self.area.draw(&PathElement::new(line, FAINT.stroke_width(1)))?;
             let label = self.column.unit.tick(tick);
-            self.text(&label, (x, bottom + 16), HPos::Center, 13, FLOOR)?;
+            let half = label.chars().count() as i32 * LETTER / 2;
+            if x - half >= free_from {
+                self.text(&label, (x, bottom + 16), HPos::Center, 13, FLOOR)?;
+                free_from = x + half + LETTER;
+            }
         }
         if let Some(value) = marked {
             let line = vec![(x_of(axis, value), TOP - 4), (x_of(axis, value), bottom + 4)];
