@@ -162,8 +162,8 @@ pub const WORKS: [Work; 19] = [
     Work {
         name: "handshake",
         title: "Handshakes",
-        about: "1,000 connections that are replaced as fast as the server answers. What it computes \
-                for each that comes and goes; the floor answers a fixed 101.",
+        about: "1,000 connections that are replaced as fast as the server answers. What it \
+                computes for each that comes and goes; the floor answers a fixed 101.",
         unfair: &["Fanwire checks limits, route and origin, joins the channel (raw) and says \
                    welcome (envelope); the floor answers without looking."],
         mode: "handshake",

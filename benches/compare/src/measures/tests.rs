@@ -85,7 +85,7 @@ fn how_numbers_read() {
     assert_eq!(read(Unit::Share, &[0.731]), ["73 %"]);
     let ticks = [0.0, 500.0, 2e6, 1.5e9].map(|value| Unit::Time.tick(value));
     assert_eq!(ticks, ["0 ns", "500 ns", "2 ms", "1.5 s"]);
-    assert_eq!([1.0, 1.0500000001].map(|value| Unit::Ratio.tick(value)), ["1", "1.05"]);
+    assert_eq!([1.0, 1.050_000_1].map(|value| Unit::Ratio.tick(value)), ["1", "1.05"]);
 }
 
 #[test]
