@@ -31,6 +31,7 @@ use clap::Parser;
 use clap::builder::PossibleValuesParser;
 
 use launch::Launch;
+use marks::faults;
 use results::Results;
 use rounds::Options;
 use table::Table;
@@ -68,7 +69,7 @@ struct Flags {
     /// Where results go [default: benches/compare/results; elsewhere no document is made]
     #[arg(long, value_name = "FOLDER")]
     results: Option<PathBuf>,
-    /// Fails when a row is missing, or has a remark
+    /// Fails when a row is missing, something was lost, or frames are longer than the floor's
     #[arg(long)]
     strict: bool,
 }
@@ -149,9 +150,9 @@ fn measure(work: &'static Work, flags: &Flags, launch: &Launch, folder: &Path) -
     results.save(folder)?;
     plot::draw(&results, work, &folder.join(format!("{}.svg", work.name)))?;
     if flags.strict {
-        let remarks = table.rows.iter().filter_map(|row| row.last());
-        let remarks: Vec<&String> = remarks.filter(|words| !words.is_empty()).collect();
-        ensure!(remarks.is_empty(), "there are remarks: {remarks:?}");
+        let rows = work.rows.iter();
+        let faults: Vec<String> = rows.flat_map(|row| faults(&results, work, row)).collect();
+        ensure!(faults.is_empty(), "there are faults: {faults:?}");
         let absent = &results.about.absent;
         ensure!(absent.is_empty(), "not all was measured: {absent:?}");
     }

@@ -10,34 +10,35 @@ const DIGITS: f64 = 8.0;
 
 /// Remarks on one row; none is a good sign.
 pub fn marks(results: &Results, work: &Work, row: &Row) -> Vec<String> {
-    let of_row = || results.turns.iter().filter(|turn| turn.row == row.name);
-    let clients = || of_row().flat_map(|turn| &turn.clients);
-    let sum = |field: fn(&ClientTurn) -> u64| -> u64 { clients().map(field).sum() };
-    let mut marks = Vec::new();
-    for (count, word) in [
-        (sum(|client| client.slice.lost), "lost"),
-        (sum(|client| client.slice.duplicated), "doubled"),
-        (sum(|client| client.slice.reordered), "out of order"),
-        (sum(|client| client.slice.closed), "closed"),
-    ] {
-        if count > 0 {
-            marks.push(format!("{count} {word}"));
-        }
-    }
-    let limited = clients().filter(|client| client.slice.client.limit).count();
-    if limited > 0 {
-        marks
-            .push(format!("the client was the limit in {limited} of {} slices", clients().count()));
-    }
-    marks.extend(row.same_frames.then(|| frames(results, work, row)).flatten());
-    let rounds = |name: &str| results.turns.iter().filter(|turn| turn.row == name).count();
-    let most = results.about.rows.iter().map(|row| rounds(&row.row)).max().unwrap_or(0);
-    if rounds(row.name) < most
-        && results.about.absent.iter().any(|words| words.starts_with(row.name))
-    {
+    let mut marks = faults(results, work, row);
+    let closed: u64 = clients(results, row).map(|client| client.slice.closed).sum();
+    marks.extend((closed > 0).then(|| format!("{closed} closed")));
+    let count = clients(results, row).count();
+    let limited = clients(results, row).filter(|client| client.slice.client.limit).count();
+    let words = format!("the client was the limit in {limited} of {count} slices");
+    marks.extend((limited > 0).then_some(words));
+    let failed = |words: &String| words.starts_with(&format!("{}: ", row.name));
+    if count > 0 && results.about.absent.iter().any(failed) {
         marks.push("did not live to the end".into());
     }
     marks
+}
+
+/// Those that do not depend on how busy the machine is.
+pub fn faults(results: &Results, work: &Work, row: &Row) -> Vec<String> {
+    let sum = |field: fn(&ClientTurn) -> u64| -> u64 { clients(results, row).map(field).sum() };
+    let counts = [
+        (sum(|client| client.slice.lost), "lost"),
+        (sum(|client| client.slice.duplicated), "doubled"),
+        (sum(|client| client.slice.reordered), "out of order"),
+    ];
+    let counted = counts.into_iter().filter(|(count, _)| *count > 0);
+    let words = counted.map(|(count, word)| format!("{count} {word}"));
+    words.chain(row.same_frames.then(|| frames(results, work, row)).flatten()).collect()
+}
+
+fn clients<'a>(results: &'a Results, row: &'a Row) -> impl Iterator<Item = &'a ClientTurn> {
+    results.turns.iter().filter(|turn| turn.row == row.name).flat_map(|turn| &turn.clients)
 }
 
 fn frames(results: &Results, work: &Work, row: &Row) -> Option<String> {
