@@ -15,8 +15,8 @@ this machine, with --messages-per-second 0 so that one publisher may publish all
 `fanwire bench SCENARIO --help` has the flags of each.";
 
 const SLOW_HELP: &str = "\
-Who does not read does not answer pings either, and Fanwire cuts off who takes nothing: for more than \
-a few seconds start it with --ping-interval 0 --stall-timeout 0.";
+Who does not read does not answer pings either, and Fanwire cuts off who takes nothing: for more \
+than a few seconds start it with --ping-interval 0 --stall-timeout 0.";
 
 /// Measures a WebSocket server: Fanwire, or any other.
 ///

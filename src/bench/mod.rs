@@ -50,6 +50,7 @@ use self::connect::Connecting;
 use self::echo::Echoing;
 use self::fanout::Fan;
 use self::flags::{Plan, Scenario};
+use self::report::progress::Progress;
 use self::report::{Slice, table};
 use self::slow::Slowing;
 use self::storm::Storming;
@@ -104,10 +105,14 @@ fn measure(plan: &Plan, begin_ns: u64, mut work: impl Work) -> Result<(), String
     if common.steps {
         return steps::run(&mut work, now_ns() - begin_ns, common.listens_only);
     }
+    let mut progress = Progress::new();
     if !common.warm_up.is_zero() {
+        progress.show("warming up");
         work.warm_up(common.warm_up)?;
     }
+    progress.show("measuring");
     let slice = work.slice(common.time)?;
+    progress.clear();
     if let Some(words) = work.crowd().last_words() {
         eprintln!("fanwire bench: a connection was closed: {words}");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::books::Books;
 use super::clock::now_ns;
 use super::crowd::{Crowd, Wait};
-use super::flags::{Plan, Storm as Flags};
+use super::flags::{DialectName, Plan, Storm as Flags};
 use super::publisher::Publisher;
 use super::report::progress::Progress;
 use super::report::{Latency, Server, Slice, Storm, histogram};
@@ -35,6 +35,11 @@ impl Storming {
     /// # Errors
     /// When they cannot.
     pub fn new(plan: &Plan, flags: &Flags) -> Result<Self, String> {
+        if plan.common.compress && plan.dialect() == DialectName::Fanwire {
+            return Err(
+                "storm: a position is not read out of what is compressed: no --compress".into()
+            );
+        }
         let script = Script::of(plan)?;
         let publisher = Publisher::new(&script, 1, plan.common.size)?;
         let connections = plan.common.connections as usize;

@@ -194,6 +194,7 @@ fn what_goes_wrong_is_said_in_a_line() {
         "fanout --rate 5 --processes 2 --connections 40",
         "fanout --rate 5 --connections 2 --pid 4294967295",
         "slow --connections 2 --time 10ms --metrics-url http://127.0.0.1:1/metrics",
+        "storm --compress",
     ] {
         let output = run(&server, "/ws", words);
         assert!(!output.status.success() && output.stdout.is_empty(), "{words}");
@@ -208,6 +209,7 @@ fn what_goes_wrong_is_said_in_a_line() {
         "process ",
         "--pid: process 4294967295 is not there",
         "http://127.0.0.1:1/metrics: Connection refused",
+        "storm: a position is not read",
     ]) {
         assert!(reason.starts_with(words), "{words}: {reason}");
     }
