@@ -4,7 +4,8 @@
 //!     make instructions
 //!     cargo bench --bench instructions -- --profile [WORK]
 //!
-//! `work` is what is done, `world` the network, `callgrind` what counts. Time is measured elsewhere.
+//! `rows` is the table, `work` what is done, `world` the network, `callgrind` what counts. Time is
+//! measured elsewhere.
 
 mod callgrind;
 mod rows;
