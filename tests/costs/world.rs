@@ -212,7 +212,8 @@ impl Net for World {
                 continue;
             };
             let readable = said != Some(&[]);
-            events.push(Event { token: Token::Connection(slot), readable, ..SOMETHING });
+            let token = Token::Connection(slot);
+            events.push(Event { token, readable, hang_up: said.is_none(), ..SOMETHING });
         }
     }
 
