@@ -62,6 +62,7 @@ pub struct Head<'a> {
     pub version: Version,
     fields: [httparse::Header<'a>; MAX_FIELDS],
     count: usize,
+    wants_upgrade: bool,
 }
 
 impl<'a> Head<'a> {
@@ -82,23 +83,33 @@ impl<'a> Head<'a> {
         let Some(target) = target.and_then(Target::parse) else {
             return Err(Refusal::malformed("the request target is not a path or an http URL"));
         };
-        Ok(Self {
+        let mut head = Self {
             method: Method::parse(method.unwrap_or_default()),
             target,
             version: if version == Some(0) { Version::Http10 } else { Version::Http11 },
             fields,
             count,
-        })
+            wants_upgrade: false,
+        };
+        head.wants_upgrade = head.version == Version::Http11
+            && head.lists("Upgrade", "websocket")
+            && head.lists("Connection", "upgrade");
+        Ok(head)
     }
 
     /// All header lines in their order; values without surrounding whitespace.
     pub fn fields(&self) -> impl DoubleEndedIterator<Item = (&'a str, &'a [u8])> + '_ {
-        self.fields.iter().take(self.count).map(|field| (field.name, trim(field.value)))
+        self.lines().iter().map(|field| (field.name, trim(field.value)))
+    }
+
+    fn lines(&self) -> &[httparse::Header<'a>] {
+        self.fields.get(..self.count).unwrap_or_default()
     }
 
     /// The values of all lines of this name, in their order. Names have no case.
     pub fn values<'s>(&'s self, name: &'s str) -> impl DoubleEndedIterator<Item = &'a [u8]> + 's {
-        self.fields().filter(move |field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1)
+        let named = move |field: &&httparse::Header<'a>| field.name.eq_ignore_ascii_case(name);
+        self.lines().iter().filter(named).map(|field| trim(field.value))
     }
 
     /// The value of a field that may stand once; 400 when it stands twice.
@@ -123,10 +134,7 @@ impl<'a> Head<'a> {
     /// The elements of a field that is a list, over all its lines; empty elements are ignored
     /// (RFC 9110, section 5.6.1.2). Not for lists whose elements may be quoted.
     pub fn elements<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
-        self.values(name)
-            .flat_map(|value| value.split(|&byte| byte == b','))
-            .map(trim)
-            .filter(|element| !element.is_empty())
+        self.values(name).flat_map(elements)
     }
 
     /// The host that the request is for: that of an absolute target, else the `Host` field, which
@@ -157,9 +165,7 @@ impl<'a> Head<'a> {
     /// `Connection` one `upgrade`, whatever their case (RFC 6455, section 4.2.1). In HTTP/1.0 an
     /// upgrade is to be ignored (RFC 9110, section 7.8). Method, key and body are not looked at.
     pub fn wants_upgrade(&self) -> bool {
-        self.version == Version::Http11
-            && self.lists("Upgrade", "websocket")
-            && self.lists("Connection", "upgrade")
+        self.wants_upgrade
     }
 
     /// Whether the client waits for a `100 Continue` before it sends the body (RFC 9110, section
@@ -210,7 +216,8 @@ impl<'a> Head<'a> {
     }
 
     fn lists(&self, name: &str, element: &str) -> bool {
-        self.elements(name).any(|found| found.eq_ignore_ascii_case(element.as_bytes()))
+        let is_it = |found: &[u8]| found.eq_ignore_ascii_case(element.as_bytes());
+        self.values(name).any(|value| is_it(value) || elements(value).any(is_it))
     }
 }
 
@@ -268,12 +275,21 @@ fn names_other_version(bytes: &[u8]) -> bool {
     }
 }
 
+/// The elements of one line of a list.
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let all = value.split(|&byte| byte == b',').map(trim);
+    all.filter(|element| !element.is_empty())
+}
+
 /// Without optional whitespace at both ends (RFC 9110, section 5.6.3).
-fn trim(value: &[u8]) -> &[u8] {
-    let inner = |byte: &u8| !matches!(byte, b' ' | b'\t');
-    let start = value.iter().position(inner).unwrap_or(value.len());
-    let end = value.iter().rposition(inner).map_or(start, |last| last + 1);
-    value.get(start..end).unwrap_or_default()
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// `tchar` of RFC 9110, section 5.6.2.
