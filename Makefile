@@ -63,7 +63,7 @@ abuse: ## Load and attack, thousands of clients; MINUTES=30: full sizes, and so 
 	@scripts/need rust slowhttptest
 	MINUTES=$(MINUTES) $(TEST) --features count-heap --test abuse -- --nocapture
 
-costs: ## Exact costs: heap bytes, allocations and sends, by a counting allocator.
+costs: ## Exact costs: system calls, allocations, heap bytes, bytes on the wire; no clock.
 	@scripts/need rust
 	$(TEST) --test costs
 
