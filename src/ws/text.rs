@@ -8,7 +8,7 @@ const SHORT: usize = 128;
 
 /// Checks a whole text; else 1007.
 #[inline]
-pub(super) fn check(bytes: &[u8]) -> Result<(), Failure> {
+pub fn check(bytes: &[u8]) -> Result<(), Failure> {
     let valid = if bytes.len() <= SHORT {
         is_ascii(bytes) || std::str::from_utf8(bytes).is_ok()
     } else {
