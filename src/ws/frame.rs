@@ -104,8 +104,9 @@ pub fn decode(bytes: &[u8], deflate: bool) -> Result<Option<ClientHeader>, Failu
     Ok(Some(ClientHeader { size, fin, rsv1, opcode, len, key: *key }))
 }
 
-/// What nearly all clients send nearly always: a message that is one frame of at most 125 bytes, not
-/// compressed. If it is wholly there at the start of `bytes`: text or binary, its key, its payload.
+/// What nearly all clients send nearly always: a message that is one frame of at most 125 bytes,
+/// not compressed. If it is wholly there at the start of `bytes`: text or binary, its key, its
+/// payload.
 /// `None` is no verdict: that is for `decode`.
 #[inline]
 pub fn short_message(bytes: &mut [u8]) -> Option<(Opcode, [u8; 4], &mut [u8])> {
