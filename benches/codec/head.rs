@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use fanwire::http::head::{Head, MAX_FIELDS, Scanner};
+use fanwire::http::head::{Head, MAX_FIELDS, Room, Scanner};
 use fanwire::ws::handshake;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::machine::TryParse as _;
@@ -17,9 +17,9 @@ const INPUTS: [(&str, &str); 2] = [("5 lines", PROGRAM), ("13 lines", BROWSER)];
 const MAX_BYTES: usize = 16 << 10;
 
 /// The head of a request that is wholly there.
-fn head(bytes: &[u8]) -> Head<'_> {
+fn head<'a, 'b: 'a>(bytes: &'b [u8], room: &'a mut Room<'b>) -> Head<'a> {
     let end = Scanner::default().scan(bytes, MAX_BYTES).expect("no rule is broken");
-    Head::parse(&bytes[..end.expect("it is whole")]).expect("it is well-formed")
+    Head::parse(&bytes[..end.expect("it is whole")], room).expect("it is well-formed")
 }
 
 /// The same by httparse alone, with as many lines allowed.
@@ -37,7 +37,9 @@ fn tungstenite_request(bytes: &[u8]) -> Request {
 /// All three read the same names and values.
 fn assert_same_heads(bytes: &[u8]) {
     let lower = |name: &str, value: &[u8]| (name.to_ascii_lowercase(), value.to_vec());
-    let mut ours: Vec<_> = head(bytes).fields().map(|(name, value)| lower(name, value)).collect();
+    let mut room = Room::new();
+    let mut ours: Vec<_> =
+        head(bytes, &mut room).fields().map(|(name, value)| lower(name, value)).collect();
     let alone = httparse_alone(bytes, |request| {
         let fields = request.headers.iter();
         fields.map(|field| lower(field.name, field.value)).collect::<Vec<_>>()
@@ -58,7 +60,7 @@ pub fn heads(c: &mut Criterion) {
         assert_same_heads(bytes);
         group.throughput(Throughput::Bytes(bytes.len() as u64));
         group.bench_function(BenchmarkId::new("fanwire", name), |b| {
-            b.iter(|| black_box(&head(black_box(bytes))).fields().count());
+            b.iter(|| black_box(&head(black_box(bytes), &mut Room::new())).fields().count());
         });
         group.bench_function(BenchmarkId::new("httparse", name), |b| {
             b.iter(|| httparse_alone(black_box(bytes), |head| black_box(head).headers.len()));
@@ -85,7 +87,8 @@ pub fn accept_key(c: &mut Criterion) {
 
 /// The answer to an upgrade, from the bytes of the request on.
 fn upgrade(bytes: &[u8], out: &mut Vec<u8>) {
-    let head = head(bytes);
+    let mut room = Room::new();
+    let head = head(bytes, &mut room);
     let upgrade = handshake::check("GET", 1, head.fields()).expect("it is an upgrade");
     handshake::encode_response(out, &upgrade);
 }
