@@ -18,13 +18,14 @@ export NIGHTLY CARGO
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
 # In the order in which a mistake is found soonest. STEPS="fmt clippy" runs just those.
-STEPS ?= fmt tidy clippy unit costs sim it abuse loom benches-build deny interop api front \
-         browser conformance-$(CONFORMANCE) fuzz-smoke
+STEPS ?= fmt tidy clippy unit costs sim it abuse loom benches-build instructions deny interop api \
+         front browser conformance-$(CONFORMANCE) fuzz-smoke
 
 BINARY := target/release/fanwire
 
-.PHONY: help test build fmt tidy clippy unit costs it abuse sim loom benches-build deny interop api front \
-        browser conformance conformance-all conformance-part conformance-off fuzz fuzz-smoke bench bench-codec screenshots clean
+.PHONY: help test build fmt tidy clippy unit costs it abuse sim loom benches-build instructions deny \
+        interop api front browser conformance conformance-all conformance-part conformance-off fuzz \
+        fuzz-smoke bench bench-codec screenshots clean
 
 help: ## This list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +59,7 @@ it: ## Integration: the real binary over real sockets.
 
 abuse: ## Load and attack, thousands of clients; MINUTES=30: full sizes, and so long a soak.
 	@scripts/need rust slowhttptest
-	MINUTES=$(MINUTES) $(TEST) --test abuse -- --nocapture
+	MINUTES=$(MINUTES) $(TEST) --features count-heap --test abuse -- --nocapture
 
 costs: ## Exact costs: heap bytes, allocations and sends, by a counting allocator.
 	@scripts/need rust
@@ -75,6 +76,10 @@ loom: ## Every interleaving of mailbox and wake.
 benches-build: ## The benchmarks compile.
 	@scripts/need rust
 	$(CARGO) bench --profile checked --locked --no-run
+
+instructions: ## Instructions per delivery, echo and handshake, by callgrind, held to bounds.
+	@scripts/need rust valgrind
+	$(CARGO) bench --locked --bench instructions
 
 deny: ## Licences, sources and bans of the dependencies.
 	@scripts/need cargo-deny

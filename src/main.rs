@@ -9,10 +9,14 @@ use fanwire::settings::{LogFormat, LogLevel, Machine, Reload, Settings, Task};
 use fanwire::worker::net::Serves;
 use tracing::Level;
 
-/// Half of glibc's time for memory that one thread allocates and another frees.
-#[cfg(feature = "mimalloc")]
+#[cfg(all(feature = "mimalloc", not(feature = "count-heap")))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The system's allocator, counted.
+#[cfg(feature = "count-heap")]
+#[global_allocator]
+static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
 
 fn main() -> ExitCode {
     let args = std::env::args_os().skip(1);

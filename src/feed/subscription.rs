@@ -68,6 +68,11 @@ impl Subscription {
         let marks = if mode == Mode::Latest { Marks::LATEST } else { Marks::default() };
         Self { sent: 0, slot, serial, state: State::Joining, marks }
     }
+
+    /// Whether it follows like most do.
+    pub fn is_plain(&self) -> bool {
+        self.state == State::Following && self.marks.is_none()
+    }
 }
 
 #[cfg(test)]

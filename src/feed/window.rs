@@ -149,6 +149,16 @@ impl Window {
         Run::Frames(&body.small[from..to])
     }
 
+    /// All that comes after `sent`, where that is one run.
+    pub fn rest(&self, sent: u64) -> Option<&[u8]> {
+        let body = self.body.as_ref()?;
+        let whole = body.large.back().is_none_or(|&large| large <= sent);
+        match self.run(sent, None) {
+            Run::Frames(bytes) if whole => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// A reader at `sent` has been given `taken` bytes more: its new place, and the rest of the
     /// frame that was cut, which counts as given.
     pub fn settle(&self, sent: u64, taken: usize) -> (u64, Rest) {

@@ -63,6 +63,7 @@ pub struct Head<'a> {
     /// In which version.
     pub version: Version,
     fields: &'a [httparse::Header<'a>],
+    wants_upgrade: bool,
 }
 
 /// Room for the header lines of a head, on the stack of whoever reads it: 3 KB that are neither
@@ -98,12 +99,17 @@ impl<'a> Head<'a> {
         let Some(target) = target.and_then(Target::parse) else {
             return Err(Refusal::malformed("the request target is not a path or an http URL"));
         };
-        Ok(Self {
+        let mut head = Self {
             method: Method::parse(method.unwrap_or_default()),
             target,
             version: if version == Some(0) { Version::Http10 } else { Version::Http11 },
             fields,
-        })
+            wants_upgrade: false,
+        };
+        head.wants_upgrade = head.version == Version::Http11
+            && head.lists("Upgrade", "websocket")
+            && head.lists("Connection", "upgrade");
+        Ok(head)
     }
 
     /// All header lines in their order; values without surrounding whitespace.
@@ -139,10 +145,7 @@ impl<'a> Head<'a> {
     /// The elements of a field that is a list, over all its lines; empty elements are ignored
     /// (RFC 9110, section 5.6.1.2). Not for lists whose elements may be quoted.
     pub fn elements<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
-        self.values(name)
-            .flat_map(|value| value.split(|&byte| byte == b','))
-            .map(trim)
-            .filter(|element| !element.is_empty())
+        self.values(name).flat_map(elements)
     }
 
     /// The host that the request is for: that of an absolute target, else the `Host` field, which
@@ -173,9 +176,7 @@ impl<'a> Head<'a> {
     /// `Connection` one `upgrade`, whatever their case (RFC 6455, section 4.2.1). In HTTP/1.0 an
     /// upgrade is to be ignored (RFC 9110, section 7.8). Method, key and body are not looked at.
     pub fn wants_upgrade(&self) -> bool {
-        self.version == Version::Http11
-            && self.lists("Upgrade", "websocket")
-            && self.lists("Connection", "upgrade")
+        self.wants_upgrade
     }
 
     /// Whether the client waits for a `100 Continue` before it sends the body (RFC 9110, section
@@ -226,7 +227,8 @@ impl<'a> Head<'a> {
     }
 
     fn lists(&self, name: &str, element: &str) -> bool {
-        self.elements(name).any(|found| found.eq_ignore_ascii_case(element.as_bytes()))
+        let is_it = |found: &[u8]| found.eq_ignore_ascii_case(element.as_bytes());
+        self.values(name).any(|value| is_it(value) || elements(value).any(is_it))
     }
 }
 
@@ -284,9 +286,18 @@ fn names_other_version(bytes: &[u8]) -> bool {
     }
 }
 
+/// The elements of one line of a list.
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let all = value.split(|&byte| byte == b',').map(trim);
+    all.filter(|element| !element.is_empty())
+}
+
 /// Without optional whitespace at both ends (RFC 9110, section 5.6.3).
 fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }
     value

@@ -241,6 +241,8 @@ impl Stats {
         for (outcome, count) in ["ok", "failed"].iter().zip(&self.reloads) {
             samples.sample(&[outcome], count.load(Ordering::Relaxed));
         }
+        #[cfg(feature = "count-heap")]
+        text.family(&names::HEAP).sample(&[], heap_bytes());
         self.load(&mut text);
         self.reasons(&mut text);
         text.finish()
@@ -305,7 +307,14 @@ impl Stats {
     }
 }
 
-/// Every metric that [`Stats::prometheus`] shows.
+/// What the whole program has allocated and not freed.
+#[cfg(feature = "count-heap")]
+fn heap_bytes() -> u64 {
+    let heap = stats_alloc::INSTRUMENTED_SYSTEM.stats();
+    heap.bytes_allocated.wrapping_sub(heap.bytes_deallocated) as u64
+}
+
+/// Every metric that [`Stats::prometheus`] shows, but for `fanwire_heap_bytes` of builds that count.
 pub fn families() -> Vec<Family> {
     let state = [BUILD, CONNECTIONS, MAIL, DRAINING, RELOADS, BUSY, TURNS, LATENCY];
     let reasons = [CLOSES, ENDS, REFUSALS, LIMITS, GAPS, REPLIES];

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use super::Worker;
 use super::net::{Fault, Net};
 use crate::conn::entry::{Flags, Phase, Reference};
+use crate::feed::Offer;
 use crate::feed::window::{Rest, Run};
 use crate::limits::{
     FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, UNLIMITED, VISITS_PER_SEND,
@@ -172,6 +173,10 @@ impl<N: Net> Worker<N> {
                     self.hot.push_back(index);
                     break;
                 }
+                self.push_alike(index, slice, budget);
+                if budget.sends <= slice || budget.is_spent() {
+                    continue;
+                }
                 let feed = &mut self.feeds[index as usize];
                 let Some(at) = feed.visit() else {
                     feed.hot = false;
@@ -199,6 +204,62 @@ impl<N: Net> Worker<N> {
         }
     }
 
+    /// Gives followers of a feed what it has for them, as long as each is like most: ready to be
+    /// sent to, and with nothing to be sent from elsewhere. Stops at the first that is not, or when
+    /// only `slice` sends are left.
+    fn push_alike(&mut self, index: u32, slice: usize, budget: &mut Budget) {
+        const UNLIKE: u32 = Flags::BLOCKED | Flags::DEAD | Flags::LAGGED;
+        let alone = self.hot.is_empty();
+        let Self { feeds, table, net, spare, .. } = self;
+        let mut bytes = 0;
+        let mut short = None;
+        let passed = feeds[index as usize].pass(spare, |slot, run| {
+            let hot = table.hot(slot);
+            let unlike = hot.outbox.is_some() || hot.flags.any(UNLIKE);
+            let (Some(socket), false) = (&hot.socket, unlike) else { return Offer::Unfit };
+            if budget.sends <= slice || budget.is_spent() || !(alone || hot.only(index)) {
+                return Offer::Unfit;
+            }
+            match net.send(socket, run) {
+                Ok(count) if count == run.len() => {
+                    bytes += count;
+                    budget.spend(count);
+                    Offer::Whole
+                }
+                outcome => {
+                    short = Some((slot, run.len(), outcome));
+                    Offer::Short
+                }
+            }
+        });
+        budget.visits += passed.whole + usize::from(short.is_some());
+        let counters = self.counters();
+        counters.add(Counter::Sends, passed.whole as u64);
+        counters.add(Counter::BytesOut, bytes as u64);
+        counters.add(Counter::Deliveries, passed.deliveries);
+        if let (Some((slot, wanted, outcome)), Some(at)) = (short, passed.short) {
+            self.book(slot, index, at, wanted, &outcome, budget);
+        }
+    }
+
+    /// Books what a run came to that was sent to one subscription. Says whether it was taken whole.
+    fn book(
+        &mut self,
+        slot: u32,
+        index: u32,
+        at: usize,
+        wanted: usize,
+        outcome: &io::Result<usize>,
+        budget: &mut Budget,
+    ) -> bool {
+        let taken = self.sent(slot, wanted, outcome);
+        budget.spend(taken);
+        let short = taken < wanted;
+        let lost = short && self.net.plants(Fault::CursorPastShortWrite);
+        self.advance(slot, index, at, if lost { wanted } else { taken });
+        !short
+    }
+
     /// Gives one subscription what its feed has for it.
     fn push(&mut self, slot: u32, index: u32, at: usize, budget: &mut Budget) {
         loop {
@@ -215,12 +276,7 @@ impl<N: Net> Worker<N> {
                 }
                 Run::CaughtUp | Run::Waiting => return,
             };
-            let taken = self.sent(slot, wanted, &outcome);
-            budget.spend(taken);
-            let short = taken < wanted;
-            let lost = short && self.net.plants(Fault::CursorPastShortWrite);
-            self.advance(slot, index, at, if lost { wanted } else { taken });
-            if short {
+            if !self.book(slot, index, at, wanted, &outcome, budget) {
                 return;
             }
             // Of large frames each is a send: they may outlast the budget.

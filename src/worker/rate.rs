@@ -49,6 +49,11 @@ impl Rates {
         let bytes = Rate::bytes(config.bytes_per_second);
         Self { messages, bytes, channels: channels.filter(|_| messages.is_some()) }
     }
+
+    /// Whether there is a rate of messages.
+    pub(super) fn meters_messages(&self) -> bool {
+        self.messages.is_some()
+    }
 }
 
 /// A rate that a setting gives.

@@ -185,12 +185,15 @@ impl<N: Net> Worker<N> {
 
     /// Answers a browser that asks whether a page may ask. False when this is none.
     pub(super) fn answer_preflight(&mut self, slot: u32, head: &Head<'_>) -> bool {
+        if head.method != Method::Options {
+            return false;
+        }
         let session = self.table.cold(slot).session.as_ref();
         let allowed = session.is_some_and(|session| session.cors.is_some());
         let no_api = self.table.hot(slot).flags.has(Flags::NO_API);
         let asked = head.values("Access-Control-Request-Method").next().is_some();
         let no_body = matches!(head.body(), Ok(Body::None));
-        if !(allowed && asked && no_body) || no_api || head.method != Method::Options {
+        if !(allowed && asked && no_body) || no_api {
             return false;
         }
         let close = !head.keep_alive();

@@ -94,7 +94,16 @@ impl<N: Net> Worker<N> {
     }
 
     /// Whether nothing may be read from this connection now. Whoever ends that makes it ready.
+    #[inline]
     pub(super) fn is_stopped(&mut self, slot: u32) -> bool {
+        const STOPS: u32 = Flags::HISTORY | Flags::THROTTLED | Flags::DEAD;
+        let hot = self.table.hot(slot);
+        let free = hot.phase == Phase::Open && hot.pending == 0 && hot.outbox.is_none();
+        (!free || hot.flags.any(STOPS)) && self.stops(slot)
+    }
+
+    /// The same, looked at more closely, and noted.
+    fn stops(&mut self, slot: u32) -> bool {
         let max_pending = self.config.max_pending;
         let hot = self.table.hot_mut(slot);
         let mut reason = None;
@@ -163,8 +172,11 @@ impl<N: Net> Worker<N> {
     /// Reads frames. Returns how many bytes were looked at: all, unless reading was stopped.
     fn take_frames(&mut self, slot: u32, bytes: &mut [u8]) -> usize {
         let length = bytes.len();
+        let unmetered = !self.rates.meters_messages() && self.config.idle_timeout.is_zero();
         let hot = self.table.hot_mut(slot);
-        let deflate = hot.window_bits() != 0;
+        let window_bits = hot.window_bits();
+        let echoes = hot.endpoint() == Endpoint::Echo && hot.phase == Phase::Open && unmetered;
+        let deflate = window_bits != 0;
         let limits = Limits { max_message_bytes: self.config.max_message_bytes, deflate };
         let mut partial = hot.inbox.as_mut().and_then(|inbox| inbox.partial.take());
         let fresh = partial.is_none();
@@ -173,6 +185,14 @@ impl<N: Net> Worker<N> {
         let mut messages = 0;
         let left = loop {
             match reader.next() {
+                // Nothing to look at between one and the next.
+                Ok(Some(Event::Message { kind, payload })) if echoes => {
+                    messages += 1;
+                    self.codec.message(&mut self.answers, kind.opcode(), window_bits, payload);
+                    if self.answers.len() <= ANSWER_BYTES {
+                        continue;
+                    }
+                }
                 Ok(Some(event)) => {
                     messages += u64::from(matches!(event, Event::Message { .. }));
                     self.take_event(slot, event);
@@ -239,12 +259,8 @@ impl<N: Net> Worker<N> {
         let hot = self.table.hot(slot);
         match hot.endpoint() {
             Endpoint::Echo => {
-                let opcode = match kind {
-                    MessageKind::Text => Opcode::Text,
-                    MessageKind::Binary => Opcode::Binary,
-                };
                 let window_bits = hot.window_bits();
-                self.codec.message(&mut self.answers, opcode, window_bits, payload);
+                self.codec.message(&mut self.answers, kind.opcode(), window_bits, payload);
                 self.throttle(slot);
             }
             Endpoint::Envelope => self.take_command(slot, kind, payload),

@@ -34,6 +34,17 @@ pub enum MessageKind {
     Binary,
 }
 
+impl MessageKind {
+    /// What its first frame is marked with.
+    #[inline]
+    pub const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
+}
+
 /// What a client said. Borrowed from the reader: to be dealt with before the next one.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -320,10 +331,7 @@ impl<'a> Reader<'a> {
         }
         let Some(message) = partial.message.take() else { return Ok(None) };
         let content = message.finish(self.limits.max_message_bytes, self.inflate)?;
-        let opcode = match content.kind {
-            MessageKind::Text => Opcode::Text,
-            MessageKind::Binary => Opcode::Binary,
-        };
+        let opcode = content.kind.opcode();
         self.joined = content.bytes;
         Ok(Some(Found { opcode, place: Place::Joined }))
     }

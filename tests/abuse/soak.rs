@@ -1,7 +1,7 @@
 //! Random abuse at full speed beside a thousand well-behaved clients, each of whose messages
-//! arrives in order. Afterwards all gauges are what they were after the first part, and so is
-//! resident memory, but for the larger of 2 % and 1 MiB. `FANWIRE_SEED` replays the choices of the
-//! abusers.
+//! arrives in order. Afterwards all gauges are what they were after the first part, and so are the
+//! heap in use and resident memory, but for the larger of 2 % and 1 MiB. `FANWIRE_SEED` replays the
+//! choices of the abusers.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -100,14 +100,13 @@ fn gauges(server: &Server) -> [u64; 3] {
     ["websockets", "subscriptions", "feeds"].map(|name| server.counter(&format!("fanwire_{name}")))
 }
 
-/// Resident memory of a server at rest: the least of many looks, for what the allocator holds free
-/// goes back in its own time, which the questions give it.
-fn at_rest(server: &Server) -> u64 {
-    let look = |_| {
-        server.counter("fanwire_buffered_bytes");
-        memory(server, "VmRSS")
-    };
-    (0..1_000).map(look).min().expect("there were looks")
+/// Heap in use, and resident memory, of a server at rest: the least of many looks, each of which
+/// asks a question that takes some heap itself.
+fn at_rest(server: &Server) -> (u64, u64) {
+    let look = |_| (server.counter("fanwire_heap_bytes"), memory(server, "VmRSS"));
+    let looks: Vec<(u64, u64)> = (0..1_000).map(look).collect();
+    let least = |of: fn(&(u64, u64)) -> u64| looks.iter().map(of).min().expect("there were looks");
+    (least(|look| look.0), least(|look| look.1))
 }
 
 /// Publishes to the thousand for so long, while they are beside abusers. Returns how many messages
@@ -143,6 +142,7 @@ fn soak(server: &Server, crowd: &mut Crowd, from: u64, time: Duration, seed: u64
 
 #[test]
 fn random_abuse_beside_a_thousand() {
+    assert!(cfg!(feature = "count-heap"), "the heap is compared: --features count-heap");
     let _alone = alone();
     let seed = std::env::var("FANWIRE_SEED").ok().map_or(1, |text| text.parse().expect("a number"));
     let (first, rest) = match minutes() {
@@ -156,15 +156,19 @@ fn random_abuse_beside_a_thousand() {
     let server = Server::start(&flags);
     let mut crowd = Crowd::gather(server.port, CLIENTS, &["healthy"]);
     let number = soak(&server, &mut crowd, 0, first, seed);
-    let (before, resident) = (gauges(&server), at_rest(&server));
+    let (before, (heap, resident)) = (gauges(&server), at_rest(&server));
     let number = soak(&server, &mut crowd, number, rest, seed + ABUSERS);
-    let (after, grown) = (gauges(&server), at_rest(&server).saturating_sub(resident));
+    let (after, (heap_after, resident_after)) = (gauges(&server), at_rest(&server));
     assert_eq!(before, after, "websockets, subscriptions, feeds");
     for member in &crowd.members {
         assert!(member.tracks.iter().all(|track| (track.received, track.told) == (number, 0)));
     }
-    println!("{resident} bytes after the first part, {grown} more at the end");
+    println!("heap: {heap} bytes after the first part, {heap_after} at the end");
+    println!("resident: {resident} bytes after the first part, {resident_after} at the end");
     // A short run has not met its worst mix in the first part: it may still double what it holds.
-    let allowed = if minutes().is_some() { MIB.max(resident / 50) } else { resident };
-    assert!(grown <= allowed, "{grown} bytes more than {resident}");
+    let most = |before: u64| {
+        if minutes().is_some() { before + MIB.max(before / 50) } else { 2 * before }
+    };
+    assert!(resident_after <= most(resident), "{resident_after} bytes, {resident} before");
+    assert!(heap_after <= most(heap), "{heap_after} bytes, {heap} before");
 }
