@@ -27,7 +27,7 @@ COMPARE := benches/compare/Cargo.toml
 
 .PHONY: help test build fmt tidy clippy unit costs it abuse sim loom benches-build instructions deny \
         compare compare-quick compare-check interop api front browser conformance conformance-all \
-        conformance-part conformance-off fuzz fuzz-smoke bench screenshots clean
+        conformance-part conformance-off fuzz fuzz-smoke bench bench-codec screenshots clean
 
 help: ## This list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -144,6 +144,10 @@ fuzz-smoke: ## Each fuzz target for ten seconds.
 bench: ## All benchmarks; takes long and wants a quiet machine.
 	@scripts/need rust
 	$(CARGO) bench --locked
+
+bench-codec: ## The codec beside its peers; two minutes, written to benches/compare/results/codec.*.
+	@scripts/need rust
+	FANWIRE_WRITE=1 $(CARGO) bench --locked --bench codec
 
 clean: ## Removes what was built, but not the tools in .cache.
 	$(CARGO) clean

@@ -5,7 +5,7 @@
 
 use fanwire::http::body::BodyReader;
 use fanwire::http::guard::{Hosts, check_open_mode, check_origin};
-use fanwire::http::head::{Head, Scanner};
+use fanwire::http::head::{Head, Room, Scanner};
 use fanwire::http::reply::{Circumstances, Reply};
 use fanwire::http::routes::route;
 use libfuzzer_sys::fuzz_target;
@@ -87,7 +87,8 @@ fn read_head(
     limit: usize,
     said: &mut Vec<String>,
 ) -> Result<BodyReader, fanwire::http::Refusal> {
-    let head = Head::parse(bytes)?;
+    let mut room = Room::new();
+    let head = Head::parse(bytes, &mut room)?;
     said.push(format!("{head:?}"));
     let host = head.host();
     if let (Ok(host), Ok(origin)) = (&host, head.origin()) {

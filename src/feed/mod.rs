@@ -15,6 +15,7 @@ use crate::limits::LATEST_LAG;
 
 pub mod flight;
 pub mod paced;
+pub mod pass;
 pub mod subscription;
 #[cfg(test)]
 mod tests;
@@ -80,28 +81,6 @@ pub enum Appended {
     Reset,
     /// Nobody has a place yet: whoever joins will get it by a page.
     Early,
-}
-
-/// What became of a run that was offered to a subscription's connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
-    /// All of it was taken.
-    Whole,
-    /// It was sent, and not all of it was taken: the caller knows what was, and has to `advance`.
-    Short,
-    /// Nothing was sent: this one needs a closer look.
-    Unfit,
-}
-
-/// How far a pass came.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Passed {
-    /// Subscriptions that were given everything.
-    pub whole: usize,
-    /// Publications in all that they were given.
-    pub deliveries: u64,
-    /// The one that took a part, which has been visited.
-    pub short: Option<usize>,
 }
 
 impl Feed {
@@ -190,58 +169,6 @@ impl Feed {
         self.left = self.subscriptions.len();
         self.flight.begin(delivery.accepted_us, self.left);
         Appended::Hot
-    }
-
-    /// The next subscription that the pass has to visit; `None` when the pass is over.
-    pub fn visit(&mut self) -> Option<usize> {
-        if self.left == 0 || self.lagging == 0 && self.end.is_some() {
-            self.left = 0;
-            return None;
-        }
-        self.left -= 1;
-        let at = if self.next < self.subscriptions.len() { self.next } else { 0 };
-        self.next = at + 1;
-        Some(at)
-    }
-
-    /// Goes on with the pass, as long as each that it visits is to be sent one run that ends with
-    /// the window, and takes it: the usual case, in which all that differs from one to the next is
-    /// where it stands. Stops before the first that needs a closer look.
-    pub fn pass(
-        &mut self,
-        spare: &mut Spare,
-        mut offer: impl FnMut(u32, &[u8]) -> Offer,
-    ) -> Passed {
-        let mut passed = Passed::default();
-        let Some(end) = self.end else { return passed };
-        let (mut from, mut run): (u64, &[u8]) = (end, &[]);
-        while self.left > 0 && self.lagging > 0 {
-            let at = if self.next < self.subscriptions.len() { self.next } else { 0 };
-            let subscription = &mut self.subscriptions[at];
-            if !subscription.is_plain() || subscription.sent == end {
-                break;
-            }
-            if subscription.sent != from {
-                let Some(rest) = self.window.rest(subscription.sent) else { break };
-                (from, run) = (subscription.sent, rest);
-            }
-            let offered = offer(subscription.slot, run);
-            if offered == Offer::Unfit {
-                break;
-            }
-            self.left -= 1;
-            self.next = at + 1;
-            if offered == Offer::Short {
-                passed.short = Some(at);
-                break;
-            }
-            subscription.sent = end;
-            self.lagging -= 1;
-            passed.whole += 1;
-            passed.deliveries += end - from;
-        }
-        self.empty_when_read(spare);
-        passed
     }
 
     /// What this subscription is to be sent next.

@@ -2,6 +2,8 @@
 //! sections 3, 5, 6, 9). Borrows everything from the buffer and allocates nothing. Never decides
 //! who may speak (`guard`) or what is asked for (`routes`).
 
+use std::mem::MaybeUninit;
+
 use super::Refusal;
 use super::target::Target;
 
@@ -60,9 +62,25 @@ pub struct Head<'a> {
     pub target: Target<'a>,
     /// In which version.
     pub version: Version,
-    fields: [httparse::Header<'a>; MAX_FIELDS],
-    count: usize,
+    fields: &'a [httparse::Header<'a>],
     wants_upgrade: bool,
+}
+
+/// Room for the header lines of a head, on the stack of whoever reads it: 3 KB that are neither
+/// filled beforehand nor moved.
+pub struct Room<'b>([MaybeUninit<httparse::Header<'b>>; MAX_FIELDS]);
+
+impl Room<'_> {
+    /// Empty.
+    pub const fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; MAX_FIELDS])
+    }
+}
+
+impl Default for Room<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl<'a> Head<'a> {
@@ -70,16 +88,14 @@ impl<'a> Head<'a> {
     ///
     /// Refusals: 505 for a version that is not 1.0 or 1.1, 400 for everything else that is wrong
     /// in the request line or a header line. All of them close.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
-        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-        let mut request = httparse::Request::new(&mut fields);
-        match request.parse(bytes) {
+    pub fn parse<'b: 'a>(bytes: &'b [u8], room: &'a mut Room<'b>) -> Result<Self, Refusal> {
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(bytes, &mut room.0) {
             Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
             Ok(_) => return Err(Refusal::malformed("the request head has no end")),
             Err(error) => return Err(refuse(error, bytes)),
         }
-        let (method, target, version, count) =
-            (request.method, request.path, request.version, request.headers.len());
+        let httparse::Request { method, path: target, version, headers: fields } = request;
         let Some(target) = target.and_then(Target::parse) else {
             return Err(Refusal::malformed("the request target is not a path or an http URL"));
         };
@@ -88,7 +104,6 @@ impl<'a> Head<'a> {
             target,
             version: if version == Some(0) { Version::Http10 } else { Version::Http11 },
             fields,
-            count,
             wants_upgrade: false,
         };
         head.wants_upgrade = head.version == Version::Http11
@@ -99,17 +114,13 @@ impl<'a> Head<'a> {
 
     /// All header lines in their order; values without surrounding whitespace.
     pub fn fields(&self) -> impl DoubleEndedIterator<Item = (&'a str, &'a [u8])> + '_ {
-        self.lines().iter().map(|field| (field.name, trim(field.value)))
-    }
-
-    fn lines(&self) -> &[httparse::Header<'a>] {
-        self.fields.get(..self.count).unwrap_or_default()
+        self.fields.iter().map(|field| (field.name, trim(field.value)))
     }
 
     /// The values of all lines of this name, in their order. Names have no case.
     pub fn values<'s>(&'s self, name: &'s str) -> impl DoubleEndedIterator<Item = &'a [u8]> + 's {
-        let named = move |field: &&httparse::Header<'a>| field.name.eq_ignore_ascii_case(name);
-        self.lines().iter().filter(named).map(|field| trim(field.value))
+        let named = self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
+        named.map(|field| trim(field.value))
     }
 
     /// The value of a field that may stand once; 400 when it stands twice.

@@ -83,15 +83,14 @@ pub fn frame(
 /// Appends a JSON string.
 pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&text.as_bytes()[plain..at]);
-        plain = at + 1;
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, special) = rest.split_at(plain_bytes(rest));
+        out.extend_from_slice(plain);
+        let [byte, after @ ..] = special else { break };
+        rest = after;
         match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
@@ -102,8 +101,17 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
             }
         }
     }
-    out.extend_from_slice(&text.as_bytes()[plain..]);
     out.push(b'"');
+}
+
+/// How many bytes come before the first that must be escaped. Sixteen are asked at once, without a
+/// way out in their middle, which the compiler does with a vector.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    let (chunks, _) = bytes.as_chunks::<16>();
+    let plain = |chunk: &&[u8; 16]| !chunk.iter().fold(false, |seen, byte| seen | special(byte));
+    let passed = 16 * chunks.iter().take_while(plain).count();
+    bytes[passed..].iter().position(special).map_or(bytes.len(), |at| passed + at)
 }
 
 /// Appends an integer.

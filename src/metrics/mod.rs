@@ -314,7 +314,8 @@ fn heap_bytes() -> u64 {
     heap.bytes_allocated.wrapping_sub(heap.bytes_deallocated) as u64
 }
 
-/// Every metric that [`Stats::prometheus`] shows, but for `fanwire_heap_bytes` of builds that count.
+/// Every metric that [`Stats::prometheus`] shows, but for `fanwire_heap_bytes` of builds that count
+/// the heap.
 pub fn families() -> Vec<Family> {
     let state = [BUILD, CONNECTIONS, MAIL, DRAINING, RELOADS, BUSY, TURNS, LATENCY];
     let reasons = [CLOSES, ENDS, REFUSALS, LIMITS, GAPS, REPLIES];

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use super::Worker;
 use super::net::{Fault, Net};
 use crate::conn::entry::{Flags, Phase, Reference};
-use crate::feed::Offer;
+use crate::feed::pass::Offer;
 use crate::feed::window::{Rest, Run};
 use crate::limits::{
     FEED_SENDS, FLUSH_BYTES, FLUSH_SENDS, OUTPUT_BYTES, UNLIMITED, VISITS_PER_SEND,

@@ -15,7 +15,7 @@ use crate::conn::wanted::Wanted;
 use crate::http::Refusal;
 use crate::http::body::BodyReader;
 use crate::http::guard::AllowedOrigin;
-use crate::http::head::{Body, Head, Method, Scanner};
+use crate::http::head::{Body, Head, Method, Room, Scanner};
 use crate::http::reply::{self, Circumstances, Reply};
 use crate::http::routes::{self, Connections, Route, RouteError};
 use crate::http::target::{Query, Target};
@@ -52,7 +52,7 @@ impl<N: Net> Worker<N> {
                 }
                 hot.flags.clear(Flags::BEGUN);
                 let used = length - before;
-                match Head::parse(&head[..length]) {
+                match Head::parse(&head[..length], &mut Room::new()) {
                     Ok(head) => self.take_request(slot, &head),
                     Err(refusal) => self.refuse(slot, &refusal, false),
                 }

@@ -11,7 +11,7 @@ pub const MIN_PAYLOAD: usize = 128;
 /// zlib's level. 1 knows only the fixed code, which gains nothing on text without repetitions; 2
 /// makes a code for each block, and what 6 adds to that is a few bytes in a hundred for twice the
 /// time.
-const LEVEL: Compression = Compression::new(2);
+pub const LEVEL: Compression = Compression::new(2);
 
 /// The smallest window that raw deflate can be made with.
 const MIN_BITS: u8 = 9;

@@ -7,6 +7,9 @@ use std::ops::Deref;
 
 use super::close::Failure;
 
+/// The shortest header of a client's frame: 2 bytes, 4 of key.
+pub const MIN_CLIENT_HEADER: usize = 6;
+
 /// The longest header of a client's frame: 2 bytes, 8 of length, 4 of key.
 pub const MAX_CLIENT_HEADER: usize = 14;
 
@@ -101,6 +104,26 @@ pub fn decode(bytes: &[u8], deflate: bool) -> Result<Option<ClientHeader>, Failu
     Ok(Some(ClientHeader { size, fin, rsv1, opcode, len, key: *key }))
 }
 
+/// What nearly all clients send nearly always: a message that is one frame of at most 125 bytes,
+/// not compressed. If it is wholly there at the start of `bytes`: text or binary, its key, its
+/// payload.
+/// `None` is no verdict: that is for `decode`.
+#[inline]
+pub fn short_message(bytes: &mut [u8]) -> Option<(Opcode, [u8; 4], &mut [u8])> {
+    let [first, second, a, b, c, d, rest @ ..] = bytes else { return None };
+    let opcode = match first {
+        0x81 => Opcode::Text,
+        0x82 => Opcode::Binary,
+        _ => return None,
+    };
+    // Without the mask bit, this is above all lengths.
+    let len = *second ^ 0x80;
+    if u64::from(len) > MAX_SHORT {
+        return None;
+    }
+    Some((opcode, [*a, *b, *c, *d], rest.get_mut(..usize::from(len))?))
+}
+
 /// The payload's length from the 7-bit one and what follows, and what comes after it. It must be
 /// written in the shortest form, its top bit 0.
 #[inline]
@@ -166,9 +189,12 @@ pub fn header(opcode: Opcode, rsv1: bool, len: usize) -> ServerHeader {
 /// Appends a whole frame. Control frames take at most 125 bytes of payload.
 #[inline]
 pub fn encode(out: &mut Vec<u8>, opcode: Opcode, rsv1: bool, payload: &[u8]) {
-    let header = header(opcode, rsv1, payload.len());
-    out.reserve(header.len() + payload.len());
-    out.extend_from_slice(&header);
+    let ServerHeader { bytes, size } = header(opcode, rsv1, payload.len());
+    out.reserve(bytes.len() + payload.len());
+    // Copied at full length, which is known, and cut to size: cheaper than a copy of few bytes.
+    let end = out.len() + usize::from(size);
+    out.extend_from_slice(&bytes);
+    out.truncate(end);
     out.extend_from_slice(payload);
 }
 

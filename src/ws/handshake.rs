@@ -206,7 +206,7 @@ pub fn encode_response(out: &mut Vec<u8>, upgrade: &Upgrade<'_>) {
 }
 
 /// `Sec-WebSocket-Accept`: the SHA-1 of key and GUID, in base64.
-fn accept(key: &[u8; KEY_LEN]) -> [u8; 28] {
+pub fn accept(key: &[u8; KEY_LEN]) -> [u8; 28] {
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     let mut accept = [0; 28];
     let written = STANDARD.encode_slice(digest, &mut accept);

@@ -15,6 +15,7 @@ pub mod handshake;
 pub mod inflate;
 pub mod mask;
 pub mod message;
+pub mod text;
 
 mod content;
 mod partial;
@@ -22,7 +23,6 @@ mod partial;
 mod peer;
 #[cfg(test)]
 mod slow_inflate;
-mod text;
 
 pub use close::{CloseCode, Failure};
 pub use message::{Event, Limits, MessageKind, Reader};

@@ -2,29 +2,13 @@
 
 use super::close::Failure;
 
-/// Up to here it pays to look first whether there is anything but ASCII: SIMD validation spends
-/// more on the beginning and the end than on so few bytes.
-const SHORT: usize = 128;
-
-/// Checks a whole text; else 1007.
-#[inline]
-pub(super) fn check(bytes: &[u8]) -> Result<(), Failure> {
-    let valid = if bytes.len() <= SHORT {
-        is_ascii(bytes) || std::str::from_utf8(bytes).is_ok()
-    } else {
-        simdutf8::basic::from_utf8(bytes).is_ok()
-    };
-    if valid { Ok(()) } else { Err(Failure::bad_data("text is not UTF-8")) }
-}
-
-/// The same as the standard library's, but without a way out in the middle, and so without
-/// branches: for short texts that is faster.
-#[inline]
-fn is_ascii(bytes: &[u8]) -> bool {
-    let (words, tail) = bytes.as_chunks::<8>();
-    let words = words.iter().fold(0, |seen, word| seen | u64::from_ne_bytes(*word));
-    let tail = tail.iter().fold(0, |seen, byte| seen | byte);
-    (words | u64::from(tail)) & 0x8080_8080_8080_8080 == 0
+/// Checks a whole text; else 1007. (Whoever has unmasked it knows whether it is ASCII, and then has
+/// no need to ask.)
+pub fn check(bytes: &[u8]) -> Result<(), Failure> {
+    match simdutf8::basic::from_utf8(bytes) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Failure::bad_data("text is not UTF-8")),
+    }
 }
 
 /// Checks the beginning of a text: how many of its bytes are whole characters. The rest, at most 3

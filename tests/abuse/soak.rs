@@ -142,7 +142,8 @@ fn soak(server: &Server, crowd: &mut Crowd, from: u64, time: Duration, seed: u64
 
 #[test]
 fn random_abuse_beside_a_thousand() {
-    assert!(cfg!(feature = "count-heap"), "the heap is compared: --features count-heap");
+    let counts = std::hint::black_box(cfg!(feature = "count-heap"));
+    assert!(counts, "the heap is compared: build with --features count-heap, as `make abuse` does");
     let _alone = alone();
     let seed = std::env::var("FANWIRE_SEED").ok().map_or(1, |text| text.parse().expect("a number"));
     let (first, rest) = match minutes() {

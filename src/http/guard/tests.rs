@@ -2,7 +2,7 @@
 
 use super::{AllowedOrigin, Hosts, Origin, check_open_mode, check_origin};
 use crate::http::Refusal;
-use crate::http::head::{Head, Host};
+use crate::http::head::{Head, Host, Room};
 
 fn status(result: &Result<(), Refusal>) -> u16 {
     result.as_ref().map_or_else(|refusal| refusal.status, |()| 200)
@@ -158,7 +158,7 @@ fn the_refusal_names_both() {
 
 fn open_mode(method: &str, lines: &str) -> Result<(), Refusal> {
     let bytes = format!("{method} /ws HTTP/1.1\r\n{lines}\r\n").into_bytes();
-    check_open_mode(&Head::parse(&bytes).unwrap())
+    check_open_mode(&Head::parse(&bytes, &mut Room::new()).unwrap())
 }
 
 const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
@@ -244,6 +244,8 @@ fn open_mode_says_why() {
 #[test]
 fn open_mode_without_a_host() {
     assert_eq!(status(&open_mode("GET", "")), 400);
-    let old = Head::parse(b"GET / HTTP/1.0\r\n\r\n").map(|head| check_open_mode(&head)).unwrap();
+    let mut room = Room::new();
+    let old = Head::parse(b"GET / HTTP/1.0\r\n\r\n", &mut room).unwrap();
+    let old = check_open_mode(&old);
     assert_eq!(status(&old), 403);
 }

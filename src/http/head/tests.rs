@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 16 << 10;
 /// The way of a request whose head has arrived whole.
 fn parse(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
     let length = Scanner::default().scan(bytes, MAX_BYTES)?.expect("the head has an end");
-    Head::parse(&bytes[..length])
+    Head::parse(&bytes[..length], Box::leak(Box::default()))
 }
 
 /// A request with these lines, ended and with a good Host.

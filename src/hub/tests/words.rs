@@ -118,7 +118,10 @@ proptest! {
     }
 
     #[test]
-    fn strings_are_json(text in prop_oneof!["\\PC*", "[\\x00-\\x7f\"\\\\é\u{2028}😀]*"]) {
+    fn strings_are_json(text in prop_oneof![
+        "\\PC{0,100}",
+        "[\\x00-\\x7f\"\\\\é\u{2028}😀]{0,100}",
+    ]) {
         let mut out = Vec::new();
         encode::string(&mut out, &text);
         let back: String = serde_json::from_slice(&out).expect("JSON");

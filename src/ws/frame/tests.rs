@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{ClientHeader, MAX_CLIENT_HEADER, Opcode, decode, encode, header};
+use super::{
+    ClientHeader, MAX_CLIENT_HEADER, MIN_CLIENT_HEADER, Opcode, decode, encode, header,
+    short_message,
+};
 use crate::ws::CloseCode;
 use crate::ws::peer::KEY;
 
@@ -54,6 +57,31 @@ fn refuses_long_control_frames() {
         assert_eq!(decode(&[0x80 | opcode, 0x80 + 125], false), Ok(None));
         for len in [126, 127] {
             assert!(decode(&[0x80 | opcode, 0x80 + len], false).is_err());
+        }
+    }
+}
+
+/// The short way takes what `decode` takes, of messages in one short frame that are wholly there,
+/// and nothing else: every first and second byte, every cut.
+#[test]
+fn the_short_way_leads_where_the_long_one_does() {
+    for first in 0..=255 {
+        for second in 0..=255 {
+            let frame = [&[first, second][..], &KEY, &[0x55; 130]].concat();
+            let header = decode(&frame, true).ok().flatten().filter(|header| {
+                let message = matches!(header.opcode, Opcode::Text | Opcode::Binary);
+                message && header.fin && !header.rsv1 && header.len <= 125
+            });
+            let len = header.map(|header| header.len as usize);
+            let whole = len.map_or(frame.len(), |len| MIN_CLIENT_HEADER + len);
+            for end in [0, 1, 2, 5, 6, whole - 1, whole, frame.len()] {
+                let mut bytes = frame[..end].to_vec();
+                let found = short_message(&mut bytes);
+                let found = found.map(|(opcode, key, payload)| (opcode, key, payload.len()));
+                let there = header.filter(|_| end >= whole);
+                let expected = there.map(|header| (header.opcode, header.key, header.len as usize));
+                assert_eq!(found, expected, "{first:#x} {second:#x}, {end} bytes");
+            }
         }
     }
 }
@@ -138,6 +166,12 @@ fn a_frame_is_its_header_and_its_payload() {
     let mut out = b"before".to_vec();
     encode(&mut out, Opcode::Text, false, b"Hello");
     assert_eq!(out, b"before\x81\x05Hello");
+    for len in [0, 125, 126, 65535, 65536] {
+        let payload = vec![b'x'; len];
+        let mut out = Vec::new();
+        encode(&mut out, Opcode::Binary, true, &payload);
+        assert_eq!(out, [&header(Opcode::Binary, true, len), &payload[..]].concat());
+    }
 }
 
 proptest! {

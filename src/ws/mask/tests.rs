@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::{rotated, unmask};
+use crate::ws::peer::KEY;
 
 /// RFC 6455, section 5.3, word for word: octet i is combined with octet i modulo 4 of the key.
 fn slow(bytes: &[u8], key: [u8; 4], phase: usize) -> Vec<u8> {
@@ -18,12 +19,27 @@ fn unmasks_every_length_alignment_and_phase() {
         for len in 0..=130 {
             for phase in 0..4 {
                 let mut fast = bytes.clone();
-                unmask(&mut fast[start..start + len], [0x37, 0xfa, 0x21, 0x3d], phase);
-                let slow = slow(&bytes[start..start + len], [0x37, 0xfa, 0x21, 0x3d], phase);
+                let ascii = unmask(&mut fast[start..start + len], KEY, phase);
+                assert_eq!(ascii, fast[start..start + len].is_ascii());
+                let slow = slow(&bytes[start..start + len], KEY, phase);
                 assert_eq!(fast[start..start + len], slow);
                 assert_eq!(fast[..start], bytes[..start], "bytes before are not touched");
                 assert_eq!(fast[start + len..], bytes[start + len..], "nor those after");
             }
+        }
+    }
+}
+
+/// One byte that is not ASCII is noticed wherever it stands, and none is seen where there is none.
+#[test]
+fn knows_whether_all_is_ascii() {
+    for len in 1..=200 {
+        let mut bytes = slow(&vec![0x7F; len], KEY, 0);
+        assert!(unmask(&mut bytes, KEY, 0), "{len} bytes of ASCII");
+        for at in 0..len {
+            let mut plain = vec![0x7F; len];
+            plain[at] = 0x80;
+            assert!(!unmask(&mut slow(&plain, KEY, 0), KEY, 0), "byte {at} of {len}");
         }
     }
 }

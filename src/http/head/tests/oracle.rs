@@ -6,7 +6,7 @@ use proptest::sample::{Index, select};
 
 use super::MAX_BYTES;
 use crate::http::Refusal;
-use crate::http::head::{Head, MAX_EMPTY_LINES, MAX_FIELDS, Method, Scanner, Version};
+use crate::http::head::{Head, MAX_EMPTY_LINES, MAX_FIELDS, Method, Room, Scanner, Version};
 
 /// What is compared.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,7 +86,8 @@ fn is_token(text: &str) -> bool {
 
 fn read(bytes: &[u8]) -> Result<Option<Reading>, Refusal> {
     let Some(length) = Scanner::default().scan(bytes, MAX_BYTES)? else { return Ok(None) };
-    let head = Head::parse(&bytes[..length])?;
+    let mut room = Room::new();
+    let head = Head::parse(&bytes[..length], &mut room)?;
     Ok(Some(Reading {
         length,
         method: match head.method {
