@@ -14,16 +14,29 @@ pub struct Codec {
 
 impl Codec {
     /// Appends a message; compressed when a window was agreed on and it gets smaller.
+    #[inline]
     pub fn message(&mut self, out: &mut Vec<u8>, opcode: Opcode, window_bits: u8, payload: &[u8]) {
-        if window_bits != 0 {
-            self.compressed.clear();
-            if self.deflate.compress(window_bits, payload, &mut self.compressed) {
-                frame::encode(out, opcode, true, &self.compressed);
-                self.compressed.shrink_to(64 << 10);
-                return;
-            }
+        if window_bits == 0 || !self.append_compressed(out, opcode, window_bits, payload) {
+            frame::encode(out, opcode, false, payload);
         }
-        frame::encode(out, opcode, false, payload);
+    }
+
+    /// Appends a message compressed, if it gets smaller by that.
+    #[inline(never)]
+    fn append_compressed(
+        &mut self,
+        out: &mut Vec<u8>,
+        opcode: Opcode,
+        bits: u8,
+        payload: &[u8],
+    ) -> bool {
+        self.compressed.clear();
+        let pays = self.deflate.compress(bits, payload, &mut self.compressed);
+        if pays {
+            frame::encode(out, opcode, true, &self.compressed);
+            self.compressed.shrink_to(64 << 10);
+        }
+        pays
     }
 }
 
