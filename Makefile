@@ -12,20 +12,22 @@ NIGHTLY      ?= nightly
 CONFORMANCE  ?= part
 FUZZ_SECONDS ?= 600
 MINUTES      ?=
+WORKS        ?= all
 # Tests are optimised but keep their assertions, and share one build: see Cargo.toml.
 TEST         := $(CARGO) test --profile checked --locked
 export NIGHTLY CARGO
 export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
 # In the order in which a mistake is found soonest. STEPS="fmt clippy" runs just those.
-STEPS ?= fmt tidy clippy unit costs sim it abuse loom benches-build instructions deny interop api \
-         front browser conformance-$(CONFORMANCE) fuzz-smoke
+STEPS ?= fmt tidy clippy unit costs sim it abuse loom benches-build instructions deny compare-check \
+         interop api front browser conformance-$(CONFORMANCE) fuzz-smoke
 
 BINARY := target/release/fanwire
+COMPARE := benches/compare/Cargo.toml
 
 .PHONY: help test build fmt tidy clippy unit costs it abuse sim loom benches-build instructions deny \
-        interop api front browser conformance conformance-all conformance-part conformance-off fuzz \
-        fuzz-smoke bench bench-codec screenshots clean
+        compare compare-quick compare-check interop api front browser conformance conformance-all \
+        conformance-part conformance-off fuzz fuzz-smoke bench bench-codec screenshots clean
 
 help: ## This list.
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,7 +63,7 @@ abuse: ## Load and attack, thousands of clients; MINUTES=30: full sizes, and so 
 	@scripts/need rust slowhttptest
 	MINUTES=$(MINUTES) $(TEST) --features count-heap --test abuse -- --nocapture
 
-costs: ## Exact costs: heap bytes, allocations and sends, by a counting allocator.
+costs: ## Exact costs: system calls, allocations, heap bytes, bytes on the wire; no clock.
 	@scripts/need rust
 	$(TEST) --test costs
 
@@ -84,6 +86,23 @@ instructions: ## Instructions per delivery, echo and handshake, by callgrind, he
 deny: ## Licences, sources and bans of the dependencies.
 	@scripts/need cargo-deny
 	$(CARGO) deny --locked check bans licenses sources
+
+compare: ## Fanwire, its peers and the floors side by side; docs/benchmarks.md. WORKS="echo-1 idle"
+	@scripts/need rust
+	$(CARGO) run --release --locked --manifest-path $(COMPARE) -- $(WORKS)
+
+compare-quick: ## A few rounds of Fanwire against the floor; changes no document.
+	@scripts/need rust
+	$(CARGO) run --release --locked --manifest-path $(COMPARE) -- fanout-1k burst-128 echo-1 echo-16 \
+	  --servers floor,fanwire --rounds 5 --results target/compare/quick
+
+compare-check: build ## The comparison's own tests, and one round of it.
+	@scripts/need rust
+	$(CARGO) fmt --check --manifest-path $(COMPARE)
+	$(CARGO) clippy --locked --all-targets --manifest-path $(COMPARE) -- -D warnings
+	$(CARGO) test --locked --manifest-path $(COMPARE)
+	benches/compare/target/debug/compare fanout-1k --no-build --strict --servers floor,fanwire \
+	  --connections 50 --rounds 1 --slice 200ms --results target/compare/check
 
 interop: build ## Node ws, Python websockets and curl against the real binary.
 	@scripts/need node npm venv curl
@@ -132,4 +151,4 @@ bench-codec: ## The codec beside its peers; two minutes, written to benches/comp
 
 clean: ## Removes what was built, but not the tools in .cache.
 	$(CARGO) clean
-	rm -rf fuzz/target tests/browser/node_modules tests/interop/node_modules
+	rm -rf benches/compare/target fuzz/target tests/browser/node_modules tests/interop/node_modules

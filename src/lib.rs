@@ -7,6 +7,7 @@
 
 pub mod addresses;
 pub mod attempts;
+pub mod bench;
 pub mod chunks;
 pub mod client;
 pub mod clock;

@@ -19,7 +19,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
 
 fn main() -> ExitCode {
-    let args = std::env::args_os().skip(1);
+    let mut args = std::env::args_os().skip(1).peekable();
+    if args.next_if(|word| word == "bench").is_some() {
+        return fanwire::bench::main(args);
+    }
     let settings = Settings::from_args(args, std::env::vars_os(), &Machine::read());
     let settings = settings.unwrap_or_else(|refused| refused.exit());
     if settings.task == Task::Check {

@@ -16,7 +16,7 @@ mod refused;
 mod relations;
 mod reload;
 mod rules;
-mod units;
+pub(crate) mod units;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -10,10 +10,11 @@ use fanwire::config::Config;
 use fanwire::metrics::Stats;
 use fanwire::worker::{Setup, Worker};
 
+use crate::border::{self, Border};
 use crate::world::World;
 
 /// The function in which callgrind counts.
-pub const MEASURED: &str = "*instructions::work::measured*";
+pub const MEASURED: &str = "*instructions::*::measured*";
 
 /// What a publication carries, as it stands on the wire.
 const PAYLOAD: usize = 128;
@@ -53,6 +54,8 @@ pub enum Work {
     Visit,
     /// From accept to the 101 of `/echo`.
     Upgrade,
+    /// What the real network adds.
+    Border(Border),
 }
 
 impl fmt::Display for Work {
@@ -66,6 +69,7 @@ impl fmt::Display for Work {
             Self::Welcome => f.write_str("welcome"),
             Self::Visit => f.write_str("visit"),
             Self::Upgrade => f.write_str("upgrade"),
+            Self::Border(border) => write!(f, "{border:?}"),
         }
     }
 }
@@ -73,15 +77,15 @@ impl fmt::Display for Work {
 impl Work {
     /// What is counted in all rounds together: publications, echoes or connections.
     pub fn operations(self) -> usize {
-        ROUNDS
-            * match self {
-                Self::Fanout(_, in_flight, _) => in_flight,
-                Self::Echo(depth) => depth * ECHOERS,
-                Self::Welcome | Self::Visit | Self::Upgrade => SHAKING,
-            }
+        match self {
+            Self::Fanout(_, in_flight, _) => ROUNDS * in_flight,
+            Self::Echo(depth) => ROUNDS * depth * ECHOERS,
+            Self::Welcome | Self::Visit | Self::Upgrade => ROUNDS * SHAKING,
+            Self::Border(_) => border::SOCKETS,
+        }
     }
 
-    /// Does it, and returns what was sent while it was measured.
+    /// Does it, and returns how often the worker sent while it was measured.
     pub fn run(self) -> u64 {
         match self {
             Self::Fanout(dialect, in_flight, subscribers) => {
@@ -91,6 +95,10 @@ impl Work {
             Self::Welcome => shake_hands("/ws", false),
             Self::Visit => shake_hands("/ws", true),
             Self::Upgrade => shake_hands("/echo", false),
+            Self::Border(border) => {
+                border.run();
+                0
+            }
         }
     }
 }

@@ -33,7 +33,8 @@ pub struct World {
     knocking: usize,
     /// What each says first.
     greeting: &'static [u8],
-    events: VecDeque<Event>,
+    /// What poll tells of next: a line, or the listener.
+    stirs: VecDeque<Option<usize>>,
     /// Whether the worker would have slept in its last turn.
     pub idle: bool,
     /// Sends, ever.
@@ -46,24 +47,19 @@ impl World {
     /// So many connect, and say this first.
     pub fn connect(&mut self, count: usize, greeting: &'static [u8]) {
         (self.knocking, self.greeting) = (count, greeting);
-        self.events.push_back(readable(Token::Listener(0)));
+        self.stirs.push_back(None);
     }
 
     /// Something comes from the n-th socket: bytes, or its end.
     pub fn say(&mut self, line: usize, what: Option<&'static [u8]>) {
         self.lines[line].said = what;
-        let event = readable(Token::Connection(self.lines[line].slot));
-        self.events.push_back(Event { hang_up: what.is_none(), ..event });
+        self.stirs.push_back(Some(line));
     }
 
     /// Sockets that are connected.
     pub fn connected(&self) -> usize {
         self.lines.len() - self.free.len()
     }
-}
-
-fn readable(token: Token) -> Event {
-    Event { token, readable: true, writable: false, hang_up: false }
 }
 
 fn at(socket: NonZeroU32) -> usize {
@@ -80,9 +76,18 @@ impl Net for World {
 
     #[inline(never)]
     fn poll(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) {
-        let count = self.events.len().min(256);
+        let count = self.stirs.len().min(256);
         self.idle = count == 0 && timeout != Some(Duration::ZERO);
-        events.extend(self.events.drain(..count));
+        for stir in self.stirs.drain(..count) {
+            let line = stir.map_or(Line::default(), |line| self.lines[line]);
+            events.push(Event {
+                token: stir.map_or(Token::Listener(0), |_| Token::Connection(line.slot)),
+                // As with epoll it is known now, and may have been read since it was said.
+                readable: stir.is_none() || line.said != Some(&[]),
+                writable: true,
+                hang_up: stir.is_some() && line.said.is_none(),
+            });
+        }
     }
 
     #[inline(never)]
@@ -107,7 +112,8 @@ impl Net for World {
     #[inline(never)]
     fn register(&mut self, socket: &NonZeroU32, slot: u32) -> io::Result<()> {
         self.lines[at(*socket)].slot = slot;
-        self.events.push_back(readable(Token::Connection(slot)));
+        // It can be written to, at least.
+        self.stirs.push_back(Some(at(*socket)));
         Ok(())
     }
 

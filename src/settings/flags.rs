@@ -28,7 +28,7 @@ file only, as [[rule]]. SIGHUP reads keys and rules anew.";
 #[command(name = "fanwire", version, after_help = AFTER_HELP, args_override_self = true)]
 pub(super) struct Flags {
     /// `serve`, which is also what happens without a word, or `check`: say whether the settings
-    /// are right, and end
+    /// are right, and end. `fanwire bench --help` is about measuring a server
     #[arg(value_name = "COMMAND")]
     pub words: Vec<Secret>,
 

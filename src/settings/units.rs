@@ -10,7 +10,7 @@ use crate::http::guard::AllowedOrigin;
 use crate::limits::{MAX_DURATION_MS, UNLIMITED};
 
 /// A duration; 0 is off.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -23,7 +23,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A number of bytes.
-pub(super) fn bytes(text: &str) -> Result<usize, String> {
+pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("", 1)];
     let bytes = scaled(text, &units).and_then(|bytes| usize::try_from(bytes).ok());
     bytes

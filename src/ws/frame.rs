@@ -37,7 +37,7 @@ pub enum Opcode {
 impl Opcode {
     /// The opcode in the low four bits; reserved ones are `None`.
     #[inline]
-    const fn from_bits(bits: u8) -> Option<Self> {
+    pub const fn from_bits(bits: u8) -> Option<Self> {
         Some(match bits & 0x0F {
             0x0 => Self::Continuation,
             0x1 => Self::Text,

@@ -8,6 +8,8 @@ mod wire; // a client of bytes
 
 mod addresses; // how many connections one address may have
 mod api; // what a backend does over HTTP
+mod bench; // `fanwire bench` measures it, and counts what others do wrong
+mod bench_storm; // its storms, readers that stand still, and several processes
 mod bounds; // rates, totals of the node, who dawdles
 mod classes; // bugs that others had, by their names
 mod close; // how connections end: codes, order, last words

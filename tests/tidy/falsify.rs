@@ -66,6 +66,9 @@ fn arrows() {
         ("src/worker/a.rs", "use crate::server;"),
         ("src/limits.rs", "use super::conn::Entry;"),
         ("src/feed/a.rs", "use crate::clock;"),
+        ("src/server.rs", "use crate::bench::clock::now_ns;"),
+        ("src/settings/a.rs", "use crate::bench::flags;"),
+        ("src/bench/a.rs", "use crate::worker::Turn;"),
     ] {
         assert_eq!(broken(path, breach), ["arrows"], "{path}: {breach}");
     }
@@ -76,6 +79,8 @@ fn arrows() {
         ("src/worker/a.rs", "use crate::conn::Entry;"),
         ("src/server.rs", "use crate::worker::Turn;"),
         ("src/hub/shard.rs", "use super::feed;"),
+        ("src/bench/a.rs", "use crate::{settings::units, ws::frame};"),
+        ("src/bench/a.rs", "use crate::bench::stamp::Stamp;"),
     ] {
         assert!(broken(path, fine).is_empty(), "{path}: {fine}");
     }

@@ -67,7 +67,7 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.map(|entry| entry.expect("a readable folder").path()) {
         if path.is_dir() {
-            if !path.ends_with("node_modules") {
+            if !path.ends_with("node_modules") && !path.ends_with("target") {
                 collect(&path, into);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {

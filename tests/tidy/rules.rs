@@ -20,7 +20,8 @@ const PURE: [(&str, &[&str]); 6] = [
 ];
 
 /// Parts above the pure ones, each with those that it must not use: the arrows go down only.
-const DOWNWARDS: [(&str, &[&str]); 7] = [
+const DOWNWARDS: [(&str, &[&str]); 8] = [
+    ("bench", &["server", "worker", "engine", "conn", "client", "feed", "hub"]),
     ("worker", &["server", "settings"]),
     ("engine", &["server", "settings", "conn"]),
     ("conn", &["server", "settings", "worker", "engine"]),
@@ -29,6 +30,9 @@ const DOWNWARDS: [(&str, &[&str]); 7] = [
     ("limits", &["server", "settings", "worker", "engine", "conn"]),
     ("entropy", &["server", "settings", "worker", "engine", "conn"]),
 ];
+
+/// A program of its own beside the server, whose parts never use it.
+const BESIDE: &str = "bench";
 
 /// Parts that only some may use, beside those named above.
 const ABOVE: [&str; 3] = ["server", "settings", "clock"];
@@ -207,7 +211,8 @@ fn arrows(source: &Source) -> Vec<Finding> {
         let known = parts.contains(&used) || ABOVE.contains(&used);
         used != part
             && known
-            && (allowed.is_some_and(|uses| !uses.contains(&used))
+            && (used == BESIDE
+                || allowed.is_some_and(|uses| !uses.contains(&used))
                 || denied.is_some_and(|never| never.contains(&used)))
     };
     let mut findings = Vec::new();

@@ -1,0 +1,136 @@
+//! From the tables to commands: how a server is started, how a client is pointed at it. Starts
+//! nothing itself.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::work::{Client, Row, Work};
+
+/// One worker, as all others have one thread; no limit of messages, for one publisher publishes all
+/// it can. Everything else is as it comes.
+const FANWIRE: &[&str] = &["--messages-per-second", "0", "--workers", "1"];
+
+/// Where everything is.
+#[derive(Debug)]
+pub struct Launch {
+    /// The folder of the repository.
+    pub root: PathBuf,
+    /// `benches/compare` in it.
+    pub here: PathBuf,
+    /// The folder of floors and peers: that of this program.
+    pub own: PathBuf,
+    /// The binary under test, which is the load generator too.
+    pub fanwire: PathBuf,
+    /// Where processes leave their words.
+    pub logs: PathBuf,
+    /// At most so many connections a client, to try something out.
+    pub connections: Option<u32>,
+}
+
+impl Launch {
+    pub fn server(&self, work: &Work, row: &Row, port: &str) -> Command {
+        let serve = row.server().serve;
+        let mut command =
+            Command::new(serve.map_or(self.fanwire.clone(), |_| self.here.join("serve")));
+        if let Some(name) = serve {
+            command.arg(name.replace("{mode}", work.mode));
+            command.env("PORT", port).env("BUILT", &self.own);
+        } else {
+            command.args(["--listen", &format!("127.0.0.1:{port}")]).args(FANWIRE);
+        }
+        command.args(row.server_args).envs(row.env.iter().copied());
+        command
+    }
+
+    /// `size` stands for the client's own; `pids` are the server's processes, with commas.
+    pub fn client(
+        &self,
+        client: &Client,
+        row: &Row,
+        size: Option<u32>,
+        port: &str,
+        pids: &str,
+    ) -> Command {
+        let access = row.server().access(client.role).expect("a test holds the tables together");
+        let url =
+            |path: &str| format!("ws://127.0.0.1:{port}{}", path.replace("{channel}", client.name));
+        let mut command = Command::new(&self.fanwire);
+        command.arg("bench").arg(client.scenario);
+        command.args(["--url", &url(access.path)]);
+        command.args(["--dialect", access.dialect, "--channel", client.name]);
+        command.args(["--connections", &self.connections_of(client).to_string()]);
+        command.args(["--connect-rate", "0"]);
+        if let Some(size) = size.or(client.size) {
+            command.args(["--size", &size.to_string()]);
+        }
+        if let Some(path) = access.publish.filter(|_| client.scenario != "connect") {
+            command.args(["--publish-to", &url(path)]);
+        }
+        for arg in client.args.iter().chain(row.client_args) {
+            command.arg(arg.replace("{port}", port));
+        }
+        command.args(["--steps", "--pid", pids]);
+        command
+    }
+
+    pub fn connections_of(&self, client: &Client) -> u32 {
+        self.connections.map_or(client.connections, |most| most.min(client.connections))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::children::shown;
+    use crate::works::work;
+
+    fn launch(connections: Option<u32>) -> Launch {
+        let path = PathBuf::from;
+        Launch {
+            root: path("/r"),
+            here: path("/r/benches/compare"),
+            own: path("/own"),
+            fanwire: path("fanwire"),
+            logs: path("/logs"),
+            connections,
+        }
+    }
+
+    #[test]
+    fn commands_of_the_table() {
+        let work = work("workers").expect("it is in the table");
+        let raw = work.row("fanwire-raw").expect("it takes part");
+        assert_eq!(
+            shown(&launch(None).server(work, raw, "4000")),
+            "fanwire --listen 127.0.0.1:4000 --messages-per-second 0 --workers 1 --workers 2"
+        );
+        assert_eq!(
+            shown(&launch(Some(50)).client(&work.clients[1], raw, None, "4000", "7,8")),
+            "fanwire bench fanout --url ws://127.0.0.1:4000/channels/second --dialect raw \
+             --channel second --connections 50 --connect-rate 0 --size 128 --in-flight 1 --steps \
+             --pid 7,8"
+        );
+        let floor = work.row("floor").expect("it takes part");
+        assert_eq!(
+            shown(&launch(None).server(work, floor, "4000")),
+            "BUILT=/own PORT=4000 /r/benches/compare/serve floor-fanout"
+        );
+    }
+
+    #[test]
+    fn a_size_that_was_learned_stands_for_the_table_s() {
+        let work = work("fanout-1k").expect("it is in the table");
+        let row = work.row("floor-envelope").expect("it takes part");
+        let command = shown(&launch(None).client(&work.clients[0], row, Some(211), "4000", "7"));
+        assert!(command.contains("ws://127.0.0.1:4000/ --dialect raw"), "{command}");
+        assert!(command.contains("--size 211 --in-flight 1"), "{command}");
+    }
+
+    #[test]
+    fn who_publishes_elsewhere_is_told_where() {
+        let work = work("fanout-1k").expect("it is in the table");
+        let row = work.row("nchan").expect("it takes part");
+        let command = shown(&launch(None).client(&work.clients[0], row, None, "4000", "7"));
+        assert!(command.contains("--publish-to ws://127.0.0.1:4000/pub"), "{command}");
+    }
+}
