@@ -218,35 +218,9 @@ fn handshake(c: &mut Criterion) {
     group.finish();
 }
 
-/// So many publications, one after the other, and nothing else: for callgrind, whose totals for two
-/// numbers of rounds differ by what the rounds between them cost, exactly.
-///
-///     FANWIRE_ROUNDS=10 valgrind --tool=callgrind target/release/deps/fanout-...
-fn rounds(count: usize) {
-    let mut worker = worker(CONNECTIONS + 1);
-    let subscribe = message(r#"{"type":"subscribe","channel":"room.7"}"#);
-    for socket in 0..CONNECTIONS {
-        worker.net().say(socket, Some(&subscribe));
-    }
-    run(&mut worker);
-    let data = "x".repeat(100);
-    let publish = format!(r#"{{"type":"publish","channel":"room.7","data":"{data}"}}"#);
-    let publish = message(&publish);
-    for _ in 0..count {
-        worker.net().say(CONNECTIONS, Some(&publish));
-        run(&mut worker);
-    }
-}
-
 criterion_group!(benches, fanout, handshake);
 
 fn main() {
-    match std::env::var("FANWIRE_ROUNDS").map(|count| count.parse()) {
-        Ok(Ok(count)) => rounds(count),
-        Ok(Err(error)) => panic!("FANWIRE_ROUNDS: {error}"),
-        Err(_) => {
-            benches();
-            Criterion::default().configure_from_args().final_summary();
-        }
-    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
 }
