@@ -34,10 +34,15 @@ impl Feed {
             self.left = 0;
             return None;
         }
+        let at = self.upcoming();
         self.left -= 1;
-        let at = if self.next < self.subscriptions.len() { self.next } else { 0 };
         self.next = at + 1;
         Some(at)
+    }
+
+    /// Whose turn it is. It may have stood behind one that has left since.
+    fn upcoming(&self) -> usize {
+        if self.next < self.subscriptions.len() { self.next } else { 0 }
     }
 
     /// Goes on with the pass, as long as each that it visits is to be sent one run that ends with
@@ -52,7 +57,7 @@ impl Feed {
         let Some(end) = self.end else { return passed };
         let (mut from, mut run): (u64, &[u8]) = (end, &[]);
         while self.left > 0 && self.lagging > 0 {
-            let at = if self.next < self.subscriptions.len() { self.next } else { 0 };
+            let at = self.upcoming();
             let subscription = &mut self.subscriptions[at];
             if !subscription.is_plain() || subscription.sent == end {
                 break;

@@ -7,6 +7,7 @@ mod owner;
 use owner::Numbering;
 
 use crate::feed::Feed;
+use crate::feed::pass::Offer;
 use crate::feed::subscription::State;
 use crate::feed::window::{FRAME_OVERHEAD, LARGE_FRAME, Rest, Run, Spare};
 use crate::hub::{Audience, Encoding, Epoch, Frames, Mode, Position};
@@ -252,10 +253,16 @@ impl Pair {
     }
 
     fn pass(&mut self, visits: usize, room: usize) {
-        for _ in 0..visits {
-            if !self.hot {
+        let mut left = visits;
+        while left > 0 && self.hot {
+            // Half of all passes try the short way first; both ways must come to the same.
+            if room % 2 == 1 {
+                left -= self.pass_alike(left, room);
+            }
+            if left == 0 {
                 return;
             }
+            left -= 1;
             match self.feed.visit() {
                 Some(at) if self.readers[at].blocked => {}
                 Some(at) => self.read(at, room),
@@ -281,6 +288,40 @@ impl Pair {
         if std::mem::take(&mut self.readers[at].blocked) {
             self.read(at, room);
         }
+    }
+
+    /// Lets the feed pass over those who are like most, up to `most`. Returns how many it visited.
+    fn pass_alike(&mut self, most: usize, room: usize) -> usize {
+        let mut offers: Vec<(u32, Vec<u8>)> = Vec::new();
+        let readers = &self.readers;
+        let passed = self.feed.pass(&mut self.spare, |slot, run| {
+            let blocked = readers.iter().any(|reader| reader.slot == slot && reader.blocked);
+            if blocked || offers.len() == most {
+                return Offer::Unfit;
+            }
+            offers.push((slot, run.to_vec()));
+            if room < run.len() { Offer::Short } else { Offer::Whole }
+        });
+        let visited = offers.len();
+        assert_eq!(visited, passed.whole + usize::from(passed.short.is_some()));
+        let mut deliveries = 0;
+        for (slot, run) in offers {
+            let at = self.readers.iter().position(|reader| reader.slot == slot).expect("offered");
+            let place = self.readers[at].place.expect("who is like most has a place");
+            let end = self.end.expect("what is offered has an end");
+            let owed = (place + 1..=end).flat_map(|index| self.frame(index).to_vec());
+            assert_eq!(run, owed.collect::<Vec<u8>>());
+            if passed.short == Some(at) {
+                self.take(at, room);
+                self.readers[at].blocked = true;
+            } else {
+                deliveries += end - place;
+                self.readers[at].stand_at(end);
+            }
+        }
+        assert_eq!(deliveries, passed.deliveries);
+        self.tidy_window();
+        visited
     }
 
     /// Gives a socket with so much room what there is for it.
