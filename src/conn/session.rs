@@ -1,5 +1,6 @@
-//! What only some connections need: an HTTP request whose head, body or answer is awaited. A
-//! WebSocket has no session, and a request that is answered at once has none either.
+//! What only some connections need: an HTTP request whose head, body or answer is awaited, or the
+//! token that a client has logged in with. The WebSocket of an anonymous client has no session, and
+//! a request that is answered at once has none either.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::http::reply::Content;
 use crate::hub::ConnectionKey;
 use crate::hub::shard::{Description, Published, Span};
 use crate::policy::authorize::Caller;
+use crate::policy::token::Token;
 
 /// The part of a connection that comes and goes.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub struct Session {
     pub call: Option<Call>,
     /// Which of `cors_origins` the request comes from.
     pub cors: Option<u16>,
+    /// What a client has logged in with.
+    pub token: Option<Arc<Token>>,
 }
 
 /// An HTTP request after its head.

@@ -11,6 +11,7 @@ pub mod key;
 pub mod pattern;
 pub mod permissions;
 pub mod rule;
+pub mod token;
 
 use key::ApiKey;
 use rule::Rule;

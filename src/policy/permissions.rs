@@ -1,23 +1,34 @@
-//! What rules come to for a client: may it hear a channel, may it publish there. Without tokens
-//! every client is anonymous, so that only what is for anyone is for it. Whether a name is one at
-//! all is the business of `client::name`; what the API's keys may, that of `key`.
+//! What rules come to for a client: may it hear a channel, may it publish there. Whether a name is
+//! one at all is the business of `client::name`; what the API's keys may, that of `key`.
 
 use super::Policy;
 use super::rule::Who;
+use super::token::Token;
 
 /// The channel of everybody.
 const ALL: &str = "$all";
 
 impl Policy {
-    /// Whether a client may subscribe to a channel and read its history. `$all` is for everybody
-    /// who may be here at all.
-    pub fn may_hear(&self, channel: &str) -> bool {
-        channel == ALL || self.rule(channel).subscribe == Who::Anyone
+    /// Whether a client may subscribe to a channel and read its history; `token` is what it has
+    /// logged in with. `$all` is for everybody who may be here at all.
+    pub fn may_hear(&self, token: Option<&Token>, channel: &str) -> bool {
+        let named = |token: &Token| token.subscribe.iter().any(|p| p.matches(channel));
+        channel == ALL || allows(self.rule(channel).subscribe, token, named)
     }
 
     /// Whether a client may publish to a channel. Reserved ones are for hearing only.
-    pub fn may_publish(&self, channel: &str) -> bool {
-        !channel.starts_with('$') && self.rule(channel).publish == Who::Anyone
+    pub fn may_publish(&self, token: Option<&Token>, channel: &str) -> bool {
+        let named = |token: &Token| token.publish.iter().any(|p| p.matches(channel));
+        !channel.starts_with('$') && allows(self.rule(channel).publish, token, named)
+    }
+}
+
+fn allows(who: Who, token: Option<&Token>, named: impl FnOnce(&Token) -> bool) -> bool {
+    match who {
+        Who::Anyone => true,
+        Who::User => token.is_some(),
+        Who::Token => token.is_some_and(named),
+        Who::Backend => false,
     }
 }
 
@@ -55,8 +66,8 @@ mod tests {
             ("room.7", false, false),
             ("other", false, false),
         ] {
-            assert_eq!(policy.may_hear(channel), hear, "{channel}");
-            assert_eq!(policy.may_publish(channel), publish, "{channel}");
+            assert_eq!(policy.may_hear(None, channel), hear, "{channel}");
+            assert_eq!(policy.may_publish(None, channel), publish, "{channel}");
         }
     }
 
@@ -64,8 +75,8 @@ mod tests {
     fn reserved_channels_are_for_hearing_only() {
         for fallback in [Who::Anyone, Who::Token] {
             let policy = policy(&[], fallback);
-            assert!(policy.may_hear("$all"));
-            assert!(!policy.may_publish("$all") && !policy.may_publish("$user"));
+            assert!(policy.may_hear(None, "$all"));
+            assert!(!policy.may_publish(None, "$all") && !policy.may_publish(None, "$user"));
         }
     }
 }

@@ -33,7 +33,7 @@ impl<N: Net> Worker<N> {
             return self.say_error(slot, &RequestId::None, None, &fault, None);
         }
         match command::parse(payload) {
-            Ok(Request { id, command }) => match self.forbidden(&command) {
+            Ok(Request { id, command }) => match self.forbidden(slot, &command) {
                 Some((channel, deed)) => self.forbid(slot, id, channel, deed),
                 None => self.carry_out_command(slot, id, command),
             },
@@ -160,7 +160,7 @@ impl<N: Net> Worker<N> {
 
     fn subscribe(&mut self, slot: u32, id: RequestId, wish: Wish<'_>) {
         let channel = wish.channel.as_ref();
-        if channel != "$user" && !self.policy.may_hear(channel) {
+        if channel != "$user" && !self.may_hear(slot, channel) {
             return self.forbid(slot, id, channel, "subscribe to it");
         }
         let missing = match &wish {
@@ -206,7 +206,7 @@ impl<N: Net> Worker<N> {
         let hot = self.table.hot(slot);
         let Some(reference) = hot.references().next() else { return };
         let channel = Arc::clone(&self.feeds[reference.feed as usize].channel);
-        if !self.policy.may_publish(&channel) {
+        if !self.may_publish(slot, &channel) {
             return self.close(slot, CloseCode::FORBIDDEN);
         }
         let skip = hot.flags.has(Flags::NOT_SELF).then_some(self.key(slot));
@@ -264,17 +264,21 @@ impl<N: Net> Worker<N> {
 
     /// What a command wants of a channel whose rule does not allow it. (Each wish of a subscribe is
     /// judged alone.)
-    fn forbidden<'c>(&self, command: &'c Command<'_>) -> Option<(&'c str, &'static str)> {
+    fn forbidden<'c>(
+        &self,
+        slot: u32,
+        command: &'c Command<'_>,
+    ) -> Option<(&'c str, &'static str)> {
         let (channel, allowed, deed) = match command {
             Command::Publish(publish) => {
                 let channel = &publish.channel;
-                (channel, self.policy.may_publish(channel), "publish to it")
+                (channel, self.may_publish(slot, channel), "publish to it")
             }
             Command::History { channel, .. } => {
-                (channel, self.policy.may_hear(channel), "read its history")
+                (channel, self.may_hear(slot, channel), "read its history")
             }
             Command::Presence { channel, .. } => {
-                (channel, self.policy.may_hear(channel), "see who is there")
+                (channel, self.may_hear(slot, channel), "see who is there")
             }
             _ => return None,
         };

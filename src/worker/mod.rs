@@ -52,6 +52,7 @@ mod probe;
 mod rate;
 mod request;
 mod review;
+mod rights;
 mod sender;
 mod serve;
 mod subscribe;

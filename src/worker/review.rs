@@ -34,7 +34,7 @@ impl<N: Net> Worker<N> {
                 return;
             }
             let forbidden = self.feeds.get(at).filter(|feed| {
-                !self.policy.may_hear(&feed.channel) && !feed.channel.starts_with(PROBE)
+                !self.policy.may_hear(None, &feed.channel) && !feed.channel.starts_with(PROBE)
             });
             // The last, for it leaves nobody else in another place. The feed goes with the first.
             let last = forbidden.map(Feed::subscriptions);

@@ -111,7 +111,7 @@ impl<N: Net> Worker<N> {
             self.close(slot, CloseCode::POLICY);
             return;
         }
-        if !self.policy.may_hear(&raw.channel) {
+        if !self.may_hear(slot, &raw.channel) {
             self.close(slot, CloseCode::FORBIDDEN);
             return;
         }

@@ -298,7 +298,10 @@ impl Stage {
         for worker in &self.workers {
             let audit = worker.audit();
             for (channel, _, _) in &audit.joined {
-                assert!(self.policy.may_hear(channel), "{channel} is heard although forbidden");
+                assert!(
+                    self.policy.may_hear(None, channel),
+                    "{channel} is heard although forbidden"
+                );
             }
             joined.extend(audit.joined);
             counted.extend(audit.counted);

@@ -123,8 +123,8 @@ fn the_example_is_loaded() {
     let settings = Settings::from_text(&full.join("\n"), &machine()).expect("all of the example");
     let policy = &settings.config.policy;
     assert_eq!(policy.keys.len(), 1);
-    assert!(policy.may_hear("news.today") && !policy.may_publish("news.today"));
-    assert!(!policy.may_hear("something.else"));
+    assert!(policy.may_hear(None, "news.today") && !policy.may_publish(None, "news.today"));
+    assert!(!policy.may_hear(None, "something.else"));
 }
 
 /// In the file, by flags, in the environment: the same.
