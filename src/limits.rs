@@ -116,6 +116,8 @@ pub const MAX_KEY_ID: usize = 256;
 pub const MAX_TOKEN_PATTERNS: usize = 256;
 /// Bytes of what a token tells others of its user.
 pub const MAX_TOKEN_INFO: usize = 1 << 10;
+/// How often the files of keys are looked at.
+pub const WATCH_PERIOD: std::time::Duration = std::time::Duration::from_secs(1);
 /// Keys that tokens are verified with: each may be tried for a token without `kid`.
 pub const MAX_TOKEN_KEYS: usize = 64;
 /// Bytes of the verified tokens that are remembered, so that who comes back is not checked again.

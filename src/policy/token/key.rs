@@ -5,14 +5,15 @@
 use std::fmt;
 
 use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rsa::PublicEncryptingKey;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
-    RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
+    RsaPublicKeyComponents, VerificationAlgorithm,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
-use jsonwebtoken::{AlgorithmFamily, DecodingKey, crypto};
+use jsonwebtoken::{AlgorithmFamily, DecodingKey, EncodingKey, crypto};
 use sha2::{Digest as _, Sha256};
 
 pub use jsonwebtoken::Algorithm;
@@ -59,7 +60,7 @@ impl Key {
             (Algorithm::ES384, DecodingKey::from_ec_der(der))
         } else if is(&ED25519) {
             (Algorithm::EdDSA, DecodingKey::from_ed_der(der))
-        } else if is(&RSA_PKCS1_2048_8192_SHA256) {
+        } else if PublicEncryptingKey::from_der(der).is_ok() {
             (Algorithm::RS256, DecodingKey::from_rsa_der(der))
         } else {
             return Err(NO_KEY.into());
@@ -98,11 +99,17 @@ impl Key {
                 let der = RsaPublicKeyComponents { n, e }.as_der();
                 Self::public(der.map_err(|_| NO_KEY)?.as_ref(), algorithm)
             }
-            AlgorithmParameters::EllipticCurve(key)
-                if matches!(key.curve, EllipticCurve::P256 | EllipticCurve::P384) =>
-            {
+            AlgorithmParameters::EllipticCurve(key) => {
+                let own = match key.curve {
+                    EllipticCurve::P256 => Algorithm::ES256,
+                    EllipticCurve::P384 => Algorithm::ES384,
+                    _ => return Ok(None),
+                };
+                if algorithm.is_some_and(|algorithm| algorithm != own) {
+                    return Err("its alg is not that of its curve".into());
+                }
                 let point = [&[4][..], &decoded(&key.x)?, &decoded(&key.y)?].concat();
-                Self::public(&point, algorithm)
+                Self::public(&point, Some(own))
             }
             AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
                 Self::public(&decoded(&key.x)?, algorithm)
@@ -118,8 +125,14 @@ impl Key {
         self.algorithm.family() == AlgorithmFamily::Hmac
     }
 
+    /// Signs, where it is a secret; in base64url.
+    pub fn sign(&self, message: &str) -> Option<String> {
+        let secret = EncodingKey::from_secret(self.bytes());
+        crypto::sign(message.as_bytes(), &secret, self.algorithm).ok()
+    }
+
     /// What a token names it by.
-    pub(super) fn id(&self) -> Option<&str> {
+    pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
