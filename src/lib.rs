@@ -26,6 +26,7 @@ pub mod node;
 pub mod policy;
 pub mod server;
 pub mod settings;
+pub mod token_command;
 pub mod tokens;
 pub mod worker;
 pub mod ws;

@@ -29,7 +29,8 @@ file only, as [[rule]]. SIGHUP reads keys and rules anew.";
 #[command(name = "fanwire", version, after_help = AFTER_HELP, args_override_self = true)]
 pub(super) struct Flags {
     /// `serve`, which is also what happens without a word, or `check`: say whether the settings
-    /// are right, and end. `fanwire bench --help` is about measuring a server
+    /// are right, and end. `fanwire token --help` is about tokens, `fanwire bench --help` about
+    /// measuring a server
     #[arg(value_name = "COMMAND")]
     pub words: Vec<Secret>,
 
