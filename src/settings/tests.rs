@@ -11,6 +11,7 @@ use crate::policy::token::{KeySet, Terms};
 
 mod documents;
 mod errors;
+mod tokens;
 
 fn machine() -> Machine {
     Machine { cores: 6, host_name: "edge-1".into(), memory_bytes: 8 << 30 }

@@ -37,3 +37,4 @@ mod reload; // SIGHUP
 mod replay; // the examples of docs/protocol.md, word for word
 mod slow; // who reads late
 mod start; // what ends the start, and what does not
+mod tokens; // `fanwire token`, and keys that change
