@@ -88,7 +88,8 @@ fn what_is_no_key() {
     assert_eq!(short(Algorithm::HS384, 47), "a secret for HS384 must have 48 bytes or more");
     assert_eq!(short(Algorithm::HS512, 63), "a secret for HS512 must have 64 bytes or more");
     assert!(Key::secret(Algorithm::RS256, SECRET).is_err());
-    for weak in [der!("rsa-1024.pub"), der!("p521.pub"), der!("rsa"), vec![], vec![0; 100]] {
+    let point = vec![0x30; 32];
+    for weak in [der!("rsa-1024.pub"), der!("p521.pub"), der!("rsa"), vec![], vec![0; 100], point] {
         assert!(Key::public(&weak, None).is_err());
     }
     for (public, other) in [
@@ -113,6 +114,7 @@ fn what_is_no_key() {
     }
     let weak = json!({"kty": "oct", "k": "c2hvcnQ", "alg": "HS256"});
     assert!(of_jwk(&weak).is_err());
+    // Written as it stands in a PEM, this one has 32 bytes, as a key of Ed25519.
     let small = json!({"kty": "RSA", "n": "AQAB", "e": "AQAB"});
     assert!(of_jwk(&small).is_err());
 }
