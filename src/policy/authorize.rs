@@ -98,15 +98,6 @@ impl Caller {
     }
 }
 
-/// The secret in the value of an `Authorization` field: `Bearer`, in any case, then one word (RFC
-/// 6750, section 2.1; RFC 9110, section 11.1). `None` for another scheme.
-pub fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = value.split_at_checked(6)?;
-    let secret = rest.trim_ascii();
-    let one_word = rest.starts_with(b" ") && secret.iter().all(u8::is_ascii_graphic);
-    (scheme.eq_ignore_ascii_case(b"bearer") && one_word && !secret.is_empty()).then_some(secret)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::pattern::Pattern;
@@ -191,23 +182,5 @@ mod tests {
         }
         assert!(caller.reaches("$all") && !caller.is_held());
         assert_eq!((&*caller.publisher(), caller.name()), (BACKEND, None));
-    }
-
-    #[test]
-    fn what_a_bearer_is() {
-        for (value, secret) in [
-            (&b"Bearer abc"[..], Some(&b"abc"[..])),
-            (b"bearer  abc", Some(b"abc")),
-            (b"BEARER a/b+c=", Some(b"a/b+c=")),
-            (b"Bearer", None),
-            (b"Bearer ", None),
-            (b"Bearerabc", None),
-            (b"Bearer a b", None),
-            (b"Bearer a\xff", None),
-            (b"Basic abc", None),
-            (b"", None),
-        ] {
-            assert_eq!(bearer(value), secret, "{value:?}");
-        }
     }
 }
