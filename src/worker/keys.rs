@@ -79,7 +79,7 @@ impl<N: Net> Worker<N> {
     /// to wait.
     fn holder(&self, slot: u32, value: &[u8]) -> Result<Caller, Refusal> {
         let (address, now_ms) = (self.client_address(slot), self.now.mono_ms);
-        let attempts = self.addresses.attempts();
+        let attempts = self.node.addresses.attempts();
         attempts.check(address, now_ms).map_err(|wait_ms| self.key_limited(wait_ms))?;
         let caller = credentials::bearer(value)
             .ok_or(Denied::BadKey)

@@ -12,7 +12,6 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use crate::addresses::Addresses;
 use crate::client::code::Code;
 use crate::config::Config;
 use crate::conn::entry::Flags;
@@ -26,6 +25,7 @@ use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
 use crate::log::Pace;
 use crate::metrics::{Counter, End, Limit, Over, Stats, WorkerStats};
+use crate::node::Node;
 use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
@@ -79,8 +79,8 @@ pub struct Setup {
     pub config: Arc<Config>,
     /// Everybody's counters.
     pub stats: Arc<Stats>,
-    /// Everybody's clients.
-    pub addresses: Arc<Addresses>,
+    /// What is shared with the other workers.
+    pub node: Arc<Node>,
     /// The node's seed, the same for all its workers.
     pub seed: u64,
 }
@@ -101,7 +101,7 @@ pub struct Worker<N: Net> {
     stats: Arc<Stats>,
     /// Of lines in the log.
     pace: Pace,
-    addresses: Arc<Addresses>,
+    node: Arc<Node>,
     seed: u64,
     net: N,
     now: Now,
@@ -191,7 +191,7 @@ pub struct Worker<N: Net> {
 impl<N: Net> Worker<N> {
     /// A worker that has not turned yet.
     pub fn new(setup: Setup, net: N) -> Self {
-        let Setup { id, config, stats, addresses, seed } = setup;
+        let Setup { id, config, stats, node, seed } = setup;
         let workers = usize::from(config.workers.max(1));
         let mut random = Random::new(seed ^ (u64::from(id) + 1).wrapping_mul(0x9e37_79b9));
         let limits = ShardLimits {
@@ -209,7 +209,7 @@ impl<N: Net> Worker<N> {
             id,
             stats,
             pace: Pace::new(FOREIGN_PAGE_LINES + 1),
-            addresses,
+            node,
             seed,
             net,
             now: Now::default(),
