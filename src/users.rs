@@ -28,6 +28,17 @@ pub struct Allowance {
     pub replace: bool,
 }
 
+/// A connection that has a seat.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// Its seat.
+    pub seat: Seat,
+    /// Whether its user had none before.
+    pub is_first: bool,
+    /// Those that have lost theirs to it.
+    pub replaced: Vec<ConnectionKey>,
+}
+
 /// The users of a node.
 #[derive(Debug)]
 pub struct Users {
@@ -60,14 +71,13 @@ impl Users {
         &self.revocations
     }
 
-    /// Takes in one more connection of a user. Returns its seat, and those that have lost theirs to
-    /// it; `None` when there is none to be had.
+    /// Takes in one more connection of a user. `None` when there is no seat to be had.
     pub fn enter(
         &self,
         user: &Arc<str>,
         connection: ConnectionKey,
         allowance: Allowance,
-    ) -> Option<(Seat, Vec<ConnectionKey>)> {
+    ) -> Option<Entered> {
         let mut shard = self.shard(user);
         let Shard { users, next } = &mut *shard;
         let held = users.get(user).map_or(0, VecDeque::len);
@@ -81,19 +91,22 @@ impl Users {
         let connections = users.entry(Arc::clone(user)).or_default();
         let replaced = connections.drain(..over).map(|(_, replaced)| replaced).collect();
         connections.push_back((seat, connection));
-        Some((seat, replaced))
+        Some(Entered { seat, is_first: held == 0, replaced })
     }
 
-    /// A connection is gone. One that was replaced has no seat any more.
-    pub fn leave(&self, user: &str, seat: Seat) {
+    /// A connection is gone. One that was replaced has no seat any more. Says whether it was the
+    /// last of its user.
+    pub fn leave(&self, user: &str, seat: Seat) -> bool {
         let mut shard = self.shard(user);
-        let Some(connections) = shard.users.get_mut(user) else { return };
+        let Some(connections) = shard.users.get_mut(user) else { return false };
         if let Ok(at) = connections.binary_search_by_key(&seat, |&(seat, _)| seat) {
             connections.remove(at);
         }
-        if connections.is_empty() {
+        let was_last = connections.is_empty();
+        if was_last {
             shard.users.remove(user);
         }
+        was_last
     }
 
     /// The connections that a user has on one worker, the oldest first.

@@ -20,17 +20,16 @@ fn a_user_is_counted_and_forgotten() {
     let (users, ann) = (Users::new(1), Arc::from("ann"));
     let free = at_most(UNLIMITED, false);
     let seats: Vec<Seat> =
-        (0..6).filter_map(|slot| Some(users.enter(&ann, key(slot), free)?.0)).collect();
+        (0..6).filter_map(|slot| Some(users.enter(&ann, key(slot), free)?.seat)).collect();
     assert_eq!((seats.len(), users.len()), (6, 1));
     assert_eq!(users.connections("ann", 0), [key(0), key(3)]);
     assert_eq!(users.connections("ann", 2), [key(2), key(5)]);
     assert!(users.connections("bob", 0).is_empty());
     users.leave("ann", seats[3]);
     assert_eq!(users.connections("ann", 0), [key(0)]);
-    for seat in seats {
-        // Twice for one of them, which is no harm.
-        users.leave("ann", seat);
-    }
+    let left = seats.iter().map(|&seat| users.leave("ann", seat));
+    let left: Vec<bool> = left.collect();
+    assert_eq!(left, [false, false, false, false, false, true], "one of them a second time");
     assert!(users.is_empty());
 }
 
@@ -38,12 +37,13 @@ fn a_user_is_counted_and_forgotten() {
 fn who_comes_too_late_is_refused() {
     let (users, ann, bob) = (Users::new(1), Arc::from("ann"), Arc::from("bob"));
     let two = at_most(2, false);
-    let (first, none) = users.enter(&ann, key(0), two).expect("a seat");
-    assert!(none.is_empty());
-    assert!(users.enter(&ann, key(1), two).is_some());
+    let first = users.enter(&ann, key(0), two).expect("a seat");
+    assert!(first.is_first && first.replaced.is_empty());
+    let second = users.enter(&ann, key(1), two).expect("a seat");
+    assert!(!second.is_first && second.replaced.is_empty());
     assert_eq!(users.enter(&ann, key(2), two), None);
     assert!(users.enter(&bob, key(3), two).is_some(), "another user's");
-    users.leave("ann", first);
+    users.leave("ann", first.seat);
     assert!(users.enter(&ann, key(2), two).is_some(), "there is room again");
 }
 
@@ -52,14 +52,15 @@ fn the_oldest_is_replaced() {
     let (users, ann) = (Users::new(1), Arc::from("ann"));
     let mut seats = Vec::new();
     for slot in 0..4 {
-        let (seat, replaced) = users.enter(&ann, key(slot), at_most(3, true)).expect("a seat");
-        assert_eq!(replaced, if slot < 3 { vec![] } else { vec![key(0)] });
-        seats.push(seat);
+        let entered = users.enter(&ann, key(slot), at_most(3, true)).expect("a seat");
+        assert_eq!(entered.replaced, if slot < 3 { vec![] } else { vec![key(0)] });
+        seats.push(entered.seat);
     }
     // The one that was replaced leaves later, and takes nobody else's seat.
-    users.leave("ann", seats[0]);
-    let (_, replaced) = users.enter(&ann, key(9), at_most(1, true)).expect("a seat");
-    assert_eq!(replaced, [key(1), key(2), key(3)], "a narrower limit");
+    assert!(!users.leave("ann", seats[0]));
+    let last = users.enter(&ann, key(9), at_most(1, true)).expect("a seat");
+    assert!(!last.is_first);
+    assert_eq!(last.replaced, [key(1), key(2), key(3)], "a narrower limit");
 }
 
 #[test]
@@ -87,14 +88,15 @@ proptest! {
                 let over = (held.len() + 1).saturating_sub(number);
                 let refused = number == 0 || over > 0 && !allowance.replace;
                 prop_assert_eq!(entered.is_none(), refused);
-                if let Some((seat, replaced)) = entered {
+                if let Some(Entered { seat, is_first, replaced }) = entered {
+                    prop_assert_eq!(is_first, held.is_empty());
                     let expected: Vec<_> = held.drain(..over).map(|(_, key)| key).collect();
                     prop_assert_eq!(replaced, expected);
                     held.push((seat, key(slot as u32)));
                 }
             } else if !held.is_empty() {
                 let (seat, _) = held.remove(number % held.len());
-                users.leave(&names[who], seat);
+                prop_assert_eq!(users.leave(&names[who], seat), held.is_empty());
             }
             for worker in 0..3 {
                 let here = |&&(_, key): &&(Seat, ConnectionKey)| key.worker == worker;

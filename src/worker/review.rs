@@ -39,15 +39,20 @@ impl<N: Net> Worker<N> {
             // The last, for it leaves nobody else in another place. The feed goes with the first.
             let last = forbidden.map(Feed::subscriptions);
             match last.and_then(|all| all.get(all.len().checked_sub(1)?)).copied() {
-                Some(last) => self.end_subscription(at, last),
+                Some(last) => self.end_subscription(at, last, "forbidden"),
                 None => at += 1,
             }
         }
         self.review = Some(at);
     }
 
-    /// Ends a subscription that is forbidden now.
-    fn end_subscription(&mut self, feed: usize, ended: Subscription) {
+    /// Ends a subscription, for a reason in one word.
+    pub(super) fn end_subscription(
+        &mut self,
+        feed: usize,
+        ended: Subscription,
+        reason: &'static str,
+    ) {
         let Subscription { slot, state, .. } = ended;
         self.count_one(Counter::SubscriptionsEnded);
         if self.table.hot(slot).endpoint() != Endpoint::Envelope {
@@ -56,18 +61,24 @@ impl<N: Net> Worker<N> {
         let channel = Arc::clone(&self.feeds[feed].channel);
         let (_, position) = self.leave_channel(slot, &channel);
         if state != State::Joining {
-            return self.say_ended(slot, &channel, position);
+            return self.say_ended(slot, &channel, reason, position);
         }
-        // The answer to its request is on its way, and comes first.
+        // What begins it is on its way, and comes first.
         let ticket = Ticket { connection: self.key(slot), request: Requester::Nobody };
         let owner = self.owner(&channel);
-        let answer = Answer { ticket, channel: Some(channel), content: Content::Ended };
+        let answer = Answer { ticket, channel: Some(channel), content: Content::Ended(reason) };
         self.letter(owner, Mail::Return(Box::new(answer)));
     }
 
-    /// Tells a client that a rule has ended its subscription.
-    pub(super) fn say_ended(&mut self, slot: u32, channel: &str, position: Option<Position>) {
+    /// Tells a client that the server has ended its subscription.
+    pub(super) fn say_ended(
+        &mut self,
+        slot: u32,
+        channel: &str,
+        reason: &str,
+        position: Option<Position>,
+    ) {
         let wall_ms = self.now.wall_ms;
-        self.say_text(slot, |out| answer::ended(out, channel, "forbidden", position, wall_ms));
+        self.say_text(slot, |out| answer::ended(out, channel, reason, position, wall_ms));
     }
 }

@@ -16,6 +16,7 @@ impl<N: Net> Worker<N> {
     /// Whether it may subscribe to a channel, and read its history.
     pub(super) fn may_hear(&self, slot: u32, channel: &str) -> bool {
         self.policy.may_hear(self.token(slot).map(|token| &**token), channel)
+            || self.is_given(slot, channel)
     }
 
     /// Whether it may publish to a channel.
