@@ -120,6 +120,8 @@ pub const MAX_TOKEN_INFO: usize = 1 << 10;
 pub const MAX_TOKEN_KEYS: usize = 64;
 /// Bytes of the verified tokens that are remembered, so that who comes back is not checked again.
 pub const KNOWN_TOKENS_BYTES: usize = 32 << 20;
+/// Bytes of a message of a client that has to log in first, where `max_message_bytes` is not less.
+pub const MAX_LOGIN: usize = 16 << 10;
 /// Bytes of an API key's secret; nothing longer is looked at.
 pub const MAX_SECRET: usize = 256;
 /// API keys that do not exist, from one address at once; then 429.

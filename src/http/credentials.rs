@@ -63,11 +63,6 @@ pub fn find<'a>(
     Ok(query(head).filter(|_| places.query))
 }
 
-/// Whether there is a token in the query, which is not looked for there.
-pub fn is_in_query(head: &Head<'_>) -> bool {
-    query(head).is_some()
-}
-
 /// The secret in the value of an `Authorization` field: `Bearer`, in any case, then one word (RFC
 /// 6750, section 2.1; RFC 9110, section 11.1). `None` for another scheme.
 pub fn bearer(value: &[u8]) -> Option<&[u8]> {

@@ -102,6 +102,8 @@ counters! {
     Rounds = "fanwire_rounds_total" counter;
     /// Clients told to go, because the node drains or their connection is of age.
     Goaways = "fanwire_goaways_total" counter;
+    /// Tokens taken in: logins and refreshes.
+    Logins = "fanwire_logins_total" counter;
     /// Subscriptions that the server has ended: new rules, another token, or the backend.
     SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
     /// Revocations of tokens that were taken in.
@@ -223,6 +225,8 @@ reasons! {
         Output = "output_bytes";
         /// A request did not arrive in time.
         Handshake = "handshake_timeout";
+        /// A client that has to log in had not done so in time.
+        Auth = "auth_timeout";
         /// A connection had nothing to say for too long.
         Idle = "idle_timeout";
         /// A ping was not answered in time.

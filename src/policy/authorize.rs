@@ -11,8 +11,8 @@ use super::Policy;
 use super::key::{ApiKey, Scope};
 use crate::limits::MAX_SECRET;
 
-/// Whom the idempotency keys of an open server's API belong to.
-const BACKEND: &str = "backend";
+/// Whom the idempotency keys of an open server's API belong to. No user is called so, and no key.
+const BACKEND: &str = "\0\0backend";
 
 /// Who asks. It holds on to the policy that it was looked up in: a request that is under way when
 /// the keys change ends as it began.

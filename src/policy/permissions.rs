@@ -48,11 +48,13 @@ impl Policy {
         !channel.starts_with('$') && allows(rule, rule.publish, token, channel, named)
     }
 
-    /// Who may hear a channel, as far as that can be said without looking at tokens.
+    /// Who may hear a channel, as far as that can be said without looking at tokens. Channels that
+    /// the server has for itself are not for rules: their owner asks before it lets somebody in.
     pub fn hearers(&self, channel: &str) -> Hearers {
         match in_rules(channel) {
             ALL => Hearers::Everybody,
             USER => Hearers::Some,
+            _ if channel.starts_with('$') => Hearers::Everybody,
             _ => match self.rule(channel).subscribe {
                 Who::Anyone => Hearers::Everybody,
                 Who::User | Who::Token => Hearers::Some,

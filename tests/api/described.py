@@ -80,7 +80,7 @@ def main():
     key = f"test:{SECRET}:admin"
     with_key = f'\n[auth.openapi.key]\nbearer = "{SECRET}"\n'
     # With them there are users.
-    token_keys = ["--jwt-keys", "hs256:the secret of tokens, 32 bytes or more"]
+    token_keys = ["--jwt-keys", "hs256:a secret for tokens of 32 bytes or more"]
     codes = [
         run("open mode", [], "", without_security),
         run("with keys", ["--api-keys", key, *token_keys], with_key, lambda api: api),

@@ -148,6 +148,7 @@ fn who_hears_a_channel_at_all() {
         ("b", Hearers::Some),
         ("c", Hearers::Some),
         ("d", Hearers::Nobody),
+        ("$probe.1", Hearers::Everybody),
     ] {
         assert_eq!(policy.hearers(channel), hearers, "{channel}");
     }
