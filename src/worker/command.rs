@@ -58,21 +58,34 @@ impl<N: Net> Worker<N> {
         if self.is_flood(slot, count as u32) {
             return;
         }
-        let mut refuse = |id: &RequestId, channel: Option<&str>| {
-            let fault = Fault::new(Code::RateLimited, "more messages than the rate allows");
-            self.refuse_in_order(slot, id.clone(), channel, fault, Some(pace_ms));
-        };
+        let fault = Fault::new(Code::RateLimited, "more messages than the rate allows");
         match parsed {
-            Ok(Request { id, command: Command::Subscribe { wishes, .. } }) => {
-                for wish in wishes {
-                    match wish {
-                        Ok(wish) => refuse(&id, Some(&wish.channel)),
-                        Err(refusal) => refuse(&id, refusal.channel.as_deref()),
-                    }
-                }
+            Ok(request) => self.refuse_request(slot, request, &fault, Some(pace_ms)),
+            Err(refusal) => {
+                let channel = refusal.channel.as_deref();
+                self.refuse_in_order(slot, refusal.id, channel, fault, Some(pace_ms));
             }
-            Ok(Request { id, command }) => refuse(&id, command.channel()),
-            Err(refusal) => refuse(&refusal.id, refusal.channel.as_deref()),
+        }
+    }
+
+    /// Refuses a request, whatever it asks for, once for each channel that it is about.
+    pub(super) fn refuse_request(
+        &mut self,
+        slot: u32,
+        request: Request<'_>,
+        fault: &Fault,
+        pace_ms: Option<u64>,
+    ) {
+        let Request { id, command } = request;
+        let mut refuse = |channel: Option<&str>| {
+            self.refuse_in_order(slot, id.clone(), channel, fault.clone(), pace_ms);
+        };
+        let Command::Subscribe { wishes, .. } = command else { return refuse(command.channel()) };
+        for wish in wishes {
+            match wish {
+                Ok(wish) => refuse(Some(&wish.channel)),
+                Err(refusal) => refuse(refusal.channel.as_deref()),
+            }
         }
     }
 

@@ -117,10 +117,10 @@ impl<N: Net> Worker<N> {
                 let wall_ms = self.now.wall_ms;
                 self.say_text(slot, |out| answer::pong(out, &id, wall_ms));
             }
-            Ok(Request { id, command }) => {
+            Ok(request) => {
                 let message = "a token is needed here: send auth, or bring one with the handshake";
                 let fault = Fault::new(Code::Unauthorized, message);
-                self.say_error(slot, &id, command.channel(), &fault, None);
+                self.refuse_request(slot, request, &fault, None);
                 self.close(slot, CloseCode::TOKEN_NEEDED);
             }
             Err(refusal) => {
