@@ -12,7 +12,7 @@ use crate::client::command::{self, Command, Request, RequestId, Start, Wish};
 use crate::conn::entry::Flags;
 use crate::hub::Kind;
 use crate::hub::channel::Draft;
-use crate::hub::encode::ALL;
+use crate::hub::encode::{ALL, USER};
 use crate::hub::shard::{Since, Span};
 use crate::limits::OVERLOAD_PACE_MS;
 use crate::metrics::{Limit, Over};
@@ -33,10 +33,13 @@ impl<N: Net> Worker<N> {
             return self.say_error(slot, &RequestId::None, None, &fault, None);
         }
         match command::parse(payload) {
-            Ok(Request { id, command }) => match self.forbidden(slot, &command) {
-                Some((channel, deed)) => self.forbid(slot, id, channel, deed),
-                None => self.carry_out_command(slot, id, command),
-            },
+            Ok(Request { id, mut command }) => {
+                self.name_in_full(slot, &mut command);
+                match self.forbidden(slot, &command) {
+                    Some((channel, deed)) => self.forbid(slot, id, channel, deed),
+                    None => self.carry_out_command(slot, id, command),
+                }
+            }
             Err(refusal) => {
                 let fault = refusal.fault;
                 self.refuse_in_order(slot, refusal.id, refusal.channel.as_deref(), fault, None);
@@ -173,16 +176,11 @@ impl<N: Net> Worker<N> {
 
     fn subscribe(&mut self, slot: u32, id: RequestId, wish: Wish<'_>) {
         let channel = wish.channel.as_ref();
-        if channel != "$user" && !self.may_hear(slot, channel) {
+        if !self.may_hear(slot, channel) {
             return self.forbid(slot, id, channel, "subscribe to it");
         }
-        let missing = match &wish {
-            _ if channel == "$user" => Some("users are not enabled"),
-            wish if wish.presence => Some("presence is not enabled"),
-            _ => None,
-        };
-        if let Some(missing) = missing {
-            return self.not_enabled(slot, id, Some(channel), missing);
+        if wish.presence {
+            return self.not_enabled(slot, id, Some(channel), "presence is not enabled");
         }
         if self.follows(slot, channel) {
             let fault = Fault::new(Code::AlreadySubscribed, "this connection follows it already");
@@ -301,6 +299,14 @@ impl<N: Net> Worker<N> {
 
     /// Refuses what the channel's rule does not allow.
     fn forbid(&mut self, slot: u32, id: RequestId, channel: &str, deed: &str) {
+        if channel == USER && !self.has_users() {
+            return self.not_enabled(
+                slot,
+                id,
+                Some(channel),
+                "there are no users without jwt_keys",
+            );
+        }
         let message = format!("channel: the rules here do not let you {deed}");
         self.refuse_in_order(slot, id, Some(channel), Fault::new(Code::Forbidden, message), None);
     }
@@ -319,6 +325,8 @@ impl<N: Net> Worker<N> {
         fault: Fault,
         pace_ms: Option<u64>,
     ) {
+        let channel = channel.map(|channel| self.full_name(slot, channel));
+        let channel = channel.as_deref();
         match channel.filter(|_| self.table.hot(slot).pending > 0) {
             None => self.say_error(slot, &id, channel, &fault, pace_ms),
             Some(channel) => {
@@ -359,7 +367,9 @@ impl<N: Net> Worker<N> {
             }),
             Content::History(json) => ack(self, &|out| out.extend_from_slice(&json)),
             Content::Left(position) => ack(self, &|out| answer::unsubscribed(out, position)),
-            Content::Ended => self.say_ended(slot, channel.unwrap_or_default(), None),
+            Content::Ended(reason) => {
+                self.say_ended(slot, channel.unwrap_or_default(), reason, None);
+            }
             Content::Refused(fault, pace_ms) | Content::NoHistory(fault, pace_ms) => {
                 self.say_error(slot, id, channel, &fault, pace_ms);
             }
@@ -367,6 +377,7 @@ impl<N: Net> Worker<N> {
             | Content::Listed(_)
             | Content::Connections(_)
             | Content::Disconnected(_)
+            | Content::Done(_)
             | Content::Probed => {
                 debug_assert!(false, "clients do not ask for these");
             }
