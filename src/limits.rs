@@ -122,6 +122,8 @@ pub const WATCH_PERIOD: std::time::Duration = std::time::Duration::from_secs(1);
 pub const MAX_TOKEN_KEYS: usize = 64;
 /// Bytes of the verified tokens that are remembered, so that who comes back is not checked again.
 pub const KNOWN_TOKENS_BYTES: usize = 32 << 20;
+/// Bytes of a message of a client that has to log in first, where `max_message_bytes` is not less.
+pub const MAX_LOGIN: usize = 16 << 10;
 /// Bytes of an API key's secret; nothing longer is looked at.
 pub const MAX_SECRET: usize = 256;
 /// API keys that do not exist, from one address at once; then 429.
@@ -132,6 +134,12 @@ pub const KEY_FAILURE_PACE_MS: u64 = 5_000;
 pub const KEY_TRUST_MS: u64 = 3_600_000;
 /// Addresses whose failures are remembered, and those with good keys.
 pub const KEY_ADDRESSES: usize = 4096;
+/// Revocations that a node remembers; then 503.
+pub const MAX_REVOCATIONS: usize = 100_000;
+/// Bytes of a token's id (`jti`).
+pub const MAX_TOKEN_ID: usize = 256;
+/// Connections of a user that something is done to before others have their turn.
+pub const ERRAND_VISITS: usize = 256;
 /// Channels that one `subscribe` may name.
 pub const MAX_WISHES: usize = 1000;
 /// Names, or connections, that a list looks at before others have their turn.

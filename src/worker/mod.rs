@@ -1,6 +1,6 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
-//! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `paced` (rounds),
+//! `door` (accept), `serve` (read, with `request`, `upgrade`, `login` and `command`), `paced` (rounds),
 //! `deliver` (mail), `review` (new rules), `flush` (send), `sweep` (time, with `drain`), `bury`
 //! (end). Nothing here touches the world but through `Net`.
 
@@ -38,10 +38,12 @@ pub mod connections;
 mod deliver;
 mod door;
 mod drain;
+mod errand;
 mod exchange;
 mod flush;
 mod identity;
 mod keys;
+mod login;
 pub mod mail;
 pub mod mailbox;
 pub mod mio;
@@ -59,6 +61,7 @@ mod subscribe;
 mod sweep;
 mod terms;
 mod upgrade;
+mod users;
 
 pub use audit::Audit;
 use codec::Codec;
@@ -68,6 +71,7 @@ use mail::Mail;
 use net::{Event, Net, Token, WorkerId};
 use probe::Probe;
 use rate::Rates;
+use review::Review;
 use subscribe::FeedName;
 
 /// What a worker is made from.
@@ -96,8 +100,8 @@ pub struct Worker<N: Net> {
     config: Arc<Config>,
     /// Rules and keys as they are in force now.
     policy: Arc<Policy>,
-    /// The feed from which on the subscriptions have yet to be looked at under this policy.
-    review: Option<usize>,
+    /// From where on connections and subscriptions have yet to be looked at under this policy.
+    review: Option<Review>,
     stats: Arc<Stats>,
     /// Of lines in the log.
     pace: Pace,
