@@ -119,7 +119,7 @@ pub const MAX_TOKEN_INFO: usize = 1 << 10;
 /// How often the files of keys are looked at.
 pub const WATCH_PERIOD: std::time::Duration = std::time::Duration::from_secs(1);
 /// Keys that tokens are verified with: each may be tried for a token without `kid`.
-pub const MAX_TOKEN_KEYS: usize = 64;
+pub const MAX_TOKEN_KEYS: usize = 32;
 /// Bytes of the verified tokens that are remembered, so that who comes back is not checked again.
 pub const KNOWN_TOKENS_BYTES: usize = 32 << 20;
 /// Bytes of a message of a client that has to log in first, where `max_message_bytes` is not less.

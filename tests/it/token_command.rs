@@ -4,15 +4,19 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
+use serde_json::json;
+
+use crate::peer::Peer;
+use crate::permissions::{KEY, counter};
 use crate::server::{Server, folder};
-
-/// The API key that counts, and that of the metrics.
-const API_KEY: &str = "a:0123456789abcdef:metrics";
+use crate::token::{self, SECRET, signed};
+use crate::wire::PATIENCE;
 
 /// Runs `fanwire token` with these arguments, variables and standard input: status, standard output
 /// and standard error.
-fn token(args: &[&str], variables: &[(&str, &str)], input: &str) -> (i32, String, String) {
+fn run(args: &[&str], variables: &[(&str, &str)], input: &str) -> (i32, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_fanwire"))
         .arg("token")
         .args(args)
@@ -47,7 +51,7 @@ fn keys_make_tokens_that_are_good() {
         let _ = fs::remove_dir_all(&place);
         fs::create_dir_all(&place).expect("a folder");
         let to = place.to_string_lossy();
-        let (status, out, err) = token(&["keys", "--algorithm", algorithm, "--to", &to], &[], "");
+        let (status, out, err) = run(&["keys", "--algorithm", algorithm, "--to", &to], &[], "");
         assert_eq!((status, &*err), (0, ""), "{algorithm}");
         let variables = variables(&out);
         let private = place.join("private.pem");
@@ -57,18 +61,18 @@ fn keys_make_tokens_that_are_good() {
         if algorithm != "hs256" {
             args.extend(["--key", &private]);
         }
-        let (status, made, err) = token(&args, &variables, "");
+        let (status, made, err) = run(&args, &variables, "");
         assert_eq!((status, &*err), (0, ""), "{algorithm}");
-        let (status, said, err) = token(&["inspect"], &variables, &made);
+        let (status, said, err) = run(&["inspect"], &variables, &made);
         assert_eq!((status, &*err), (0, ""), "{algorithm}: {said}");
         assert!(said.contains("\ngood: user \"ann\", for 9") || said.contains("for 8"), "{said}");
         for part in ["\"room.*\"", "\"jti\": \"t1\"", "\"connections\": 3", "\"name\": \"Ann\""] {
             assert!(said.contains(part), "{part}: {said}");
         }
-        let (status, again, _) = token(&["inspect", made.trim()], &variables, "");
+        let (status, again, _) = run(&["inspect", made.trim()], &variables, "");
         assert_eq!(status, 0, "{again}");
         if algorithm != "hs256" {
-            let twice = token(&["keys", "--algorithm", algorithm, "--to", &to], &[], "");
+            let twice = run(&["keys", "--algorithm", algorithm, "--to", &to], &[], "");
             assert!(twice.0 == 2 && twice.2.contains("File exists"), "{twice:?}");
         }
     }
@@ -76,19 +80,19 @@ fn keys_make_tokens_that_are_good() {
 
 #[test]
 fn what_is_refused_is_said_in_words() {
-    let (_, keys, _) = token(&["keys"], &[], "");
+    let (_, keys, _) = run(&["keys"], &[], "");
     let keys = variables(&keys);
-    let (_, made, _) = token(&["make", "--user", "ann"], &keys, "");
+    let (_, made, _) = run(&["make", "--user", "ann"], &keys, "");
     let inspect = |token_text: &str, variables: &[_]| {
-        let (status, out, _) = token(&["inspect", "-"], variables, token_text);
+        let (status, out, _) = run(&["inspect", "-"], variables, token_text);
         assert_eq!(status, 1, "{out}");
         assert!(!out.contains(token_text.trim()), "the token itself is not shown");
         out.lines().last().unwrap_or_default().to_string()
     };
-    let (_, others, _) = token(&["keys"], &[], "");
+    let (_, others, _) = run(&["keys"], &[], "");
     let wrong = "refused: the token's signature is wrong (unauthorized, 4102 bad_token)";
     assert_eq!(inspect(&made, &variables(&others)), wrong);
-    let (_, over, _) = token(&["make", "--user", "ann", "--expires", "0"], &keys, "");
+    let (_, over, _) = run(&["make", "--user", "ann", "--expires", "0"], &keys, "");
     let mut strict = keys.clone();
     strict.push(("FANWIRE_JWT_LEEWAY", "0"));
     let expired = "refused: the token has expired (token_expired, 4101 expired)";
@@ -115,7 +119,7 @@ fn what_cannot_be_made() {
         (&["keys", "--algorithm", "es256", "--to", "/nowhere"], "/nowhere: No such file"),
         (&["inspect", "--config", "/nowhere"], "config: /nowhere: No such file"),
     ] {
-        let (status, out, err) = token(args, &[], "");
+        let (status, out, err) = run(args, &[], "");
         assert_eq!((status, &*out), (2, ""), "{args:?}");
         assert!(err.contains(words), "{args:?}: {err}");
     }
@@ -131,9 +135,9 @@ fn the_place_of_claims_is_that_of_the_settings() {
     fs::write(&file, settings).expect("written");
     let file = file.to_string_lossy();
     let (_, made, err) =
-        token(&["make", "--user", "ann", "--publish", "a", "--config", &file], &[], "");
+        run(&["make", "--user", "ann", "--publish", "a", "--config", &file], &[], "");
     assert_eq!(err, "");
-    let (status, said, _) = token(&["inspect", "--config", &file], &[], &made);
+    let (status, said, _) = run(&["inspect", "--config", &file], &[], &made);
     assert_eq!(status, 0, "{said}");
     for part in ["\"https://example.org/fanwire\": {", "\"aud\": \"edge\"", "\"iss\": \"backend\""]
     {
@@ -141,35 +145,45 @@ fn the_place_of_claims_is_that_of_the_settings() {
     }
 }
 
-/// A key file that changes is read again by itself; one that is broken changes nothing.
+/// A key file that changes is read again by itself, and drops nobody; one that is broken changes
+/// nothing.
 #[test]
 fn changed_keys_are_taken_up() {
+    const OTHER: &str = "another secret of thirty-two bytes";
     let file = folder("token-watch").join("secret");
-    replace(&file, "0123456789abcdef0123456789abcdef");
+    replace(&file, SECRET);
     let key = format!("hs256:@{}", file.to_string_lossy());
-    let server = Server::start(&["--jwt-keys", &key, "--api-keys", API_KEY, "--anonymous"]);
+    let server = Server::start(&["--jwt-keys", &key, "--api-keys", KEY, "--workers", "2"]);
     let count = |outcome: &str| {
-        let bearer = "Authorization: Bearer 0123456789abcdef\r\n";
-        let head = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\n");
-        let text = crate::wire::Wire::connect(server.port).ask(&head).text();
-        crate::server::counter_in(&text, &format!("fanwire_reloads_total{{outcome=\"{outcome}\"}}"))
+        counter(&server, &format!("fanwire_reloads_total{{outcome=\"{outcome}\"}}"))
     };
     let awaited = |outcome: &str, wanted: u64| {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         while count(outcome) != wanted {
-            assert!(start.elapsed() < crate::wire::PATIENCE, "{outcome} is not {wanted}");
+            assert!(start.elapsed() < PATIENCE, "{outcome} is not {wanted}");
         }
     };
-    replace(&file, "another secret of thirty-two byte");
+    let bens = signed(&json!({"alg": "HS256"}), &json!({"sub": "ben", "exp": 1_u64 << 33}), OTHER);
+    let mut ann = Peer::open_as(server.port, "/ws", &token::token("ann", &json!({})));
+    let auth = |token: &str| json!({"type": "auth", "id": 1, "data": {"token": token}});
+    assert_eq!(ann.refused(&auth(&bens)), "unauthorized");
+    replace(&file, OTHER);
     awaited("ok", 1);
+    ann.ping();
+    assert_eq!(ann.refused(&auth(&token::token("ann", &json!({})))), "unauthorized");
+    let mut ben = Peer::open_as(server.port, "/ws", &bens);
     replace(&file, "short");
     awaited("failed", 1);
-    replace(&file, "0123456789abcdef0123456789abcdef");
+    let mut again = Peer::open_as(server.port, "/ws", &bens);
+    replace(&file, SECRET);
     awaited("ok", 2);
     assert_eq!(count("failed"), 1, "said once");
+    for peer in [&mut ann, &mut ben, &mut again] {
+        peer.ping();
+    }
     let log = server.into_log();
     assert!(log.contains("a secret for HS256 must have 32 bytes or more"), "{log}");
-    assert!(!log.contains("0123456789") && !log.contains("another secret"), "{log}");
+    assert!(!log.contains(SECRET) && !log.contains(OTHER), "{log}");
 }
 
 /// Puts another file in the place of one.
