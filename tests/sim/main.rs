@@ -18,6 +18,7 @@ mod oracle;
 mod plan;
 mod ready;
 mod stage;
+mod users;
 mod world;
 
 use std::panic::{self, AssertUnwindSafe};
