@@ -55,6 +55,7 @@ fn defaults_are_those_of_the_contract() {
         max_history_bytes: 1 << 30,
         max_window_bytes: 1 << 30,
         max_buffered_bytes: 1 << 30,
+        max_presence_bytes: 1 << 30,
         ..Config::default()
     };
     assert_eq!(format!("{:#?}", settings.config), format!("{expected:#?}"));
@@ -62,7 +63,7 @@ fn defaults_are_those_of_the_contract() {
 }
 
 /// Each value differs from all others, so that no two fields can be mixed up.
-const EVERY_SETTING: [&str; 52] = [
+const EVERY_SETTING: [&str; 56] = [
     "--listen=127.0.0.1:1",
     "--listen=[::1]:2",
     "--workers=3",
@@ -111,6 +112,10 @@ const EVERY_SETTING: [&str; 52] = [
     "--new-channels-per-second=32",
     "--max-buffered-bytes=33",
     "--max-mail-bytes=36",
+    "--presence-members=37",
+    "--presence-interval=38s",
+    "--presence-leave-delay=39s",
+    "--max-presence-bytes=40",
     "--drain-notice=34s",
     "--drain-time=35s",
     "--log-level=warn",
@@ -180,6 +185,10 @@ fn every_setting_is_read_into_its_own_field() {
         new_channels_per_second: 32,
         max_buffered_bytes: 33,
         max_mail_bytes: 36,
+        presence_members: 37,
+        presence_interval: seconds(38),
+        presence_leave_delay: seconds(39),
+        max_presence_bytes: 40,
         drain_notice: seconds(34),
         drain_time: seconds(35),
         policy: Arc::new(Policy { fallback: Arc::new(fallback), ..Policy::default() }),

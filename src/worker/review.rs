@@ -12,6 +12,7 @@ use crate::conn::entry::Endpoint;
 use crate::feed::Feed;
 use crate::feed::subscription::{State, Subscription};
 use crate::hub::Position;
+use crate::hub::presence::COMPANION;
 use crate::hub::shard::PROBE;
 use crate::limits::REVIEWS_PER_TURN;
 use crate::metrics::Counter;
@@ -21,7 +22,8 @@ use crate::ws::close::CloseCode;
 impl<N: Net> Worker<N> {
     /// From now on this policy is in force.
     pub(super) fn put_in_force(&mut self, policy: Arc<Policy>) {
-        self.policy = policy;
+        let old = std::mem::replace(&mut self.policy, policy);
+        self.begin_presence_review(old);
         self.review = Some(0);
     }
 
@@ -33,8 +35,10 @@ impl<N: Net> Worker<N> {
                 self.review = None;
                 return;
             }
+            // What only serves another channel ends with that.
+            let serves = |name: &str| name.starts_with(PROBE) || name.starts_with(COMPANION);
             let forbidden = self.feeds.get(at).filter(|feed| {
-                !self.policy.may_hear(None, &feed.channel) && !feed.channel.starts_with(PROBE)
+                !self.policy.may_hear(None, &feed.channel) && !serves(&feed.channel)
             });
             // The last, for it leaves nobody else in another place. The feed goes with the first.
             let last = forbidden.map(Feed::subscriptions);

@@ -15,8 +15,10 @@ use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::feed::Feed;
-use crate::feed::subscription::State;
+use crate::feed::subscription::{Marks, State};
+use crate::hub::encode::ALL;
 use crate::hub::page::{Page, Want};
+use crate::hub::presence::COMPANION;
 use crate::hub::shard::Since;
 use crate::hub::{Audience, Encoding, FeedKey, Format, Mode, Pace, Position};
 use crate::limits::OVERLOAD_PACE_MS;
@@ -50,7 +52,7 @@ impl<N: Net> Worker<N> {
     }
 
     /// A connection's subscription to a channel: its feed, and its place there.
-    fn subscription(&self, slot: u32, channel: &str) -> Option<(u32, usize)> {
+    pub(super) fn subscription(&self, slot: u32, channel: &str) -> Option<(u32, usize)> {
         let encoding = self.encoding(slot);
         let hot = self.table.hot(slot);
         let of = |pace| {
@@ -59,6 +61,18 @@ impl<N: Net> Worker<N> {
         };
         let paces = Pace::all().filter(|_| self.paced_feeds > 0);
         of(None).or_else(|| paces.map(Some).find_map(of))
+    }
+
+    /// Whether a connection has as many subscriptions as it may: `$all`, and hearing who is in a
+    /// channel, come besides.
+    pub(super) fn has_all_subscriptions(&self, slot: u32) -> bool {
+        let most = self.config.max_subscriptions;
+        let hot = self.table.hot(slot);
+        let besides = |feed: u32| {
+            let channel = &self.feeds[feed as usize].channel;
+            **channel == *ALL || channel.starts_with(COMPANION)
+        };
+        hot.subscriptions() >= most && hot.references().filter(|r| !besides(r.feed)).count() >= most
     }
 
     /// The pace of a subscription: what its client asked for and what the rule allows; in mode
@@ -122,6 +136,7 @@ impl<N: Net> Worker<N> {
             birth: Birth::Free,
         };
         self.letter(owner, Mail::Join(Box::new(letter)));
+        self.appear(slot, index, at);
         Some(position)
     }
 
@@ -157,6 +172,9 @@ impl<N: Net> Worker<N> {
         if let Some(moved) = moved {
             self.table.hot_mut(moved).moved(index, at);
         }
+        if gone.marks.any(Marks::PRESENT | Marks::HEARS) {
+            self.disappear(slot, &channel, &gone);
+        }
         // Whether the owner has counted one that waits for its first page is known when that comes.
         if counted && gone.state != State::Joining {
             let leave = Leave { audience, channel: Arc::clone(&channel) };
@@ -182,7 +200,9 @@ impl<N: Net> Worker<N> {
             feed.turn_page(at, end.epoch, end.index, end.index, &mut self.spare);
             return;
         }
-        let on_slow = self.policy.rule(&self.feeds[index as usize].channel).on_slow;
+        let channel = &self.feeds[index as usize].channel;
+        let hears = channel.starts_with(COMPANION);
+        let on_slow = if hears { OnSlow::Pull } else { self.policy.rule(channel).on_slow };
         let flags = self.table.hot(slot).flags;
         // In a drain each is closed when it is its turn to go, and reads on until then.
         let stays = !flags.has(Flags::LAGGED) || self.is_leaving() && flags.has(Flags::TOLD);
@@ -262,6 +282,7 @@ impl<N: Net> Worker<N> {
         page: Page,
         joined: Option<JoinAnswer>,
     ) {
+        let begins = joined.is_some();
         match joined {
             Some(joined) => self.say_joined(slot, &joined),
             None => self.table.hot_mut(slot).flags.clear(Flags::PULLING),
@@ -287,6 +308,9 @@ impl<N: Net> Worker<N> {
         }
         // Also without bytes: it may have to go on with the window, or with another page.
         self.mark_dirty(slot);
+        if begins {
+            self.appear(slot, index, at);
+        }
     }
 
     fn say_joined(&mut self, slot: u32, joined: &JoinAnswer) {
