@@ -2,10 +2,10 @@
 //! become `config::Config` here, at the start and again on SIGHUP; whatever is unknown or cannot be
 //! is refused with a line that names the setting, and its place where it stands in the file.
 //!
-//! `flags` is the list of all settings, `units` reads durations and sizes, `machine` asks the
-//! machine for defaults; `file` reads the file by way of `document`, `rules` its rules, `keys` the
-//! keys; `relations` knows what cannot work together, `reload` reads everything again. Nothing here
-//! serves.
+//! `flags` is the list of all settings, with those of users in `token_flags`, `units` reads
+//! durations and sizes, `machine` asks the machine for defaults; `file` reads the file by way of
+//! `document`, `rules` its rules, `keys` the keys of the API, `tokens` those of tokens; `relations`
+//! knows what cannot work together, `reload` reads everything again. Nothing here serves.
 
 mod document;
 mod file;
@@ -16,6 +16,8 @@ mod refused;
 mod relations;
 mod reload;
 mod rules;
+mod token_flags;
+mod tokens;
 pub(crate) mod units;
 
 use std::collections::BTreeMap;
@@ -158,10 +160,14 @@ fn all(command: &clap::Command) -> impl Iterator<Item = &Arg> {
 
 fn values(found: &ArgMatches) -> Values {
     let command = Flags::command();
-    let names = all(&command).map(|arg| arg.get_id().as_str()).filter(|name| *name != "api_keys");
+    let shown = |name: &&str| !SECRETS.contains(name);
+    let names = all(&command).map(|arg| arg.get_id().as_str()).filter(shown);
     let texts = |name| found.get_raw(name).into_iter().flatten().map(OsString::from).collect();
     names.map(|name| (name.to_string(), texts(name))).collect()
 }
+
+/// Settings that have secrets.
+const SECRETS: [&str; 2] = ["api_keys", "jwt_keys"];
 
 fn matches(args: &[OsString]) -> Result<ArgMatches, clap::Error> {
     let program = OsString::from("fanwire");
@@ -251,9 +257,16 @@ impl Flags {
     ) -> Result<(Policy, Vec<String>), Vec<String>> {
         let (keys, mut warnings) =
             keys::parse_all(&self.api_keys).map_err(|reason| vec![reason])?;
+        let tokens = tokens::read(&self.tokens).map_err(|reason| vec![reason])?;
+        warnings.extend(tokens.warnings);
         warnings.extend(file.into_iter().flat_map(|file| file.warnings.clone()));
-        let fallback = fallback(self, keys.is_empty());
-        let mut policy = Policy { fallback: Arc::new(fallback), keys, ..Policy::default() };
+        let mut policy = Policy {
+            keys,
+            anonymous: self.tokens.anonymous == Some(true),
+            token_keys: Arc::new(tokens.keys),
+            ..Policy::default()
+        };
+        policy.fallback = Arc::new(fallback(self, policy.is_open()));
         if let Some(file) = file {
             let (rules, problems) = rules::complete(&file.rules, &policy.fallback, history_share);
             problems.into_result(&file.name)?;
@@ -332,6 +345,13 @@ impl Flags {
             proxy_protocol: self.proxy_protocol,
             drain_notice: self.drain_notice,
             drain_time: self.drain_time,
+            auth_timeout: self.tokens.auth_timeout,
+            token_notice: self.tokens.token_notice,
+            token_grace: self.tokens.token_grace,
+            jwt_cookie: self.tokens.jwt_cookie,
+            token_in_query: self.tokens.token_in_query,
+            max_connections_per_user: self.tokens.max_connections_per_user,
+            per_user_policy: self.tokens.per_user_policy.into(),
             open: self.open,
             pages: match self.pages {
                 Pages::Auto => None,

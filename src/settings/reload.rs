@@ -8,8 +8,17 @@ use std::sync::Arc;
 use super::{Refused, Settings, Source, Values};
 use crate::policy::Policy;
 
-/// Settings that the rules take up, so that they change with them.
-const CHANGEABLE: [&str; 3] = ["history_count", "history_bytes", "history_age"];
+/// Settings that the policy takes up, so that they change with it.
+const CHANGEABLE: [&str; 8] = [
+    "history_count",
+    "history_bytes",
+    "history_age",
+    "jwt_issuer",
+    "jwt_audience",
+    "jwt_leeway",
+    "jwt_claims",
+    "anonymous",
+];
 
 /// What reading again goes by.
 #[derive(Debug)]

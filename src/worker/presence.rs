@@ -104,7 +104,6 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    #[allow(dead_code, reason = "whoever changes a token calls it")]
     /// A connection has become somebody else, or shows something else: `before` is as whom it was
     /// present. To be called as soon as its token has changed.
     pub(super) fn reappear(&mut self, slot: u32, before: &(Who, Option<Arc<str>>)) {

@@ -63,16 +63,17 @@ impl<N: Net> Worker<N> {
         of(None).or_else(|| paces.map(Some).find_map(of))
     }
 
-    /// Whether a connection has as many subscriptions as it may: `$all`, and hearing who is in a
-    /// channel, come besides.
+    /// How many subscriptions a connection has. Hearing who is in a channel is none of its own.
+    pub(super) fn subscriptions_of(&self, slot: u32) -> usize {
+        let own = |feed: u32| !self.feeds[feed as usize].channel.starts_with(COMPANION);
+        self.table.hot(slot).references().filter(|reference| own(reference.feed)).count()
+    }
+
+    /// Whether a connection has as many subscriptions as it may, besides `$all`.
     pub(super) fn has_all_subscriptions(&self, slot: u32) -> bool {
         let most = self.config.max_subscriptions;
-        let hot = self.table.hot(slot);
-        let besides = |feed: u32| {
-            let channel = &self.feeds[feed as usize].channel;
-            **channel == *ALL || channel.starts_with(COMPANION)
-        };
-        hot.subscriptions() >= most && hot.references().filter(|r| !besides(r.feed)).count() >= most
+        self.table.hot(slot).subscriptions() >= most
+            && self.subscriptions_of(slot) - usize::from(self.follows(slot, ALL)) >= most
     }
 
     /// The pace of a subscription: what its client asked for and what the rule allows; in mode
@@ -96,7 +97,7 @@ impl<N: Net> Worker<N> {
         let serial = self.serial();
         let at = self.feeds[feed as usize].join(slot, serial, since.mode);
         self.table.hot_mut(slot).refer(feed, at);
-        self.subscriptions += 1;
+        self.subscriptions += usize::from(!channel.starts_with(COMPANION));
         let reader = Some(Reader { connection: self.key(slot), serial });
         let letter = Join {
             audience: self.audience(feed),
@@ -158,8 +159,8 @@ impl<N: Net> Worker<N> {
 
     /// Takes a subscription out of its feed. `counted`: the owner has counted it.
     fn leave(&mut self, slot: u32, index: u32, at: usize, counted: bool) {
-        self.subscriptions -= 1;
         let feed = &mut self.feeds[index as usize];
+        self.subscriptions -= usize::from(!feed.channel.starts_with(COMPANION));
         let (gone, moved) = feed.leave(at, &mut self.spare);
         let (owner, channel) = (feed.owner, Arc::clone(&feed.channel));
         let empty = feed.subscriptions().is_empty();
