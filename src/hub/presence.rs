@@ -104,9 +104,9 @@ pub struct Presences {
     /// Members that are known by name, and their bytes.
     named: usize,
     bytes: usize,
-    /// How often somebody found no room for a name, and a channel was too large to tell names.
-    overflows: u64,
-    crowds: u64,
+    /// Somebody found no room for a name; a channel was too large to tell names.
+    overflow: bool,
+    crowd: bool,
 }
 
 impl Presences {
@@ -124,8 +124,8 @@ impl Presences {
             next_epoch: seed >> 20,
             named: 0,
             bytes: 0,
-            overflows: 0,
-            crowds: 0,
+            overflow: false,
+            crowd: false,
         }
     }
 
@@ -149,7 +149,7 @@ impl Presences {
                     self.leaving.remove(&(leave_ms, at, Arc::clone(user)));
                 }
             }
-            Entered::Unnamed if !room => self.overflows += 1,
+            Entered::Unnamed if !room => self.overflow = true,
             Entered::Named | Entered::Unnamed => {}
         }
         self.changed(at, who, now);
@@ -308,7 +308,7 @@ impl Presences {
         self.named = self.named - named + members.named();
         self.bytes = self.bytes - bytes + members.bytes();
         let Some(news) = news else { return false };
-        self.crowds += u64::from(crowded);
+        self.crowd |= crowded;
         listeners.next_ms = now.mono_ms + self.limits.interval_ms;
         listeners.publish(news, now, framer, &mut self.scratch, deliveries);
         self.scratch.rest();
@@ -345,10 +345,14 @@ impl Presences {
         self.bytes
     }
 
-    /// How often somebody found no room for a name, and how often a channel had too many members to
-    /// go on telling their names, since the last call.
-    pub fn take_limits(&mut self) -> (u64, u64) {
-        (std::mem::take(&mut self.overflows), std::mem::take(&mut self.crowds))
+    /// Whether somebody found no room for a name, since the last call.
+    pub fn take_overflow(&mut self) -> bool {
+        std::mem::take(&mut self.overflow)
+    }
+
+    /// Whether a channel had too many members to go on telling their names, since the last call.
+    pub fn take_crowd(&mut self) -> bool {
+        std::mem::take(&mut self.crowd)
     }
 
     /// For audits: each channel with the members that are there, and its listeners.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::mail::{
     Answer, Attend, Content, Entry, Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Roll, Ticket,
 };
-use super::net::Net;
+use super::net::{Fault as Planted, Net};
 use super::{Worker, identity};
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
@@ -192,6 +192,9 @@ impl<N: Net> Worker<N> {
 
     /// Tells a channel's owner that somebody has come, or has left.
     fn attend(&mut self, channel: &str, who: Who, entered: Option<Entry>) {
+        if entered.is_none() && self.net.plants(Planted::LostExit) {
+            return;
+        }
         let owner = self.owner(channel);
         let letter = Attend { channel: channel.into(), who, entered };
         self.letter(owner, Mail::Attend(Box::new(letter)));
@@ -220,6 +223,9 @@ impl<N: Net> Worker<N> {
                 self.presences.enter(&channel, &who, info, full, self.now);
             }
             None => self.presences.exit(&channel, &who, self.now),
+        }
+        if self.presences.take_overflow() {
+            self.limited(Limit::PresenceBytes);
         }
     }
 
@@ -296,11 +302,6 @@ impl<N: Net> Worker<N> {
             drop(workers);
             self.tell_changes(&channel);
         }
-        let (overflows, crowds) = self.presences.take_limits();
-        for (count, limit) in [(overflows, Limit::PresenceBytes), (crowds, Limit::PresenceMembers)]
-        {
-            (0..count).for_each(|_| self.limited(limit));
-        }
     }
 
     /// Whether there is something to do for presence.
@@ -314,6 +315,9 @@ impl<N: Net> Worker<N> {
         let (full, now) = (self.tells_names(channel), self.now);
         if self.presences.tell(channel, full, now, &mut self.codec, &mut deliveries) {
             self.count_one(Counter::PresenceMessages);
+        }
+        if self.presences.take_crowd() {
+            self.limited(Limit::PresenceMembers);
         }
         for (worker, delivery) in deliveries.drain(..) {
             self.letter(worker, Mail::Deliver(Box::new(delivery)));

@@ -191,12 +191,14 @@ fn a_reconnect_is_not_seen_and_a_login_is() {
         let mut ann = Peer::open(server.port, "/ws");
         ann.subscribe("r");
         view.hears(&mut peer, &[&me, &guest(&ann)]);
-        let login =
-            |claims| json!({"type": "auth", "id": 1, "data": {"token": token("ann", claims)}});
-        ann.ask(&login(&json!({})));
+        let login = |claims: Value| {
+            let token = token("ann", &claims);
+            json!({"type": "auth", "id": 1, "data": {"token": token}})
+        };
+        ann.ask(&login(json!({})));
         view.hears(&mut peer, &[&me, &user("ann")]);
         let shown = json!({"user": "ann", "info": 7});
-        ann.send(&login(&json!({"info": 7})));
+        ann.send(&login(json!({"info": 7})));
         assert_eq!(ann.receive()["type"], "ack");
         let told = peer.receive();
         let difference = json!({"count": 2, "joined": [shown], "left": []});

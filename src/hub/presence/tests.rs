@@ -214,7 +214,8 @@ fn a_large_channel_turns_to_counts_and_back_when_a_quarter_has_left() {
     let told = story.after(1000);
     let three: Vec<_> = (0..3).map(|n| json!({"connection": name(0, key(n))})).collect();
     assert_eq!(told[0], json!({"snapshot": true, "count": 3, "members": three}));
-    assert_eq!(story.presences.take_limits(), (0, 1));
+    assert!(story.presences.take_crowd() && !story.presences.take_crowd());
+    assert!(!story.presences.take_overflow());
     story.enter(&guest(3));
     assert_eq!(story.after(1000)[0]["joined"], json!([{"connection": "n-003"}]));
 }
@@ -247,10 +248,12 @@ fn without_room_for_names_all_are_counted() {
     story.enter(&user("ann"));
     story.enter(&guest(1));
     story.hear(0);
+    assert!(!story.presences.take_overflow());
     story.enter(&user("bob"));
+    assert!(story.presences.take_overflow());
     story.enter(&user("ann"));
     story.enter(&guest(2));
-    assert_eq!(story.presences.take_limits(), (2, 0));
+    assert!(!story.presences.take_crowd(), "it is not too many");
     assert_eq!(story.after(0), [json!({"count": 4})], "not all of them have names");
     assert_eq!(story.list(None, 9)["members"], Value::Null);
     story.exit(&user("ann"));
