@@ -303,7 +303,7 @@ impl Presences {
         let Some(listeners) = listeners else { return false };
         let (named, bytes) = (members.named(), members.bytes());
         let (most, naming) = (self.limits.members, self.naming);
-        let crowded = listeners.names && full && !members.fit(most);
+        let crowded = listeners.names && full && members.count() > most as u64;
         let news = listeners.news(members, full, most, naming);
         self.named = self.named - named + members.named();
         self.bytes = self.bytes - bytes + members.bytes();

@@ -39,6 +39,7 @@ pub mod connections;
 mod deliver;
 mod door;
 mod drain;
+mod errand;
 mod exchange;
 mod flush;
 mod identity;
@@ -62,6 +63,7 @@ mod subscribe;
 mod sweep;
 mod terms;
 mod upgrade;
+mod users;
 
 pub use audit::Audit;
 use codec::Codec;
