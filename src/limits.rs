@@ -104,6 +104,12 @@ pub const LATEST_LAG: u64 = 32;
 /// Periods of paced groups, in milliseconds: `max_rate` is rounded to the next slower one.
 pub const PACES_MS: [u16; 16] =
     [20, 40, 67, 100, 134, 200, 334, 500, 667, 1000, 1334, 2000, 3334, 5000, 6667, 10_000];
+/// Channels that are told in one turn of who has come and left.
+pub const PRESENCES_PER_TURN: usize = 64;
+/// Users that leave in one turn because they have been away for too long.
+pub const LEAVES_PER_TURN: usize = 1024;
+/// Bytes of what a user shows of itself in presence; more is not shown.
+pub const PRESENCE_INFO_BYTES: usize = 1 << 10;
 /// Rounds of paced groups that begin in one turn.
 pub const ROUNDS_PER_TURN: usize = 64;
 /// Bytes of a token, and of a cursor of a list.

@@ -30,6 +30,7 @@ mod metrics; // what is counted, and how it is shown
 mod origins; // pages of other sites
 mod permissions; // what rules let clients do
 mod pings; // who is silent, and what comes by the clock
+mod presence; // who is in a channel
 mod protocol; // requests and their answers
 mod proxies; // who the client is behind proxies
 mod raw; // bare payloads, and `/echo`
