@@ -14,10 +14,12 @@ use signal_hook::iterator::Signals;
 use crate::addresses::Addresses;
 use crate::clock::Clock;
 use crate::config::{Config, ListenAddress};
-use crate::entropy;
+use crate::entropy::{self, Random};
+use crate::hooks::{Hooks, Ticket, Verdict};
 use crate::limits::RESERVED_DESCRIPTORS;
 use crate::listen::{self, SocketFile};
 use crate::metrics::{End, Stats};
+use crate::policy::Policy;
 use crate::settings::{Reload, Reloaded};
 use crate::worker::mail::Mail;
 use crate::worker::mio::{MioNet, Post};
@@ -36,6 +38,7 @@ pub struct Server {
     /// How many connections it takes.
     pub max_connections: usize,
     workers: Vec<JoinHandle<()>>,
+    hooks: Callers,
     post: Post,
     stats: Arc<Stats>,
     clock: Clock,
@@ -63,11 +66,14 @@ impl Server {
         let stats = Arc::new(Stats::new(usize::from(config.workers)));
         let seed = entropy::seed().map_err(io::Error::other)?;
         let clients = Arc::new(Addresses::new(seed));
+        let mut hooks = Callers::new(&config, clock, &stats)?;
+        hooks.turn_to(&config.policy, &post)?;
         let config = Arc::new(config);
         let mut workers = Vec::new();
         for (id, world) in worlds.into_iter().enumerate() {
             let (config, stats) = (Arc::clone(&config), Arc::clone(&stats));
             let addresses = Arc::clone(&clients);
+            let world = world.with_hooks(&hooks.hooks);
             let setup = Setup { id: id as u16, config, stats, addresses, seed };
             let name = format!("worker-{id}");
             let worker = thread::Builder::new().name(name).spawn(move || {
@@ -83,7 +89,17 @@ impl Server {
         for (address, serves) in &addresses {
             tracing::info!(%address, ?serves, "listening");
         }
-        Ok(Self { addresses, max_connections, workers, post, stats, clock, signals, _files: files })
+        Ok(Self {
+            addresses,
+            max_connections,
+            workers,
+            hooks,
+            post,
+            stats,
+            clock,
+            signals,
+            _files: files,
+        })
     }
 
     /// Serves until a signal asks to stop, then drains; reads keys and rules again when one asks
@@ -100,7 +116,7 @@ impl Server {
                 tracing::info!(signal, connections = self.stats.connections(), "draining");
                 break;
             }
-            read_again(&mut reload, &self.post, &self.stats);
+            read_again(&mut reload, &mut self.hooks, &self.post, &self.stats);
         }
         self.drain();
         Ok(())
@@ -114,6 +130,7 @@ impl Server {
             // A worker that panics ends the process: there is no other way for this to fail.
             let _ = worker.join();
         }
+        self.hooks.finish();
         let drained = self.stats.closed(CloseCode::RESTART);
         tracing::info!(drained, cut_off = self.stats.ended(End::CutOff), "stopped");
     }
@@ -121,7 +138,7 @@ impl Server {
 
 /// Reads keys and rules again and gives them to every worker; or says what is wrong, and all stays
 /// as it is.
-fn read_again(reload: &mut Reload, post: &Post, stats: &Stats) {
+fn read_again(reload: &mut Reload, hooks: &mut Callers, post: &Post, stats: &Stats) {
     let Reloaded { policy, waiting, warnings } = match reload.read() {
         Ok(reloaded) => reloaded,
         Err(refused) => {
@@ -139,8 +156,60 @@ fn read_again(reload: &mut Reload, post: &Post, stats: &Stats) {
         tracing::warn!(settings, "changed settings that need a new start");
     }
     tracing::info!(keys = policy.keys.len(), rules = policy.rules.len(), "reloaded");
+    if let Err(error) = hooks.turn_to(&policy, post) {
+        tracing::error!(%error, "there are no threads for hooks: the backend is not called");
+    }
     post.to_all(|| Mail::Policy(Arc::clone(&policy)));
     stats.reloaded(true);
+}
+
+/// The threads that call the backend. There are none before there is a backend.
+#[derive(Debug)]
+struct Callers {
+    hooks: Arc<Hooks>,
+    /// How many questions are asked at once.
+    calls: usize,
+    /// The one that tells.
+    teller: Option<JoinHandle<()>>,
+}
+
+impl Callers {
+    fn new(config: &Config, clock: Clock, stats: &Arc<Stats>) -> io::Result<Self> {
+        let seed = entropy::seed().map_err(io::Error::other)?;
+        let calls = config.hook_calls;
+        let hooks = Arc::new(Hooks::new(calls, seed, clock, Arc::clone(stats)));
+        Ok(Self { hooks, calls, teller: None })
+    }
+
+    /// From now on the backend of this policy is called.
+    fn turn_to(&mut self, policy: &Policy, post: &Post) -> io::Result<()> {
+        self.hooks.turn_to(policy.backend.clone());
+        if policy.backend.is_none() || self.teller.is_some() {
+            return Ok(());
+        }
+        for number in 0..self.calls {
+            let (hooks, post) = (Arc::clone(&self.hooks), post.clone());
+            let name = format!("asks-{number}");
+            thread::Builder::new().name(name).spawn(move || {
+                hooks.ask(|ticket: Ticket, verdict: Verdict| {
+                    post.to_one(ticket.worker, Mail::Verdict(ticket, Box::new(verdict)));
+                });
+            })?;
+        }
+        let hooks = Arc::clone(&self.hooks);
+        let random = Random::new(entropy::seed().map_err(io::Error::other)?);
+        let tell = move || hooks.tell(random);
+        self.teller = Some(thread::Builder::new().name("tells".into()).spawn(tell)?);
+        Ok(())
+    }
+
+    /// Says what is still to be said.
+    fn finish(self) {
+        self.hooks.close();
+        if let Some(teller) = self.teller {
+            let _ = teller.join();
+        }
+    }
 }
 
 /// How many connections the descriptor limit allows beside a reserve and what the workers need

@@ -4,12 +4,13 @@
 //!
 //! `flags` is the list of all settings, `units` reads durations and sizes, `machine` asks the
 //! machine for defaults; `file` reads the file by way of `document`, `rules` its rules, `keys` the
-//! keys; `relations` knows what cannot work together, `reload` reads everything again. Nothing here
+//! keys, `hooks` how the backend is called; `relations` knows what cannot work together, `reload` reads everything again. Nothing here
 //! serves.
 
 mod document;
 mod file;
 mod flags;
+mod hooks;
 mod keys;
 mod machine;
 mod refused;
@@ -158,7 +159,9 @@ fn all(command: &clap::Command) -> impl Iterator<Item = &Arg> {
 
 fn values(found: &ArgMatches) -> Values {
     let command = Flags::command();
-    let names = all(&command).map(|arg| arg.get_id().as_str()).filter(|name| *name != "api_keys");
+    let names = all(&command)
+        .map(|arg| arg.get_id().as_str())
+        .filter(|name| !SECRETS.contains(name) && *name != MAY_BE_SECRET);
     let texts = |name| found.get_raw(name).into_iter().flatten().map(OsString::from).collect();
     names.map(|name| (name.to_string(), texts(name))).collect()
 }
@@ -201,6 +204,11 @@ fn arguments(
     }
 }
 
+/// Settings that are secrets.
+const SECRETS: [&str; 2] = ["api_keys", "hook_secret"];
+/// One that may have a secret in it.
+const MAY_BE_SECRET: &str = "hook_url";
+
 const PREFIX: &str = "FANWIRE_";
 
 /// The variable that stands for a flag: `FANWIRE_MAX_CONNECTIONS` for `max-connections`.
@@ -238,6 +246,7 @@ fn fallback(flags: &Flags, open: bool) -> Rule {
         history_count: flags.history_count,
         history_bytes: flags.history_bytes,
         history_age: flags.history_age,
+        hooks: flags.hooks.events().of_channels(),
         ..Rule::default()
     }
 }
@@ -252,8 +261,11 @@ impl Flags {
         let (keys, mut warnings) =
             keys::parse_all(&self.api_keys).map_err(|reason| vec![reason])?;
         warnings.extend(file.into_iter().flat_map(|file| file.warnings.clone()));
-        let fallback = fallback(self, keys.is_empty());
-        let mut policy = Policy { fallback: Arc::new(fallback), keys, ..Policy::default() };
+        let (backend, warning) = self.hooks.backend().map_err(|reason| vec![reason])?;
+        warnings.extend(warning);
+        let fallback = Arc::new(fallback(self, keys.is_empty()));
+        let (backend, hooks) = (backend.map(Arc::new), self.hooks.events());
+        let mut policy = Policy { fallback, keys, backend, hooks, ..Policy::default() };
         if let Some(file) = file {
             let (rules, problems) = rules::complete(&file.rules, &policy.fallback, history_share);
             problems.into_result(&file.name)?;
@@ -326,6 +338,7 @@ impl Flags {
             cors_origins: self.cors_origins,
             trusted_proxies: self.trusted_proxies,
             proxy_protocol: self.proxy_protocol,
+            hook_calls: usize::from(self.hooks.hook_calls),
             drain_notice: self.drain_notice,
             drain_time: self.drain_time,
             open: self.open,

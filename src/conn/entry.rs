@@ -95,6 +95,10 @@ impl Flags {
     pub const OVERFULL: u32 = 1 << 22;
     /// Its socket was full, and it has not caught up since.
     pub const LAGGED: u32 = 1 << 23;
+    /// The backend is asked about a message of it; nothing more is read until that is decided.
+    pub const PARKED: u32 = 1 << 28;
+    /// The backend is told when it ends.
+    pub const ANNOUNCED: u32 = 1 << 29;
 
     /// Whether all of these marks are set.
     pub fn has(self, marks: u32) -> bool {

@@ -2,17 +2,20 @@
 //! a reload hands every worker a new one. Reading it from a file is the business of `settings`.
 //!
 //! `pattern` says which names a rule is about, `rule` what it decides, `permissions` what rules
-//! come to for a client, `key` who the backends are, `authorize` who of them asks and may what.
+//! come to for a client, `key` who the backends are, `authorize` who of them asks and may what,
+//! `hook` what the backend is asked and told.
 
 use std::sync::Arc;
 
 pub mod authorize;
+pub mod hook;
 pub mod key;
 pub mod pattern;
 pub mod permissions;
 pub mod rule;
 pub mod token;
 
+use hook::{Backend, Event, Events};
 use key::ApiKey;
 use rule::Rule;
 
@@ -25,6 +28,10 @@ pub struct Policy {
     pub fallback: Arc<Rule>,
     /// Keys of the HTTP API. Without any the server is in open mode.
     pub keys: Vec<ApiKey>,
+    /// Where the backend is called, if it is.
+    pub backend: Option<Arc<Backend>>,
+    /// Of connections: what it is asked about, and told of.
+    pub hooks: Events,
 }
 
 impl Policy {
@@ -32,6 +39,18 @@ impl Policy {
     pub fn rule(&self, channel: &str) -> &Arc<Rule> {
         let found = self.rules.iter().find(|rule| rule.pattern.matches(channel));
         found.unwrap_or(&self.fallback)
+    }
+
+    /// The backend, if it is to be called for this.
+    pub fn hook(&self, event: Event, channel: Option<&str>) -> Option<&Arc<Backend>> {
+        let backend = self.backend.as_ref()?;
+        let hooks = match channel {
+            // Reserved channels belong to who connects.
+            Some(channel) if channel.starts_with('$') => return None,
+            Some(channel) => self.rule(channel).hooks,
+            None => self.hooks,
+        };
+        hooks.has(event).then_some(backend)
     }
 
     /// Whether everybody who reaches the API may use it: no key is configured.

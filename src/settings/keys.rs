@@ -157,7 +157,7 @@ fn from_hex(digits: &str) -> Option<[u8; 32]> {
 
 /// Reads a file with a secret; and its permissions. What is no file is not opened: that could wait
 /// for ever.
-fn read_secret(path: &Path) -> Result<(String, u32), String> {
+pub(super) fn read_secret(path: &Path) -> Result<(String, u32), String> {
     let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_file() {
         return Err("not a file".into());

@@ -44,7 +44,16 @@ pub(super) fn refusals(config: &Config) -> Vec<String> {
         refusals.push("open: contradicts api_keys, with which nobody else may use the API".into());
     }
     front(config, &mut refusals);
+    refusals.extend(nobody_to_call(config));
     refusals
+}
+
+/// Hooks, but no backend.
+fn nobody_to_call(config: &Config) -> Option<String> {
+    let policy = &config.policy;
+    let rules = policy.rules.iter().any(|rule| !rule.hooks.is_empty());
+    let wanted = rules || !policy.hooks.is_empty();
+    (wanted && policy.backend.is_none()).then(|| "hooks: hook_url must say who is called".into())
 }
 
 /// Where it listens, and who stands in front. Without keys everybody may do everything: that must

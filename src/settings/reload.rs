@@ -9,7 +9,15 @@ use super::{Refused, Settings, Source, Values};
 use crate::policy::Policy;
 
 /// Settings that the rules take up, so that they change with them.
-const CHANGEABLE: [&str; 3] = ["history_count", "history_bytes", "history_age"];
+const CHANGEABLE: [&str; 7] = [
+    "history_count",
+    "history_bytes",
+    "history_age",
+    "hooks",
+    "hook_timeout",
+    "hook_retry",
+    "hook_queue_bytes",
+];
 
 /// What reading again goes by.
 #[derive(Debug)]

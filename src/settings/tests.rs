@@ -7,9 +7,11 @@ use crate::config::ListenAddress;
 use crate::http::forwarded::TrustedProxy;
 use crate::http::guard::AllowedOrigin;
 use crate::limits::UNLIMITED;
+use crate::policy::hook::{Backend, Event};
 
 mod documents;
 mod errors;
+mod hooks;
 
 fn machine() -> Machine {
     Machine { cores: 6, host_name: "edge-1".into(), memory_bytes: 8 << 30 }
@@ -62,7 +64,7 @@ fn defaults_are_those_of_the_contract() {
 }
 
 /// Each value differs from all others, so that no two fields can be mixed up.
-const EVERY_SETTING: [&str; 52] = [
+const EVERY_SETTING: [&str; 59] = [
     "--listen=127.0.0.1:1",
     "--listen=[::1]:2",
     "--workers=3",
@@ -113,6 +115,13 @@ const EVERY_SETTING: [&str; 52] = [
     "--max-mail-bytes=36",
     "--drain-notice=34s",
     "--drain-time=35s",
+    "--hook-url=http://h/37",
+    "--hook-secret=0123456789abcd38",
+    "--hooks=connect,publish",
+    "--hook-timeout=39s",
+    "--hook-retry=40s",
+    "--hook-calls=41",
+    "--hook-queue-bytes=42",
     "--log-level=warn",
     "--log-format=json",
 ];
@@ -134,8 +143,20 @@ fn the_list_of_every_setting_is_whole() {
 fn every_setting_is_read_into_its_own_field() {
     let config = config(&EVERY_SETTING);
     let seconds = Duration::from_secs;
-    let fallback =
-        Rule { history_count: 21, history_bytes: 22, history_age: seconds(23), ..Rule::default() };
+    let fallback = Rule {
+        history_count: 21,
+        history_bytes: 22,
+        history_age: seconds(23),
+        hooks: [Event::Publish].into_iter().collect(),
+        ..Rule::default()
+    };
+    let backend = Backend {
+        url: "http://h/37".into(),
+        secret: b"0123456789abcd38".into(),
+        timeout: seconds(39),
+        retry: seconds(40),
+        queue_bytes: 42,
+    };
     let expected = Config {
         listen: vec![listen("127.0.0.1:1"), listen("[::1]:2")],
         workers: 3,
@@ -182,8 +203,16 @@ fn every_setting_is_read_into_its_own_field() {
         max_mail_bytes: 36,
         drain_notice: seconds(34),
         drain_time: seconds(35),
-        policy: Arc::new(Policy { fallback: Arc::new(fallback), ..Policy::default() }),
+        hook_calls: 41,
+        policy: Arc::new(Policy {
+            fallback: Arc::new(fallback),
+            backend: Some(Arc::new(backend.clone())),
+            hooks: [Event::Connect, Event::Publish].into_iter().collect(),
+            ..Policy::default()
+        }),
     };
+    // These are not shown.
+    assert_eq!(config.policy.backend.as_deref(), Some(&backend));
     assert_eq!(format!("{config:#?}"), format!("{expected:#?}"));
 }
 

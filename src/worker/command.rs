@@ -8,7 +8,7 @@ use super::mail::{Answer, Birth, Content, History, Mail, Publish, Requester, Tic
 use super::net::Net;
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
-use crate::client::command::{self, Command, Request, RequestId, Start, Wish};
+use crate::client::command::{self, Command, Refusal, Request, RequestId, Start, Wish};
 use crate::conn::entry::Flags;
 use crate::hub::Kind;
 use crate::hub::channel::Draft;
@@ -35,7 +35,11 @@ impl<N: Net> Worker<N> {
         match command::parse(payload) {
             Ok(Request { id, command }) => match self.forbidden(slot, &command) {
                 Some((channel, deed)) => self.forbid(slot, id, channel, deed),
-                None => self.carry_out_command(slot, id, command),
+                None => {
+                    if let Some((id, command)) = self.ask_first(slot, id, command) {
+                        self.carry_out_command(slot, id, command);
+                    }
+                }
             },
             Err(refusal) => {
                 let fault = refusal.fault;
@@ -73,7 +77,7 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    fn carry_out_command(&mut self, slot: u32, id: RequestId, command: Command<'_>) {
+    pub(super) fn carry_out_command(&mut self, slot: u32, id: RequestId, command: Command<'_>) {
         let wall_ms = self.now.wall_ms;
         match command {
             Command::Echo { data } => {
@@ -83,13 +87,7 @@ impl<N: Net> Worker<N> {
             Command::Publish(publish) => self.publish(slot, id, publish),
             Command::Subscribe { wishes, .. } => {
                 for wish in wishes {
-                    match wish {
-                        Ok(wish) => self.subscribe(slot, id.clone(), wish),
-                        Err(refusal) => {
-                            let channel = refusal.channel.as_deref();
-                            self.refuse_in_order(slot, refusal.id, channel, refusal.fault, None);
-                        }
-                    }
+                    self.carry_out_wish(slot, id.clone(), wish);
                 }
             }
             Command::Unsubscribe { channel } => {
@@ -109,6 +107,21 @@ impl<N: Net> Worker<N> {
             Command::Auth { .. } => self.not_enabled(slot, id, None, "tokens are not enabled"),
             Command::Presence { channel, .. } => {
                 self.not_enabled(slot, id, Some(&channel), "presence is not enabled");
+            }
+        }
+    }
+
+    /// One of the channels that a `subscribe` names.
+    pub(super) fn carry_out_wish(
+        &mut self,
+        slot: u32,
+        id: RequestId,
+        wish: Result<Wish<'_>, Refusal>,
+    ) {
+        match wish {
+            Ok(wish) => self.subscribe(slot, id, wish),
+            Err(Refusal { id, channel, fault }) => {
+                self.refuse_in_order(slot, id, channel.as_deref(), fault, None);
             }
         }
     }
@@ -209,6 +222,20 @@ impl<N: Net> Worker<N> {
         if !self.may_publish(slot, &channel) {
             return self.close(slot, CloseCode::FORBIDDEN);
         }
+        if !self.ask_about_raw(slot, &channel, kind, payload) {
+            self.publish_raw(slot, channel, kind, payload);
+        }
+    }
+
+    /// The same, decided.
+    pub(super) fn publish_raw(
+        &mut self,
+        slot: u32,
+        channel: Arc<str>,
+        kind: MessageKind,
+        payload: &[u8],
+    ) {
+        let hot = self.table.hot(slot);
         let skip = hot.flags.has(Flags::NOT_SELF).then_some(self.key(slot));
         let kind = match kind {
             MessageKind::Text => Kind::Text,
@@ -264,7 +291,7 @@ impl<N: Net> Worker<N> {
 
     /// What a command wants of a channel whose rule does not allow it. (Each wish of a subscribe is
     /// judged alone.)
-    fn forbidden<'c>(
+    pub(super) fn forbidden<'c>(
         &self,
         slot: u32,
         command: &'c Command<'_>,
@@ -286,7 +313,7 @@ impl<N: Net> Worker<N> {
     }
 
     /// Refuses what the channel's rule does not allow.
-    fn forbid(&mut self, slot: u32, id: RequestId, channel: &str, deed: &str) {
+    pub(super) fn forbid(&mut self, slot: u32, id: RequestId, channel: &str, deed: &str) {
         let message = format!("channel: the rules here do not let you {deed}");
         self.refuse_in_order(slot, id, Some(channel), Fault::new(Code::Forbidden, message), None);
     }
@@ -297,7 +324,7 @@ impl<N: Net> Worker<N> {
 
     /// Refuses a request. Where others of this connection wait for the channel's owner, the refusal
     /// goes there and back, for answers of one channel keep their order.
-    fn refuse_in_order(
+    pub(super) fn refuse_in_order(
         &mut self,
         slot: u32,
         id: RequestId,

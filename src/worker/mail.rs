@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::connections::Census;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
+use crate::hooks::{self, Verdict};
 use crate::hub::channel::Draft;
 use crate::hub::page::{Page, Want};
 use crate::hub::shard::{Description, Published, Since, Span};
@@ -51,6 +52,8 @@ pub enum Mail {
     Deliver(Box<Delivery>),
     /// From the owner: an answer.
     Answer(Box<Answer>),
+    /// From a thread that asks the backend: what it says.
+    Verdict(hooks::Ticket, Box<Verdict>),
     /// From the main thread: these rules and keys are in force now.
     Policy(Arc<Policy>),
 }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::mail::Mail;
+use crate::hooks::Call;
 use crate::hub::Publication;
 pub use crate::hub::{Now, WorkerId};
 
@@ -118,6 +119,13 @@ pub trait Net {
 
     /// Takes all mail that has arrived.
     fn collect(&mut self, into: &mut Vec<Mail>);
+
+    /// Has the backend called, beside the loop: a question is answered by mail. False when there is
+    /// no room for it; without hooks there is none.
+    fn call(&mut self, call: Call) -> bool {
+        drop(call);
+        false
+    }
 
     /// Told of every publication at the instant in which the owner gives it its position. For the
     /// simulation's oracle; the real one does nothing.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::hooks::Begin;
 use super::net::Net;
 use super::{Worker, identity};
 use crate::client::answer::{self, Welcome};
@@ -69,9 +70,9 @@ impl<N: Net> Worker<N> {
         match route {
             Route::Socket { since } => {
                 let since = Since { position: since.map(Into::into), ..Since::default() };
-                self.begin_envelope(slot, since);
+                self.begin(slot, Begin::Envelope(since));
             }
-            Route::Raw(raw) => self.begin_raw(slot, raw),
+            Route::Raw(raw) => self.begin(slot, Begin::Raw(raw)),
             _ => {}
         }
         Ok(())
@@ -93,7 +94,7 @@ impl<N: Net> Worker<N> {
 
     /// A client of `fanwire.v1` follows `$all` from its welcome. Where this worker's feed knows the
     /// place, the welcome is said at once; else the owner is asked, and nothing is read meanwhile.
-    fn begin_envelope(&mut self, slot: u32, since: Since) {
+    pub(super) fn begin_envelope(&mut self, slot: u32, since: Since) {
         let channel: Arc<str> = ALL.into();
         if since == Since::default()
             && let Some(position) = self.join_live(slot, &channel, None, Mode::All)
@@ -105,7 +106,7 @@ impl<N: Net> Worker<N> {
         self.join(slot, channel, None, since, RequestId::default());
     }
 
-    fn begin_raw(&mut self, slot: u32, raw: Raw<'_>) {
+    pub(super) fn begin_raw(&mut self, slot: u32, raw: Raw<'_>) {
         if raw.channel.starts_with('$') {
             // Not there yet; a browser cannot see a refused handshake, so it is told by a Close.
             self.close(slot, CloseCode::POLICY);
