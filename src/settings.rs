@@ -4,8 +4,8 @@
 //!
 //! `flags` is the list of all settings, `units` reads durations and sizes, `machine` asks the
 //! machine for defaults; `file` reads the file by way of `document`, `rules` its rules, `keys` the
-//! keys, `hooks` how the backend is called; `relations` knows what cannot work together, `reload` reads everything again. Nothing here
-//! serves.
+//! keys, `hooks` how the backend is called; `relations` knows what cannot work together, `reload`
+//! reads everything again. Nothing here serves.
 
 mod document;
 mod file;

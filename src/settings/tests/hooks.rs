@@ -1,13 +1,24 @@
 //! Where the backend is called, and about what; what is wrong with that.
 
 use super::*;
-use crate::policy::hook::Events;
+use crate::policy::hook::{Backend, Events};
 
 const URL: &str = "--hook-url=http://127.0.0.1:8080/hooks";
 const SECRET: &str = "--hook-secret=0123456789abcdef";
 
 fn backend(args: &[&str]) -> Backend {
     config(args).policy.backend.as_deref().expect("a backend").clone()
+}
+
+/// What those of all settings come to.
+pub(super) fn every_setting() -> Backend {
+    Backend {
+        url: "http://h/37".into(),
+        secret: b"0123456789abcd38".into(),
+        timeout: Duration::from_secs(39),
+        retry: Duration::from_secs(40),
+        queue_bytes: 42,
+    }
 }
 
 fn events(events: &[Event]) -> Events {

@@ -1,5 +1,5 @@
-//! What the backend is told: who has gone, which channels are in use; in order, again until it takes
-//! that, and how much it will never hear of.
+//! What the backend is told: who has gone, which channels are in use; in order, again until it
+//! takes that, and how much it will never hear of.
 
 use std::net::TcpListener;
 
