@@ -105,6 +105,20 @@ pub struct Config {
     pub drain_time: Duration,
     /// Rules and keys at the start; SIGHUP brings others.
     pub policy: Arc<Policy>,
+    /// From the 101 to a login, where one is needed; then 4003.
+    pub auth_timeout: Duration,
+    /// Before a token ends, `expiring` is said; 0 is off.
+    pub token_notice: Duration,
+    /// After a token has ended, until 4101.
+    pub token_grace: Duration,
+    /// Name of the cookie that may have a token.
+    pub jwt_cookie: Option<Box<str>>,
+    /// Whether `?token=` may have one.
+    pub token_in_query: bool,
+    /// Connections of one user; then what `per_user_policy` says.
+    pub max_connections_per_user: usize,
+    /// What becomes of one connection more than a user may have.
+    pub per_user_policy: PerUser,
     /// `--open`: serve without keys on any address.
     pub open: bool,
     /// Live page, demos and `/echo`; `None`: in open mode, which a reload may end.
@@ -121,6 +135,15 @@ impl Config {
     pub fn is_private(&self) -> bool {
         self.policy.is_open() && !self.open
     }
+}
+
+/// What becomes of one connection more than a user may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerUser {
+    /// It is closed with 4429.
+    Refuse,
+    /// The user's oldest is closed with 4409.
+    Replace,
 }
 
 /// Where to listen.
@@ -199,6 +222,13 @@ impl Default for Config {
             drain_notice: Duration::ZERO,
             drain_time: seconds(20),
             policy: Arc::default(),
+            auth_timeout: seconds(10),
+            token_notice: seconds(60),
+            token_grace: seconds(30),
+            jwt_cookie: None,
+            token_in_query: false,
+            max_connections_per_user: crate::limits::UNLIMITED,
+            per_user_policy: PerUser::Refuse,
             open: false,
             pages: None,
             public_counts: true,

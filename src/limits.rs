@@ -108,6 +108,20 @@ pub const PACES_MS: [u16; 16] =
 pub const ROUNDS_PER_TURN: usize = 64;
 /// Bytes of a token, and of a cursor of a list.
 pub const MAX_TOKEN: usize = 16 << 10;
+/// Bytes of a user's name.
+pub const MAX_USER: usize = 128;
+/// Bytes of the name of a token's key; no key has a longer one.
+pub const MAX_KEY_ID: usize = 256;
+/// Patterns in each of a token's lists: each may be looked at for each request of its client.
+pub const MAX_TOKEN_PATTERNS: usize = 256;
+/// Bytes of what a token tells others of its user.
+pub const MAX_TOKEN_INFO: usize = 1 << 10;
+/// Keys that tokens are verified with: each may be tried for a token without `kid`.
+pub const MAX_TOKEN_KEYS: usize = 64;
+/// Bytes of the verified tokens that are remembered, so that who comes back is not checked again.
+pub const KNOWN_TOKENS_BYTES: usize = 32 << 20;
+/// Bytes of a message of a client that has to log in first, where `max_message_bytes` is not less.
+pub const MAX_LOGIN: usize = 16 << 10;
 /// Bytes of an API key's secret; nothing longer is looked at.
 pub const MAX_SECRET: usize = 256;
 /// API keys that do not exist, from one address at once; then 429.

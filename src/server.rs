@@ -11,7 +11,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-use crate::addresses::Addresses;
 use crate::clock::Clock;
 use crate::config::{Config, ListenAddress};
 use crate::entropy::{self, Random};
@@ -19,6 +18,7 @@ use crate::hooks::{Hooks, Ticket, Verdict};
 use crate::limits::RESERVED_DESCRIPTORS;
 use crate::listen::{self, SocketFile};
 use crate::metrics::{End, Stats};
+use crate::node::Node;
 use crate::policy::Policy;
 use crate::settings::{Reload, Reloaded};
 use crate::worker::mail::Mail;
@@ -65,16 +65,16 @@ impl Server {
         };
         let stats = Arc::new(Stats::new(usize::from(config.workers)));
         let seed = entropy::seed().map_err(io::Error::other)?;
-        let clients = Arc::new(Addresses::new(seed));
+        let node = Arc::new(Node::new(seed));
         let mut hooks = Callers::new(&config, clock, &stats)?;
         hooks.turn_to(&config.policy, &post)?;
         let config = Arc::new(config);
         let mut workers = Vec::new();
         for (id, world) in worlds.into_iter().enumerate() {
             let (config, stats) = (Arc::clone(&config), Arc::clone(&stats));
-            let addresses = Arc::clone(&clients);
+            let node = Arc::clone(&node);
             let world = world.with_hooks(&hooks.hooks);
-            let setup = Setup { id: id as u16, config, stats, addresses, seed };
+            let setup = Setup { id: id as u16, config, stats, node, seed };
             let name = format!("worker-{id}");
             let worker = thread::Builder::new().name(name).spawn(move || {
                 let mut worker = Worker::new(setup, world);

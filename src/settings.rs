@@ -2,10 +2,11 @@
 //! become `config::Config` here, at the start and again on SIGHUP; whatever is unknown or cannot be
 //! is refused with a line that names the setting, and its place where it stands in the file.
 //!
-//! `flags` is the list of all settings, `units` reads durations and sizes, `machine` asks the
-//! machine for defaults; `file` reads the file by way of `document`, `rules` its rules, `keys` the
-//! keys, `hooks` how the backend is called; `relations` knows what cannot work together, `reload`
-//! reads everything again. Nothing here serves.
+//! `flags` is the list of all settings, with those of users in `token_flags` and of hooks in
+//! `hooks`, `units` reads durations and sizes, `machine` asks the machine for defaults; `file` reads
+//! the file by way of `document`, `rules` its rules, `keys` the keys of the API, `tokens` those of
+//! tokens; `relations` knows what cannot work together, `reload` reads everything again. Nothing
+//! here serves.
 
 mod document;
 mod file;
@@ -17,6 +18,8 @@ mod refused;
 mod relations;
 mod reload;
 mod rules;
+mod token_flags;
+mod tokens;
 pub(crate) mod units;
 
 use std::collections::BTreeMap;
@@ -159,12 +162,16 @@ fn all(command: &clap::Command) -> impl Iterator<Item = &Arg> {
 
 fn values(found: &ArgMatches) -> Values {
     let command = Flags::command();
-    let names = all(&command)
-        .map(|arg| arg.get_id().as_str())
-        .filter(|name| !SECRETS.contains(name) && *name != MAY_BE_SECRET);
+    let shown = |name: &&str| !SECRETS.contains(name) && *name != MAY_BE_SECRET;
+    let names = all(&command).map(|arg| arg.get_id().as_str()).filter(shown);
     let texts = |name| found.get_raw(name).into_iter().flatten().map(OsString::from).collect();
     names.map(|name| (name.to_string(), texts(name))).collect()
 }
+
+/// Settings that have secrets.
+const SECRETS: [&str; 3] = ["api_keys", "jwt_keys", "hook_secret"];
+/// One that may have one in it.
+const MAY_BE_SECRET: &str = "hook_url";
 
 fn matches(args: &[OsString]) -> Result<ArgMatches, clap::Error> {
     let program = OsString::from("fanwire");
@@ -203,11 +210,6 @@ fn arguments(
         names => Err(Refused::Problems(names.iter().map(refusal).collect())),
     }
 }
-
-/// Settings that are secrets.
-const SECRETS: [&str; 2] = ["api_keys", "hook_secret"];
-/// One that may have a secret in it.
-const MAY_BE_SECRET: &str = "hook_url";
 
 const PREFIX: &str = "FANWIRE_";
 
@@ -260,12 +262,20 @@ impl Flags {
     ) -> Result<(Policy, Vec<String>), Vec<String>> {
         let (keys, mut warnings) =
             keys::parse_all(&self.api_keys).map_err(|reason| vec![reason])?;
+        let tokens = tokens::read(&self.tokens).map_err(|reason| vec![reason])?;
+        warnings.extend(tokens.warnings);
         warnings.extend(file.into_iter().flat_map(|file| file.warnings.clone()));
         let (backend, warning) = self.hooks.backend().map_err(|reason| vec![reason])?;
         warnings.extend(warning);
-        let fallback = Arc::new(fallback(self, keys.is_empty()));
-        let (backend, hooks) = (backend.map(Arc::new), self.hooks.events());
-        let mut policy = Policy { fallback, keys, backend, hooks, ..Policy::default() };
+        let mut policy = Policy {
+            keys,
+            anonymous: self.tokens.anonymous == Some(true),
+            token_keys: Arc::new(tokens.keys),
+            backend: backend.map(Arc::new),
+            hooks: self.hooks.events(),
+            ..Policy::default()
+        };
+        policy.fallback = Arc::new(fallback(self, policy.is_open()));
         if let Some(file) = file {
             let (rules, problems) = rules::complete(&file.rules, &policy.fallback, history_share);
             problems.into_result(&file.name)?;
@@ -341,6 +351,13 @@ impl Flags {
             hook_calls: usize::from(self.hooks.hook_calls),
             drain_notice: self.drain_notice,
             drain_time: self.drain_time,
+            auth_timeout: self.tokens.auth_timeout,
+            token_notice: self.tokens.token_notice,
+            token_grace: self.tokens.token_grace,
+            jwt_cookie: self.tokens.jwt_cookie,
+            token_in_query: self.tokens.token_in_query,
+            max_connections_per_user: self.tokens.max_connections_per_user,
+            per_user_policy: self.tokens.per_user_policy.into(),
             open: self.open,
             pages: match self.pages {
                 Pages::Auto => None,

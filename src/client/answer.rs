@@ -79,6 +79,21 @@ pub fn ack(
     message(out, "ack", id, channel, timestamp, data);
 }
 
+/// Appends the `data` of the `ack` of an `auth`.
+pub fn logged_in(out: &mut Vec<u8>, user: &str, expires_in_ms: u64) {
+    object(out, |fields| {
+        fields.text("user", user);
+        fields.number("expires_in_ms", expires_in_ms);
+    });
+}
+
+/// Appends what tells a client to send its next token.
+pub fn expiring(out: &mut Vec<u8>, expires_in_ms: u64, timestamp: u64) {
+    message(out, "expiring", &RequestId::None, None, timestamp, |data| {
+        object(data, |fields| fields.number("expires_in_ms", expires_in_ms));
+    });
+}
+
 /// Appends the `data` of the `ack` of a `subscribe`. `missed` is how many publications are lost for
 /// good, where that is known.
 pub fn subscribed(out: &mut Vec<u8>, position: Position, recovered: bool, missed: Option<u64>) {

@@ -25,8 +25,24 @@ pub struct Session {
     pub call: Option<Call>,
     /// Which of `cors_origins` the request comes from.
     pub cors: Option<u16>,
-    /// What a client has logged in with.
-    pub token: Option<Arc<Token>>,
+    /// Who the client is, where it has said so.
+    pub login: Option<Login>,
+    /// The position in `$all` from which on a client wants to hear that has to log in first.
+    pub resumes: Option<Box<str>>,
+}
+
+/// Who a client is, and for how long that is known.
+#[derive(Debug)]
+pub struct Login {
+    /// What it has logged in with.
+    pub token: Arc<Token>,
+    /// When the token ends, in milliseconds of the monotonic clock: a wall clock that is set
+    /// anew ends nobody's.
+    pub ends_ms: u64,
+    /// Tick at which its client is told so; never again, when it has been.
+    pub notice: u32,
+    /// Tick at which the connection ends, if no other token has come.
+    pub over: u32,
 }
 
 /// An HTTP request after its head.

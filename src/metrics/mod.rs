@@ -45,17 +45,17 @@ impl Number {
     }
 }
 
-/// Numbers, one for each of a list that may grow.
+/// So many of them. (The standard library has no default for arrays of more than 32.)
 #[derive(Debug)]
-struct Numbers<const COUNT: usize>([Number; COUNT]);
+struct Numbers<const N: usize>([Number; N]);
 
-impl<const COUNT: usize> Default for Numbers<COUNT> {
+impl<const N: usize> Default for Numbers<N> {
     fn default() -> Self {
         Self(std::array::from_fn(|_| Number::default()))
     }
 }
 
-impl<const COUNT: usize> std::ops::Index<usize> for Numbers<COUNT> {
+impl<const N: usize> std::ops::Index<usize> for Numbers<N> {
     type Output = Number;
 
     fn index(&self, at: usize) -> &Number {
@@ -71,9 +71,9 @@ pub struct WorkerStats {
     closes: Numbers<{ CloseCode::ALL.len() }>,
     refusals: [Numbers<{ Code::ALL.len() }>; Over::ALL.len()],
     limits: Numbers<{ Limit::ALL.len() }>,
-    ends: [Number; End::ALL.len()],
-    gaps: [Number; GapReason::ALL.len()],
-    replies: [Number; STATUS_CLASSES.len()],
+    ends: Numbers<{ End::ALL.len() }>,
+    gaps: Numbers<{ GapReason::ALL.len() }>,
+    replies: Numbers<{ STATUS_CLASSES.len() }>,
     busy_us: Number,
     turns: Histogram,
     latency: Histogram,

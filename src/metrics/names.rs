@@ -102,7 +102,9 @@ counters! {
     Rounds = "fanwire_rounds_total" counter;
     /// Clients told to go, because the node drains or their connection is of age.
     Goaways = "fanwire_goaways_total" counter;
-    /// Subscriptions that new rules have ended.
+    /// Tokens taken in: logins and refreshes.
+    Logins = "fanwire_logins_total" counter;
+    /// Subscriptions that new rules or tokens have ended.
     SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
     /// Letters posted to other workers.
     Posted = "fanwire_letters_posted_total" counter;
@@ -217,6 +219,8 @@ reasons! {
         Output = "output_bytes";
         /// A request did not arrive in time.
         Handshake = "handshake_timeout";
+        /// A client that has to log in had not done so in time.
+        Auth = "auth_timeout";
         /// A connection had nothing to say for too long.
         Idle = "idle_timeout";
         /// A ping was not answered in time.

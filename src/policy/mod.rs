@@ -2,8 +2,8 @@
 //! a reload hands every worker a new one. Reading it from a file is the business of `settings`.
 //!
 //! `pattern` says which names a rule is about, `rule` what it decides, `permissions` what rules
-//! come to for a client, `key` who the backends are, `authorize` who of them asks and may what,
-//! `hook` what the backend is asked and told.
+//! come to for a client, `token` who clients are, `key` who the backends are, `authorize` who of
+//! them asks and may what, `hook` what the backend is asked and told.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ pub mod token;
 use hook::{Backend, Event, Events};
 use key::ApiKey;
 use rule::Rule;
+use token::KeySet;
 
 /// Rules and keys, as they are in force at one time.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +27,12 @@ pub struct Policy {
     pub rules: Vec<Arc<Rule>>,
     /// What holds where no rule matches.
     pub fallback: Arc<Rule>,
-    /// Keys of the HTTP API. Without any the server is in open mode.
+    /// Keys of the HTTP API.
     pub keys: Vec<ApiKey>,
+    /// Keys that clients' tokens are verified with.
+    pub token_keys: Arc<KeySet>,
+    /// Whether a client may stay without a token though there are keys for tokens.
+    pub anonymous: bool,
     /// Where the backend is called, if it is.
     pub backend: Option<Arc<Backend>>,
     /// Of connections: what it is asked about, and told of.
@@ -53,9 +58,15 @@ impl Policy {
         hooks.has(event).then_some(backend)
     }
 
-    /// Whether everybody who reaches the API may use it: no key is configured.
+    /// Whether everybody who reaches the server may do everything: no key of any kind is
+    /// configured.
     pub fn is_open(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.token_keys.is_empty()
+    }
+
+    /// Whether a client must log in to stay.
+    pub fn needs_token(&self) -> bool {
+        !self.anonymous && !self.token_keys.is_empty()
     }
 }
 

@@ -93,6 +93,7 @@ impl File {
     fn bare_secret(&self) -> Option<&'static str> {
         let is_bare = |name: &str, value: &str| match name {
             "api_keys" => keys::is_bare(value),
+            "jwt_keys" => value.split_once(':').is_some_and(|(_, key)| !key.starts_with('@')),
             _ => !value.starts_with('@'),
         };
         SECRETS.into_iter().find(|name| {

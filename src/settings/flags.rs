@@ -7,6 +7,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 
 use super::hooks::HookFlags;
 use super::keys::Secret;
+use super::token_flags::TokenFlags;
 use super::units::{
     byte_limit, count, count_limit, duration, kernel_bytes, listen_address, message_bytes, origin,
     rate_bytes, trusted_proxy, unix_mode,
@@ -84,6 +85,9 @@ pub(super) struct Flags {
     #[arg(long, help_heading = LISTENING, value_name = "NAME")]
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub node_name: Option<String>,
+
+    #[command(flatten)]
+    pub tokens: TokenFlags,
 
     /// Connections of the node; then 503
     #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT", value_parser = count_limit)]

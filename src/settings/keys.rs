@@ -97,7 +97,8 @@ pub(super) fn parse(text: &str) -> Result<(ApiKey, Option<String>), String> {
     let scopes = scopes.split(',').map(scope).collect::<Result<Vec<_>, _>>()?;
     let patterns = parts.next().map_or_else(Vec::new, |patterns| patterns.split(',').collect());
     let channels = patterns.into_iter().map(|text| {
-        let pattern = Pattern::parse(text);
+        // A key is nobody's, so that `{user}` would mean nothing.
+        let pattern = Pattern::parse(text).filter(|pattern| !pattern.names_user());
         pattern.ok_or_else(|| "a pattern of its channels is none".to_string())
     });
     let channels = channels.collect::<Result<Vec<_>, _>>()?;

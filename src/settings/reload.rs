@@ -8,11 +8,16 @@ use std::sync::Arc;
 use super::{Refused, Settings, Source, Values};
 use crate::policy::Policy;
 
-/// Settings that the rules take up, so that they change with them.
-const CHANGEABLE: [&str; 7] = [
+/// Settings that the policy takes up, so that they change with it.
+const CHANGEABLE: [&str; 12] = [
     "history_count",
     "history_bytes",
     "history_age",
+    "jwt_issuer",
+    "jwt_audience",
+    "jwt_leeway",
+    "jwt_claims",
+    "anonymous",
     "hooks",
     "hook_timeout",
     "hook_retry",

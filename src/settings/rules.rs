@@ -20,7 +20,8 @@ use crate::policy::rule::{OnSlow, Payload, Presence, Rule, Who};
 #[derive(Debug, Parser)]
 #[command(name = "rule", disable_help_flag = true)]
 pub(super) struct Fields {
-    /// Which channels: `*` is one segment, `>` at the end one or more; or `$all`, `$user`
+    /// Which channels: `*` is one segment, `>` at the end one or more, `{user}` a user's name; or
+    /// `$all`, `$user`
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     pattern: Option<Pattern>,
     /// Who may subscribe, and read what the history holds
@@ -97,8 +98,8 @@ fn pattern(text: &str) -> Result<Pattern, String> {
         return Err("of the names that start with $ there are only $all and $user".into());
     }
     Pattern::parse(text).ok_or_else(|| {
-        "must be segments of A-Z a-z 0-9 _ ~ : @ = + - joined by dots, where * is any segment and \
-         >, last, one or more"
+        "must be segments of A-Z a-z 0-9 _ ~ : @ = + - joined by dots, where * is any segment, \
+         {user} a user's name and >, last, one or more"
             .into()
     })
 }

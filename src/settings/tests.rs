@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::ListenAddress;
+use crate::config::{ListenAddress, PerUser};
 use crate::http::forwarded::TrustedProxy;
 use crate::http::guard::AllowedOrigin;
 use crate::limits::UNLIMITED;
 use crate::policy::hook::Event;
+use crate::policy::token::{KeySet, Terms};
 
 mod documents;
 mod errors;
@@ -64,7 +65,7 @@ fn defaults_are_those_of_the_contract() {
 }
 
 /// Each value differs from all others, so that no two fields can be mixed up.
-const EVERY_SETTING: [&str; 59] = [
+const EVERY_SETTING: [&str; 71] = [
     "--listen=127.0.0.1:1",
     "--listen=[::1]:2",
     "--workers=3",
@@ -115,6 +116,18 @@ const EVERY_SETTING: [&str; 59] = [
     "--max-mail-bytes=36",
     "--drain-notice=34s",
     "--drain-time=35s",
+    "--auth-timeout=37s",
+    "--token-notice=38s",
+    "--token-grace=39s",
+    "--jwt-cookie=c",
+    "--token-in-query",
+    "--max-connections-per-user=40",
+    "--per-user-policy=replace",
+    "--jwt-issuer=i,j",
+    "--jwt-audience=a",
+    "--jwt-leeway=41s",
+    "--jwt-claims=p",
+    "--anonymous",
     "--hook-url=http://h/37",
     "--hook-secret=0123456789abcd38",
     "--hooks=connect,publish",
@@ -127,7 +140,7 @@ const EVERY_SETTING: [&str; 59] = [
 ];
 
 /// Settings that go another way than into a field: what to read, and what contradicts `--open`.
-const OTHERS: [&str; 2] = ["config", "api-keys"];
+const OTHERS: [&str; 3] = ["config", "api-keys", "jwt-keys"];
 
 #[test]
 fn the_list_of_every_setting_is_whole() {
@@ -143,13 +156,6 @@ fn the_list_of_every_setting_is_whole() {
 fn every_setting_is_read_into_its_own_field() {
     let config = config(&EVERY_SETTING);
     let seconds = Duration::from_secs;
-    let fallback = Rule {
-        history_count: 21,
-        history_bytes: 22,
-        history_age: seconds(23),
-        hooks: [Event::Publish].into_iter().collect(),
-        ..Rule::default()
-    };
     let expected = Config {
         listen: vec![listen("127.0.0.1:1"), listen("[::1]:2")],
         workers: 3,
@@ -197,16 +203,37 @@ fn every_setting_is_read_into_its_own_field() {
         drain_notice: seconds(34),
         drain_time: seconds(35),
         hook_calls: 41,
-        policy: Arc::new(Policy {
-            fallback: Arc::new(fallback),
-            backend: Some(Arc::new(hooks::every_setting())),
-            hooks: [Event::Connect, Event::Publish].into_iter().collect(),
-            ..Policy::default()
-        }),
+        auth_timeout: seconds(37),
+        token_notice: seconds(38),
+        token_grace: seconds(39),
+        jwt_cookie: Some("c".into()),
+        token_in_query: true,
+        max_connections_per_user: 40,
+        per_user_policy: PerUser::Replace,
+        policy: policy_of_every_setting(),
     };
     // Which is not shown.
     assert_eq!(config.policy.backend, expected.policy.backend);
     assert_eq!(format!("{config:#?}"), format!("{expected:#?}"));
+}
+
+fn policy_of_every_setting() -> Arc<Policy> {
+    let history_age = Duration::from_secs(23);
+    let hooks = [Event::Publish].into_iter().collect();
+    let fallback =
+        Rule { history_count: 21, history_bytes: 22, history_age, hooks, ..Rule::default() };
+    let terms = Terms {
+        issuers: vec!["i".into(), "j".into()],
+        audiences: vec!["a".into()],
+        leeway_ms: 41_000,
+        place: Some("p".into()),
+    };
+    let token_keys = Arc::new(KeySet::new(Vec::new(), terms));
+    let fallback = Arc::new(fallback);
+    let backend = Some(Arc::new(hooks::every_setting()));
+    let hooks = [Event::Connect, Event::Publish].into_iter().collect();
+    let policy = Policy { fallback, token_keys, anonymous: true, ..Policy::default() };
+    Arc::new(Policy { backend, hooks, ..policy })
 }
 
 #[test]

@@ -19,14 +19,14 @@ use crate::metrics::{Limit, Over};
 use crate::ws::MessageKind;
 use crate::ws::close::CloseCode;
 
-/// Whom idempotency keys of clients without a user belong to.
-const ANONYMOUS: &str = "anonymous";
-
 impl<N: Net> Worker<N> {
     /// A message on `/ws`.
     pub(super) fn take_command(&mut self, slot: u32, kind: MessageKind, payload: &[u8]) {
         if let Err(pace_ms) = self.allow(slot) {
             return self.refuse_for_rate(slot, payload, pace_ms);
+        }
+        if self.table.hot(slot).flags.has(Flags::STRANGER) {
+            return self.take_first_words(slot, kind, payload);
         }
         if kind == MessageKind::Binary {
             let fault = Fault::new(Code::UnsupportedData, "text messages only");
@@ -104,7 +104,7 @@ impl<N: Net> Worker<N> {
             Command::History { channel, start, limit } => {
                 self.read_history(slot, id, &channel, start, limit);
             }
-            Command::Auth { .. } => self.not_enabled(slot, id, None, "tokens are not enabled"),
+            Command::Auth { token } => self.authenticate(slot, &id, &token),
             Command::Presence { channel, .. } => {
                 self.not_enabled(slot, id, Some(&channel), "presence is not enabled");
             }
@@ -131,11 +131,11 @@ impl<N: Net> Worker<N> {
         let draft = Draft {
             kind: publish.data.kind,
             payload: (&*publish.data.bytes).into(),
-            from: None,
+            from: self.publishes_as(slot, &publish.channel),
             key: publish.key.map(Into::into),
             skip: publish.skip_self.then_some(own),
         };
-        let idempotency = publish.idempotency_key.map(|key| (ANONYMOUS.into(), key.into()));
+        let idempotency = publish.idempotency_key.map(|key| (self.publisher(slot), key.into()));
         if !self.admits(slot, &id, &publish.channel) {
             return;
         }
@@ -242,7 +242,8 @@ impl<N: Net> Worker<N> {
             MessageKind::Binary => Kind::Binary,
         };
         let payload = payload.into();
-        let draft = Draft { kind, payload, from: None, key: None, skip };
+        let from = self.publishes_as(slot, &channel);
+        let draft = Draft { kind, payload, from, key: None, skip };
         let ticket = Ticket { connection: self.key(slot), request: Requester::Raw };
         let name = Arc::clone(&channel);
         if self.is_crowded(self.owner(&name)) {

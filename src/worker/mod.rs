@@ -1,6 +1,6 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
-//! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `paced` (rounds),
+//! `door` (accept), `serve` (read, with `request`, `upgrade`, `login` and `command`), `paced` (rounds),
 //! `deliver` (mail), `review` (new rules), `flush` (send), `sweep` (time, with `drain`), `bury`
 //! (end). Nothing here touches the world but through `Net`.
 
@@ -12,7 +12,6 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use crate::addresses::Addresses;
 use crate::client::code::Code;
 use crate::config::Config;
 use crate::conn::entry::Flags;
@@ -26,6 +25,7 @@ use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
 use crate::log::Pace;
 use crate::metrics::{Counter, End, Limit, Over, Stats, WorkerStats};
+use crate::node::Node;
 use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
@@ -43,6 +43,7 @@ mod flush;
 mod hooks;
 mod identity;
 mod keys;
+mod login;
 pub mod mail;
 pub mod mailbox;
 pub mod mio;
@@ -70,6 +71,7 @@ use mail::Mail;
 use net::{Event, Net, Token, WorkerId};
 use probe::Probe;
 use rate::Rates;
+use review::Review;
 use subscribe::FeedName;
 
 /// What a worker is made from.
@@ -81,8 +83,8 @@ pub struct Setup {
     pub config: Arc<Config>,
     /// Everybody's counters.
     pub stats: Arc<Stats>,
-    /// Everybody's clients.
-    pub addresses: Arc<Addresses>,
+    /// What is shared with the other workers.
+    pub node: Arc<Node>,
     /// The node's seed, the same for all its workers.
     pub seed: u64,
 }
@@ -98,12 +100,12 @@ pub struct Worker<N: Net> {
     config: Arc<Config>,
     /// Rules and keys as they are in force now.
     policy: Arc<Policy>,
-    /// The feed from which on the subscriptions have yet to be looked at under this policy.
-    review: Option<usize>,
+    /// From where on connections and subscriptions have yet to be looked at under this policy.
+    review: Option<Review>,
     stats: Arc<Stats>,
     /// Of lines in the log.
     pace: Pace,
-    addresses: Arc<Addresses>,
+    node: Arc<Node>,
     seed: u64,
     net: N,
     now: Now,
@@ -195,7 +197,7 @@ pub struct Worker<N: Net> {
 impl<N: Net> Worker<N> {
     /// A worker that has not turned yet.
     pub fn new(setup: Setup, net: N) -> Self {
-        let Setup { id, config, stats, addresses, seed } = setup;
+        let Setup { id, config, stats, node, seed } = setup;
         let workers = usize::from(config.workers.max(1));
         let mut random = Random::new(seed ^ (u64::from(id) + 1).wrapping_mul(0x9e37_79b9));
         let limits = ShardLimits {
@@ -213,7 +215,7 @@ impl<N: Net> Worker<N> {
             id,
             stats,
             pace: Pace::new(FOREIGN_PAGE_LINES + 1),
-            addresses,
+            node,
             seed,
             net,
             now: Now::default(),

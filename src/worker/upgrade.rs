@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::hooks::Begin;
+use super::login::Visitor;
 use super::net::Net;
 use super::{Worker, identity};
 use crate::client::answer::{self, Welcome};
@@ -64,9 +65,31 @@ impl<N: Net> Worker<N> {
             }
             _ => Endpoint::Envelope,
         };
+        let visitor = match endpoint {
+            Endpoint::Echo => Visitor::Anonymous,
+            _ => self
+                .visitor(head, upgrade.bearer)
+                .map_err(|refusal| self.refusal_reply(&refusal))?,
+        };
         handshake::encode_response(&mut self.answers, &upgrade);
         let window_bits = upgrade.deflate.map_or(0, |agreed| agreed.window_bits);
         self.open(slot, endpoint, window_bits);
+        match visitor {
+            Visitor::Anonymous => {}
+            Visitor::Known(token) => self.log_in(slot, token),
+            Visitor::Refused(invalid) => {
+                self.refuse_token(slot, &RequestId::None, invalid);
+                return Ok(());
+            }
+            Visitor::Stranger => {
+                match &route {
+                    Route::Socket { since } => self.await_login(slot, since.as_deref()),
+                    // Here nobody can log in later.
+                    _ => self.close(slot, CloseCode::TOKEN_NEEDED),
+                }
+                return Ok(());
+            }
+        }
         match route {
             Route::Socket { since } => {
                 let since = Since { position: since.map(Into::into), ..Since::default() };
@@ -149,18 +172,19 @@ impl<N: Net> Worker<N> {
     /// The first message of a client's connection.
     fn say_welcome(&mut self, slot: u32, position: Position) {
         let name = identity::name(self.seed, self.key(slot));
+        let login = self.told_of_login(slot);
         let config = Arc::clone(&self.config);
         let milliseconds = |time: std::time::Duration| time.as_millis() as u64;
         let welcome = Welcome {
             connection: &name,
-            user: None,
+            user: login.as_ref().map(|(user, _)| &**user),
             node: &config.node_name,
             position,
             ping_interval_ms: milliseconds(config.ping_interval),
             pong_timeout_ms: milliseconds(config.pong_timeout),
             update_interval_ms: milliseconds(config.update_interval),
             max_message_bytes: config.max_message_bytes as u64,
-            expires_in_ms: None,
+            expires_in_ms: login.as_ref().map(|&(_, expires_in_ms)| expires_in_ms),
             reconnect_ms: RECONNECT_MS,
         };
         let wall_ms = self.now.wall_ms;

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
 use fanwire::policy::Policy;
@@ -61,10 +60,10 @@ impl Node {
         let office = Office::new(config.workers);
         let config = Arc::new(config);
         let stats = Arc::new(Stats::new(config.workers.into()));
-        let addresses = Arc::new(Addresses::new(7));
+        let node = Arc::new(fanwire::node::Node::new(7));
         let worker = |id: WorkerId| {
             let (config, stats) = (Arc::clone(&config), Arc::clone(&stats));
-            let setup = Setup { id, config, stats, addresses: Arc::clone(&addresses), seed: 7 };
+            let setup = Setup { id, config, stats, node: Arc::clone(&node), seed: 7 };
             Worker::new(setup, World::new(id, &office))
         };
         let workers = (0..config.workers).map(worker).collect();

@@ -5,10 +5,12 @@
 mod backend; // what hooks call
 mod peer; // a client of fanwire.v1 on tungstenite
 mod server; // the program under test
+mod token; // a backend that issues tokens
 mod wire; // a client of bytes
 
 mod addresses; // how many connections one address may have
 mod api; // what a backend does over HTTP
+mod auth; // who a client is: logins, refreshes, ends of tokens
 mod bench; // `fanwire bench` measures it, and counts what others do wrong
 mod bench_storm; // its storms, readers that stand still, and several processes
 mod bounds; // rates, totals of the node, who dawdles
@@ -37,5 +39,6 @@ mod recovery; // resuming, and gaps
 mod refusals; // every error
 mod reload; // SIGHUP
 mod replay; // the examples of docs/protocol.md, word for word
+mod rights; // what tokens and rules let clients do, cell by cell
 mod slow; // who reads late
 mod start; // what ends the start, and what does not

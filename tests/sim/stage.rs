@@ -8,9 +8,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fanwire::addresses::Addresses;
 use fanwire::limits::PAGE_BYTES;
 use fanwire::metrics::{Counter, End, Limit, Stats};
+use fanwire::node::Node;
 use fanwire::policy::Policy;
 use fanwire::policy::pattern::Pattern;
 use fanwire::policy::rule::{Rule, Who};
@@ -64,7 +64,7 @@ struct Stage {
     oracle: Oracle,
     channels: Vec<String>,
     stats: Arc<Stats>,
-    addresses: Arc<Addresses>,
+    node: Arc<Node>,
     /// The rules that every worker has, or will have.
     policy: Arc<Policy>,
     window_bytes: usize,
@@ -79,12 +79,12 @@ impl Stage {
         (world.faults, world.sabotage) = (plan.faults, plan.sabotage);
         let world = Rc::new(RefCell::new(world));
         let stats = Arc::new(Stats::new(usize::from(count)));
-        let addresses = Arc::new(Addresses::new(plan.seed));
-        let shared = Arc::clone(&addresses);
+        let node = Arc::new(Node::new(plan.seed));
+        let shared = Arc::clone(&node);
         let workers = (0..count).map(|id| {
             let (config, stats) = (Arc::clone(&plan.config), Arc::clone(&stats));
-            let addresses = Arc::clone(&shared);
-            let setup = Setup { id, config, stats, addresses, seed: plan.seed };
+            let node = Arc::clone(&shared);
+            let setup = Setup { id, config, stats, node, seed: plan.seed };
             Worker::new(setup, FakeNet::new(&world, id))
         });
         let workers = workers.collect();
@@ -111,7 +111,7 @@ impl Stage {
             oracle,
             channels,
             stats,
-            addresses,
+            node,
             policy,
             window_bytes,
             fat,
@@ -325,7 +325,7 @@ impl Stage {
         assert_eq!(self.world.borrow().server_ends(), 0, "sockets left open");
         let ended: u64 = End::ALL.iter().map(|&how| self.stats.ended(how)).sum();
         assert_eq!(ended, self.stats.sum(Counter::Buried), "each end has one reason");
-        assert!(self.addresses.is_empty(), "nobody is there, and nobody's address");
+        assert!(self.node.addresses.is_empty(), "nobody is there, and nobody's address");
         for (at, worker) in self.workers.iter().enumerate() {
             let audit = worker.audit();
             let held = (audit.connections, audit.subscriptions, audit.feeds);

@@ -83,7 +83,7 @@ fn several_at_once_in_the_order_of_the_file() {
             "2: brst: no such setting; burst is one",
             "3: open: must be true or false",
             "5: pattern: must be segments of A-Z a-z 0-9 _ ~ : @ = + - joined by dots, where * is \
-             any segment and >, last, one or more",
+             any segment, {user} a user's name and >, last, one or more",
             "6: rule: pattern is missing",
             "7: from: must be true or false",
         ],
