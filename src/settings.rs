@@ -3,10 +3,10 @@
 //! is refused with a line that names the setting, and its place where it stands in the file.
 //!
 //! `flags` is the list of all settings, with those of users in `token_flags` and of hooks in
-//! `hooks`, `units` reads durations and sizes, `machine` asks the machine for defaults; `file` reads
-//! the file by way of `document`, `rules` its rules, `keys` the keys of the API, `tokens` those of
-//! tokens; `relations` knows what cannot work together, `reload` reads everything again. Nothing
-//! here serves.
+//! `hooks`, `units` reads durations and sizes, `machine` asks the machine for defaults; `file`
+//! reads the file by way of `document`, `rules` its rules, `keys` the keys of the API, `tokens`
+//! those of tokens; `relations` knows what cannot work together, `reload` reads everything again.
+//! Nothing here serves.
 
 mod document;
 mod file;

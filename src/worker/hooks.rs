@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::net::Net;
+use super::net::{self, Net};
 use super::{Worker, identity};
 use crate::client::code::{Code, Fault};
 use crate::client::command::{Command, Refusal, RequestId, Wish};
@@ -64,6 +64,13 @@ pub(super) enum Begin<'a> {
     Envelope(Since),
     /// One raw channel.
     Raw(Raw<'a>),
+}
+
+impl Parked {
+    /// Whether this connection said it.
+    pub(super) fn belongs_to(&self, connection: ConnectionKey) -> bool {
+        self.connection == connection
+    }
 }
 
 impl<N: Net> Worker<N> {
@@ -233,6 +240,8 @@ impl<N: Net> Worker<N> {
 
     /// The backend has said something, or has not.
     pub(super) fn take_verdict(&mut self, ticket: Ticket, verdict: Verdict) {
+        let ignored = self.net.plants(net::Fault::IgnoredVerdict);
+        let verdict = if ignored { Verdict::Allowed } else { verdict };
         let at = ticket.parked as usize;
         let Some(parked) = self.parked.get_mut(at) else {
             debug_assert!(false, "what waits lives as long as its questions");
@@ -382,7 +391,8 @@ impl<N: Net> Worker<N> {
     }
 
     fn inform_of_disconnect(&mut self, key: ConnectionKey, user: Option<&str>) {
-        if self.policy.hook(Event::Disconnect, None).is_none() {
+        let hooked = self.policy.hook(Event::Disconnect, None).is_some();
+        if !hooked || self.net.plants(net::Fault::SilentEnd) {
             return;
         }
         let name = identity::name(self.seed, key);

@@ -158,4 +158,8 @@ pub enum Fault {
     CloseUnserved,
     /// What a round brings is lost.
     StaleRound,
+    /// What the backend does not allow is done all the same.
+    IgnoredVerdict,
+    /// The backend is not told of an end.
+    SilentEnd,
 }
