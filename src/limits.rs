@@ -132,6 +132,12 @@ pub const KEY_FAILURE_PACE_MS: u64 = 5_000;
 pub const KEY_TRUST_MS: u64 = 3_600_000;
 /// Addresses whose failures are remembered, and those with good keys.
 pub const KEY_ADDRESSES: usize = 4096;
+/// Revocations that a node remembers; then 503.
+pub const MAX_REVOCATIONS: usize = 100_000;
+/// Bytes of a token's id (`jti`).
+pub const MAX_TOKEN_ID: usize = 256;
+/// Connections of a user that something is done to before others have their turn.
+pub const ERRAND_VISITS: usize = 256;
 /// Channels that one `subscribe` may name.
 pub const MAX_WISHES: usize = 1000;
 /// Names, or connections, that a list looks at before others have their turn.

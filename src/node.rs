@@ -3,6 +3,7 @@
 
 use crate::addresses::Addresses;
 use crate::tokens::Tokens;
+use crate::users::Users;
 
 /// The tables of a node.
 #[derive(Debug)]
@@ -11,11 +12,14 @@ pub struct Node {
     pub addresses: Addresses,
     /// Tokens that have been verified.
     pub tokens: Tokens,
+    /// Who is connected as whom, and whose tokens were taken back.
+    pub users: Users,
 }
 
 impl Node {
     /// Nobody is there. The seed is secret: strangers choose what stands in the tables.
     pub fn new(seed: u64) -> Self {
-        Self { addresses: Addresses::new(seed), tokens: Tokens::new(seed) }
+        let (addresses, tokens) = (Addresses::new(seed), Tokens::new(seed));
+        Self { addresses, tokens, users: Users::new(seed) }
     }
 }

@@ -112,6 +112,13 @@ pub fn unsubscribed(out: &mut Vec<u8>, position: Option<Position>) {
     });
 }
 
+/// Appends what begins a subscription that the backend has made.
+pub fn given(out: &mut Vec<u8>, channel: &str, position: Position, timestamp: u64) {
+    message(out, "subscribed", &RequestId::None, Some(channel), timestamp, |data| {
+        object(data, |fields| fields.position("position", position));
+    });
+}
+
 /// Appends what ends a subscription without the client's asking. `position`: the last one that it
 /// was given, where that can be said.
 pub fn ended(
@@ -262,7 +269,7 @@ fn message(
         fields.text("type", kind);
         fields.id(id);
         if let Some(channel) = channel {
-            fields.text("channel", channel);
+            fields.text("channel", encode::shown(channel));
         }
         fields.raw("data", data);
         fields.number("timestamp", timestamp);

@@ -15,6 +15,7 @@ use crate::hub::ConnectionKey;
 use crate::hub::shard::{Description, Published, Span};
 use crate::policy::authorize::Caller;
 use crate::policy::token::Token;
+use crate::users::Seat;
 
 /// The part of a connection that comes and goes.
 #[derive(Debug, Default)]
@@ -29,6 +30,10 @@ pub struct Session {
     pub login: Option<Login>,
     /// The position in `$all` from which on a client wants to hear that has to log in first.
     pub resumes: Option<Box<str>>,
+    /// Its place among the connections of its user.
+    pub seat: Option<Seat>,
+    /// Channels that the backend has subscribed it to: it follows them all.
+    pub given: Vec<Arc<str>>,
 }
 
 /// Who a client is, and for how long that is known.
@@ -92,6 +97,8 @@ pub enum Ask {
     Connections(Box<Wanted>),
     /// Close this connection; the flag: so that it comes back.
     Disconnect(Option<ConnectionKey>, bool),
+    /// Do something for users.
+    User(UserAsk),
     /// How is the node?
     Status,
     /// The counters.
@@ -104,6 +111,19 @@ pub enum Ask {
     Asset(&'static Asset),
     /// Something that is refused, whatever the body.
     Refuse(Refusal),
+}
+
+/// What a request asks for users.
+#[derive(Debug)]
+pub enum UserAsk {
+    /// Close all connections of this one; the flag: so that they come back.
+    Disconnect(Arc<str>, bool),
+    /// Subscribe all connections of this one to a channel.
+    Subscribe(Arc<str>, Arc<str>),
+    /// End their subscriptions.
+    Unsubscribe(Arc<str>, Arc<str>),
+    /// Take tokens back, as the body says.
+    Revoke,
 }
 
 /// What a publishing request says besides its body.
@@ -150,6 +170,13 @@ pub enum Gathered {
         found: Vec<Description>,
         /// At most so many.
         limit: usize,
+    },
+    /// To how many connections something has been done, from every worker.
+    Done {
+        /// What that is called in the answer.
+        word: &'static str,
+        /// How many so far.
+        count: u64,
     },
     /// A sign of life from every worker.
     Probes,

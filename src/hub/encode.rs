@@ -1,6 +1,8 @@
 //! The JSON that a channel's subscribers receive: publications and gaps. It writes text; framing
 //! and compression are the `Framer`'s. What answers requests is written by `client::answer`.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -8,6 +10,23 @@ use super::{Encoding, Format, Framer, Gap, Kind, Publication};
 
 /// The channel that every `/ws` connection follows; its publications are `broadcast`.
 pub const ALL: &str = "$all";
+
+/// What the names of users' own channels begin with; the user's id follows. To everybody else such a
+/// channel is [`USER`].
+const OF_USER: &str = "$user.";
+
+/// One's own channel, as its user knows it.
+pub const USER: &str = "$user";
+
+/// The name of a user's own channel among all channels of the node.
+pub fn own_channel(user: &str) -> Arc<str> {
+    [OF_USER, user].concat().into()
+}
+
+/// The name of a channel as clients and backends know it.
+pub fn shown(channel: &str) -> &str {
+    if channel.starts_with(OF_USER) { USER } else { channel }
+}
 
 /// Appends the envelope of a publication: `message`, or `broadcast` for [`ALL`]. It holds nothing
 /// that differs by receiver.
@@ -20,7 +39,7 @@ pub fn envelope(out: &mut Vec<u8>, channel: &str, publication: &Publication) {
         out.extend_from_slice(br#"{"type":"message","id":""#);
         position(out, publication);
         out.extend_from_slice(br#"","channel":"#);
-        string(out, channel);
+        string(out, shown(channel));
     }
     if let Some(from) = &publication.from {
         out.extend_from_slice(br#","from":"#);
@@ -39,7 +58,7 @@ pub fn envelope(out: &mut Vec<u8>, channel: &str, publication: &Publication) {
 /// Appends the text of a `gap`.
 pub fn gap(out: &mut Vec<u8>, channel: &str, gap: &Gap, wall_ms: u64) {
     out.extend_from_slice(br#"{"type":"gap","channel":"#);
-    string(out, channel);
+    string(out, shown(channel));
     out.extend_from_slice(br#","data":{"after":"#);
     match gap.after {
         Some(after) => quoted(out, after),

@@ -218,6 +218,13 @@ impl Shard {
         Ok((Published { position, receivers, duplicate, pause_ms }, Some(publication)))
     }
 
+    /// Sees to it that a channel exists.
+    pub fn create(&mut self, channel: &str, now: Now) -> Result<(), Refused> {
+        let at = self.find_or_create(channel, now)?;
+        self.touch(at, now);
+        Ok(())
+    }
+
     /// Counts a new subscriber and says where it begins. Where there is no history, it begins with
     /// nothing old, not even last values.
     #[expect(clippy::too_many_arguments, reason = "the fields of one letter")]

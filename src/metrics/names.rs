@@ -104,8 +104,10 @@ counters! {
     Goaways = "fanwire_goaways_total" counter;
     /// Tokens taken in: logins and refreshes.
     Logins = "fanwire_logins_total" counter;
-    /// Subscriptions that new rules or tokens have ended.
+    /// Subscriptions that the server has ended: new rules, another token, or the backend.
     SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
+    /// Revocations of tokens that were taken in.
+    Revocations = "fanwire_revocations_total" counter;
     /// Letters posted to other workers.
     Posted = "fanwire_letters_posted_total" counter;
     /// Letters received from other workers.
@@ -114,6 +116,8 @@ counters! {
     Turns = "fanwire_worker_turns_total" counter by worker;
     /// `WebSocket` connections that are open.
     Open = "fanwire_websockets" gauge;
+    /// Users that are logged in, however many connections each of them has.
+    Users = "fanwire_users" gauge;
     /// Subscriptions.
     Subscriptions = "fanwire_subscriptions" gauge;
     /// Channels.
@@ -171,6 +175,8 @@ reasons! {
         Connections = "max_connections";
         /// A connection was refused: its address has as many as it may.
         Address = "max_connections_per_address";
+        /// A connection was closed: its user has as many as that one may.
+        User = "max_connections_per_user";
         /// A trusted proxy's connection was refused: it did not begin with a PROXY header.
         ProxyHeader = "proxy_protocol";
         /// A request was refused: it came from a page of another site.
@@ -193,6 +199,8 @@ reasons! {
         Channels = "max_channels";
         /// A request was refused: too many keys from its address did not exist.
         BadKeys = "bad_keys";
+        /// A revocation was refused: the node remembers as many as it may.
+        Revocations = "revocations";
         /// A list was refused: too many were being made.
         Lists = "lists";
         /// Last values were forgotten: a channel had too many keys, or too many bytes of them.
@@ -308,7 +316,7 @@ impl Limit {
     /// connection.
     pub const fn is_of_node(self) -> bool {
         use Limit::{Address, Answer, BadKeys, BufferedBytes, Channels, Connections};
-        use Limit::{Handshakes, HookQueue, MailBytes, OpenFiles};
+        use Limit::{Handshakes, HookQueue, MailBytes, OpenFiles, Revocations};
         matches!(
             self,
             Connections
@@ -317,6 +325,7 @@ impl Limit {
                 | OpenFiles
                 | Channels
                 | BadKeys
+                | Revocations
                 | BufferedBytes
                 | HookQueue
                 | MailBytes

@@ -42,7 +42,8 @@ pub struct Policy {
 impl Policy {
     /// What holds for a channel.
     pub fn rule(&self, channel: &str) -> &Arc<Rule> {
-        let found = self.rules.iter().find(|rule| rule.pattern.matches(channel));
+        let name = permissions::in_rules(channel);
+        let found = self.rules.iter().find(|rule| rule.pattern.matches(name));
         found.unwrap_or(&self.fallback)
     }
 

@@ -12,6 +12,13 @@ mod tests;
 const ALL: &str = "$all";
 /// The channel of one's own.
 const USER: &str = "$user";
+/// What its name in full begins with; the user follows.
+const OWN: &str = "$user.";
+
+/// The name under which a rule may speak of a channel.
+pub(super) fn in_rules(channel: &str) -> &str {
+    if channel.starts_with(OWN) { USER } else { channel }
+}
 
 impl Policy {
     /// Whether a client may subscribe to a channel and read its history; `token` is what it has
@@ -20,6 +27,9 @@ impl Policy {
         match channel {
             ALL => true,
             USER => token.is_some(),
+            _ if in_rules(channel) == USER => {
+                token.is_some_and(|token| channel.strip_prefix(OWN) == Some(&token.user))
+            }
             _ => {
                 let rule = self.rule(channel);
                 let named = |token: &Token| {
@@ -41,7 +51,7 @@ impl Policy {
     /// Who may hear a channel, as far as that can be said without looking at tokens. Channels that
     /// the server has for itself are not for rules: their owner asks before it lets somebody in.
     pub fn hearers(&self, channel: &str) -> Hearers {
-        match channel {
+        match in_rules(channel) {
             ALL => Hearers::Everybody,
             USER => Hearers::Some,
             _ if channel.starts_with('$') => Hearers::Everybody,

@@ -12,7 +12,7 @@ use crate::client::command::{self, Command, Refusal, Request, RequestId, Start, 
 use crate::conn::entry::Flags;
 use crate::hub::Kind;
 use crate::hub::channel::Draft;
-use crate::hub::encode::ALL;
+use crate::hub::encode::{ALL, USER};
 use crate::hub::shard::{Since, Span};
 use crate::limits::OVERLOAD_PACE_MS;
 use crate::metrics::{Limit, Over};
@@ -33,14 +33,17 @@ impl<N: Net> Worker<N> {
             return self.say_error(slot, &RequestId::None, None, &fault, None);
         }
         match command::parse(payload) {
-            Ok(Request { id, command }) => match self.forbidden(slot, &command) {
-                Some((channel, deed)) => self.forbid(slot, id, channel, deed),
-                None => {
-                    if let Some((id, command)) = self.ask_first(slot, id, command) {
-                        self.carry_out_command(slot, id, command);
+            Ok(Request { id, mut command }) => {
+                self.name_in_full(slot, &mut command);
+                match self.forbidden(slot, &command) {
+                    Some((channel, deed)) => self.forbid(slot, id, channel, deed),
+                    None => {
+                        if let Some((id, command)) = self.ask_first(slot, id, command) {
+                            self.carry_out_command(slot, id, command);
+                        }
                     }
                 }
-            },
+            }
             Err(refusal) => {
                 let fault = refusal.fault;
                 self.refuse_in_order(slot, refusal.id, refusal.channel.as_deref(), fault, None);
@@ -59,21 +62,34 @@ impl<N: Net> Worker<N> {
         if self.is_flood(slot, count as u32) {
             return;
         }
-        let mut refuse = |id: &RequestId, channel: Option<&str>| {
-            let fault = Fault::new(Code::RateLimited, "more messages than the rate allows");
-            self.refuse_in_order(slot, id.clone(), channel, fault, Some(pace_ms));
-        };
+        let fault = Fault::new(Code::RateLimited, "more messages than the rate allows");
         match parsed {
-            Ok(Request { id, command: Command::Subscribe { wishes, .. } }) => {
-                for wish in wishes {
-                    match wish {
-                        Ok(wish) => refuse(&id, Some(&wish.channel)),
-                        Err(refusal) => refuse(&id, refusal.channel.as_deref()),
-                    }
-                }
+            Ok(request) => self.refuse_request(slot, request, &fault, Some(pace_ms)),
+            Err(refusal) => {
+                let channel = refusal.channel.as_deref();
+                self.refuse_in_order(slot, refusal.id, channel, fault, Some(pace_ms));
             }
-            Ok(Request { id, command }) => refuse(&id, command.channel()),
-            Err(refusal) => refuse(&refusal.id, refusal.channel.as_deref()),
+        }
+    }
+
+    /// Refuses a request, whatever it asks for, once for each channel that it is about.
+    pub(super) fn refuse_request(
+        &mut self,
+        slot: u32,
+        request: Request<'_>,
+        fault: &Fault,
+        pace_ms: Option<u64>,
+    ) {
+        let Request { id, command } = request;
+        let mut refuse = |channel: Option<&str>| {
+            self.refuse_in_order(slot, id.clone(), channel, fault.clone(), pace_ms);
+        };
+        let Command::Subscribe { wishes, .. } = command else { return refuse(command.channel()) };
+        for wish in wishes {
+            match wish {
+                Ok(wish) => refuse(Some(&wish.channel)),
+                Err(refusal) => refuse(refusal.channel.as_deref()),
+            }
         }
     }
 
@@ -173,16 +189,11 @@ impl<N: Net> Worker<N> {
 
     fn subscribe(&mut self, slot: u32, id: RequestId, wish: Wish<'_>) {
         let channel = wish.channel.as_ref();
-        if channel != "$user" && !self.may_hear(slot, channel) {
+        if !self.may_hear(slot, channel) {
             return self.forbid(slot, id, channel, "subscribe to it");
         }
-        let missing = match &wish {
-            _ if channel == "$user" => Some("users are not enabled"),
-            wish if wish.presence => Some("presence is not enabled"),
-            _ => None,
-        };
-        if let Some(missing) = missing {
-            return self.not_enabled(slot, id, Some(channel), missing);
+        if wish.presence {
+            return self.not_enabled(slot, id, Some(channel), "presence is not enabled");
         }
         if self.follows(slot, channel) {
             let fault = Fault::new(Code::AlreadySubscribed, "this connection follows it already");
@@ -315,6 +326,14 @@ impl<N: Net> Worker<N> {
 
     /// Refuses what the channel's rule does not allow.
     pub(super) fn forbid(&mut self, slot: u32, id: RequestId, channel: &str, deed: &str) {
+        if channel == USER && !self.has_users() {
+            return self.not_enabled(
+                slot,
+                id,
+                Some(channel),
+                "there are no users without jwt_keys",
+            );
+        }
         let message = format!("channel: the rules here do not let you {deed}");
         self.refuse_in_order(slot, id, Some(channel), Fault::new(Code::Forbidden, message), None);
     }
@@ -333,6 +352,8 @@ impl<N: Net> Worker<N> {
         fault: Fault,
         pace_ms: Option<u64>,
     ) {
+        let channel = channel.map(|channel| self.full_name(slot, channel));
+        let channel = channel.as_deref();
         match channel.filter(|_| self.table.hot(slot).pending > 0) {
             None => self.say_error(slot, &id, channel, &fault, pace_ms),
             Some(channel) => {
@@ -373,7 +394,9 @@ impl<N: Net> Worker<N> {
             }),
             Content::History(json) => ack(self, &|out| out.extend_from_slice(&json)),
             Content::Left(position) => ack(self, &|out| answer::unsubscribed(out, position)),
-            Content::Ended => self.say_ended(slot, channel.unwrap_or_default(), None),
+            Content::Ended(reason) => {
+                self.say_ended(slot, channel.unwrap_or_default(), reason, None);
+            }
             Content::Refused(fault, pace_ms) | Content::NoHistory(fault, pace_ms) => {
                 self.say_error(slot, id, channel, &fault, pace_ms);
             }
@@ -381,6 +404,7 @@ impl<N: Net> Worker<N> {
             | Content::Listed(_)
             | Content::Connections(_)
             | Content::Disconnected(_)
+            | Content::Done(_)
             | Content::Probed => {
                 debug_assert!(false, "clients do not ask for these");
             }

@@ -68,6 +68,9 @@ impl<N: Net> Worker<N> {
             }
             Mail::Census(census) => self.visit(census),
             Mail::Disconnect(letter) => self.disconnect(*letter),
+            Mail::Replaced(connection) => self.replaced(connection),
+            Mail::Errand(errand) => self.run(errand),
+            Mail::Enlist(errand) => self.owner_enlist(&errand),
             Mail::Probe(ticket) => self.begin_probe(ticket),
             Mail::Return(answer) => {
                 self.letter(answer.ticket.connection.worker, Mail::Answer(answer));
@@ -86,7 +89,7 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    fn answer(&mut self, ticket: Ticket, channel: Option<Arc<str>>, content: Content) {
+    pub(super) fn answer(&mut self, ticket: Ticket, channel: Option<Arc<str>>, content: Content) {
         let to = ticket.connection.worker;
         self.letter(to, Mail::Answer(Box::new(Answer { ticket, channel, content })));
     }
@@ -383,7 +386,7 @@ impl<N: Net> Worker<N> {
 }
 
 /// What a refusal is called, and when it may be tried again, where there is a pace.
-fn refusal(refused: Refused) -> (Fault, Option<u64>) {
+pub(super) fn refusal(refused: Refused) -> (Fault, Option<u64>) {
     match refused {
         Refused::TooManyChannels => {
             let message = "the node has as many channels as it may";

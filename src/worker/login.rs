@@ -62,12 +62,13 @@ impl<N: Net> Worker<N> {
     }
 
     fn verify(&self, token: &str) -> Result<Arc<Token>, Invalid> {
-        self.node.tokens.verify(&self.policy.token_keys, token, self.now.wall_ms)
+        let token = self.node.tokens.verify(&self.policy.token_keys, token, self.now.wall_ms)?;
+        if self.is_revoked(&token) { Err(Invalid::Revoked) } else { Ok(token) }
     }
 
     /// From now on this is who the client is. What it follows and may not follow any more is the
-    /// caller's to end.
-    pub(super) fn log_in(&mut self, slot: u32, token: Arc<Token>) {
+    /// caller's to end; and the connection itself, with this code, where its user has too many.
+    pub(super) fn log_in(&mut self, slot: u32, token: Arc<Token>) -> Result<(), CloseCode> {
         self.count_one(Counter::Logins);
         let left_ms = token.expires_ms.saturating_sub(self.now.wall_ms);
         let ends_ms = self.now.mono_ms.saturating_add(left_ms);
@@ -81,6 +82,7 @@ impl<N: Net> Worker<N> {
         let session = self.table.cold_mut(slot).session.get_or_insert_default();
         session.login = Some(Login { token, ends_ms, notice, over });
         self.schedule(slot);
+        self.enter_user(slot)
     }
 
     /// A client that has to log in first: it has its time for that.
@@ -116,10 +118,10 @@ impl<N: Net> Worker<N> {
                 let wall_ms = self.now.wall_ms;
                 self.say_text(slot, |out| answer::pong(out, &id, wall_ms));
             }
-            Ok(Request { id, command }) => {
+            Ok(request) => {
                 let message = "a token is needed here: send auth, or bring one with the handshake";
                 let fault = Fault::new(Code::Unauthorized, message);
-                self.say_error(slot, &id, command.channel(), &fault, None);
+                self.refuse_request(slot, request, &fault, None);
                 self.close(slot, CloseCode::TOKEN_NEEDED);
             }
             Err(refusal) => {
@@ -144,7 +146,9 @@ impl<N: Net> Worker<N> {
             let fault = Fault::new(Code::Forbidden, message);
             return self.say_error(slot, id, None, &fault, None);
         }
-        self.log_in(slot, token);
+        if let Err(code) = self.log_in(slot, token) {
+            return self.close(slot, code);
+        }
         self.say_logged_in(slot, id);
         if self.table.hot(slot).flags.has(Flags::STRANGER) {
             self.let_in(slot);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::connections::Census;
+use super::errand::Errand;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::hooks::{self, Verdict};
@@ -37,6 +38,12 @@ pub enum Mail {
     Census(Box<Census>),
     /// To the worker of a connection: close it.
     Disconnect(Box<Disconnect>),
+    /// To the worker of a connection: a newer one of its user has taken its seat.
+    Replaced(ConnectionKey),
+    /// To a worker: do something to connections of a user.
+    Errand(Box<Errand>),
+    /// To the owner: see that there is a channel, then send this errand to every worker.
+    Enlist(Box<Errand>),
     /// To every worker: answer when a publication has made the whole trip to you.
     Probe(Ticket),
     /// To the owner, who sends it back: so an answer that needs nothing of the owner keeps its
@@ -104,7 +111,7 @@ pub struct Join {
     /// From where it wants to hear.
     pub since: Since,
     /// The request that asked for it.
-    pub request: RequestId,
+    pub request: Requester,
     /// Whether the channel may be new.
     pub birth: Birth,
 }
@@ -229,6 +236,12 @@ pub struct Ticket {
     pub request: Requester,
 }
 
+impl From<RequestId> for Requester {
+    fn from(id: RequestId) -> Self {
+        Self::Client(id)
+    }
+}
+
 /// Which request of a connection waits.
 #[derive(Clone, Debug)]
 pub enum Requester {
@@ -272,7 +285,7 @@ pub struct PageLetter {
 #[derive(Debug)]
 pub struct JoinAnswer {
     /// The request.
-    pub request: RequestId,
+    pub request: Requester,
     /// The channel's head; absent in a refusal.
     pub position: Option<Position>,
     /// Whether everything that was asked for comes.
@@ -309,14 +322,16 @@ pub enum Content {
     Listed(Vec<Description>),
     /// Of a list of connections: its JSON.
     Connections(Vec<u8>),
-    /// Of a wish to close connections: how many there were.
+    /// Of a wish to close a connection: how many there were.
     Disconnected(u64),
+    /// Of an errand: to how many it has been done.
+    Done(u64),
     /// Of a probe.
     Probed,
     /// Of an unsubscribe: its last position, where it had one.
     Left(Option<Position>),
-    /// Of a subscription that a new rule has ended: the client is told.
-    Ended,
+    /// Of a subscription that the server has ended, in a word why: the client is told.
+    Ended(&'static str),
     /// Of a history that was refused, likewise.
     NoHistory(Fault, Option<u64>),
     /// It was refused; when it may be tried again, in milliseconds, where there is a pace.

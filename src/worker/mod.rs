@@ -38,6 +38,7 @@ pub mod connections;
 mod deliver;
 mod door;
 mod drain;
+mod errand;
 mod exchange;
 mod flush;
 mod hooks;
@@ -61,6 +62,7 @@ mod subscribe;
 mod sweep;
 mod terms;
 mod upgrade;
+mod users;
 
 pub use audit::Audit;
 use codec::Codec;

@@ -195,15 +195,14 @@ impl<N: Net> Worker<N> {
             Route::ClientScript => {
                 return Err(Refusal::keeping(404, "not_found", "there is nothing here"));
             }
-            Route::Presence { .. }
-            | Route::PublishToUser { .. }
+            Route::PublishToUser { .. }
             | Route::DisconnectUser { .. }
             | Route::SubscribeUser { .. }
             | Route::UnsubscribeUser { .. }
-            | Route::Revoke
-            | Route::Socket { .. }
-            | Route::Echo
-            | Route::Raw(_) => return Err(not_enabled()),
+            | Route::Revoke => self.ask_for_user(head, route, caller)?,
+            Route::Presence { .. } | Route::Socket { .. } | Route::Echo | Route::Raw(_) => {
+                return Err(not_enabled());
+            }
         })
     }
 
@@ -234,7 +233,7 @@ impl<N: Net> Worker<N> {
         self.config.pages.unwrap_or(self.policy.is_open())
     }
 
-    fn publish_ask(&self, head: &Head<'_>, channel: Arc<str>) -> Result<Ask, Refusal> {
+    pub(super) fn publish_ask(&self, head: &Head<'_>, channel: Arc<str>) -> Result<Ask, Refusal> {
         let binary = head.text("Content-Type")?.is_some_and(|content_type| {
             let essence = content_type.split(';').next().unwrap_or_default().trim();
             essence.eq_ignore_ascii_case("application/octet-stream")
@@ -374,7 +373,7 @@ fn short(head: &Head<'_>, field: &'static str, max: usize) -> Result<Option<Box<
     Ok(Some(text.into()))
 }
 
-fn check_name(checked: Result<(), crate::client::code::Fault>) -> Result<(), Refusal> {
+pub(super) fn check_name(checked: Result<(), crate::client::code::Fault>) -> Result<(), Refusal> {
     checked
         .map_err(|fault| Refusal::keeping(fault.code.status(), fault.code.as_str(), fault.message))
 }

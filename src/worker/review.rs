@@ -78,13 +78,11 @@ impl<N: Net> Worker<N> {
         let Some(feed) = self.feeds.get(at) else { return next };
         let subscriptions = feed.subscriptions();
         let Some(last) = before.min(subscriptions.len()).checked_sub(1) else { return next };
-        let allowed = match self.policy.hearers(&feed.channel) {
-            Hearers::Everybody => return next,
-            Hearers::Some => self.may_hear(subscriptions[last].slot, &feed.channel),
-            Hearers::Nobody => false,
-        };
-        if !allowed {
-            self.end_subscription(at, subscriptions[last]);
+        if self.policy.hearers(&feed.channel) == Hearers::Everybody {
+            return next;
+        }
+        if !self.may_follow(subscriptions[last].slot, &feed.channel) {
+            self.end_subscription(at, subscriptions[last], "forbidden");
         }
         Some(Review::Subscription(at, last))
     }
@@ -97,13 +95,22 @@ impl<N: Net> Worker<N> {
             let Some(at) = self.table.hot(slot).reference(reference.feed) else { continue };
             let feed = &self.feeds[reference.feed as usize];
             if !self.may_follow(slot, &feed.channel) {
-                self.end_subscription(reference.feed as usize, feed.subscriptions()[at]);
+                self.end_subscription(
+                    reference.feed as usize,
+                    feed.subscriptions()[at],
+                    "forbidden",
+                );
             }
         }
     }
 
-    /// Ends a subscription that is forbidden now.
-    fn end_subscription(&mut self, feed: usize, ended: Subscription) {
+    /// Ends a subscription, for a reason in one word.
+    pub(super) fn end_subscription(
+        &mut self,
+        feed: usize,
+        ended: Subscription,
+        reason: &'static str,
+    ) {
         let Subscription { slot, state, .. } = ended;
         self.count_one(Counter::SubscriptionsEnded);
         if self.table.hot(slot).endpoint() != Endpoint::Envelope {
@@ -112,18 +119,24 @@ impl<N: Net> Worker<N> {
         let channel = Arc::clone(&self.feeds[feed].channel);
         let (_, position) = self.leave_channel(slot, &channel);
         if state != State::Joining {
-            return self.say_ended(slot, &channel, position);
+            return self.say_ended(slot, &channel, reason, position);
         }
-        // The answer to its request is on its way, and comes first.
+        // What begins it is on its way, and comes first.
         let ticket = Ticket { connection: self.key(slot), request: Requester::Nobody };
         let owner = self.owner(&channel);
-        let answer = Answer { ticket, channel: Some(channel), content: Content::Ended };
+        let answer = Answer { ticket, channel: Some(channel), content: Content::Ended(reason) };
         self.letter(owner, Mail::Return(Box::new(answer)));
     }
 
-    /// Tells a client that a rule, or its token, has ended its subscription.
-    pub(super) fn say_ended(&mut self, slot: u32, channel: &str, position: Option<Position>) {
+    /// Tells a client that the server has ended its subscription.
+    pub(super) fn say_ended(
+        &mut self,
+        slot: u32,
+        channel: &str,
+        reason: &str,
+        position: Option<Position>,
+    ) {
         let wall_ms = self.now.wall_ms;
-        self.say_text(slot, |out| answer::ended(out, channel, "forbidden", position, wall_ms));
+        self.say_text(slot, |out| answer::ended(out, channel, reason, position, wall_ms));
     }
 }

@@ -27,6 +27,7 @@ impl<N: Net> Worker<N> {
     /// Whether it may subscribe to a channel, and read its history.
     pub(super) fn may_hear(&self, slot: u32, channel: &str) -> bool {
         self.policy.may_hear(self.token(slot).map(|token| &**token), channel)
+            || self.is_given(slot, channel)
     }
 
     /// Whether it may publish to a channel.
@@ -39,7 +40,7 @@ impl<N: Net> Worker<N> {
         match self.policy.hearers(channel) {
             Hearers::Everybody => true,
             Hearers::Some => self.may_hear(slot, channel),
-            Hearers::Nobody => false,
+            Hearers::Nobody => self.is_given(slot, channel),
         }
     }
 

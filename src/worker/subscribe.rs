@@ -8,11 +8,10 @@ use std::sync::Arc;
 use hashbrown::Equivalent;
 
 use super::Worker;
-use super::mail::{Birth, Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader};
+use super::mail::{Birth, Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader, Requester};
 use super::net::{self, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
-use crate::client::command::RequestId;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::feed::Feed;
 use crate::feed::subscription::State;
@@ -50,7 +49,7 @@ impl<N: Net> Worker<N> {
     }
 
     /// A connection's subscription to a channel: its feed, and its place there.
-    fn subscription(&self, slot: u32, channel: &str) -> Option<(u32, usize)> {
+    pub(super) fn subscription(&self, slot: u32, channel: &str) -> Option<(u32, usize)> {
         let encoding = self.encoding(slot);
         let hot = self.table.hot(slot);
         let of = |pace| {
@@ -76,7 +75,7 @@ impl<N: Net> Worker<N> {
         channel: Arc<str>,
         pace: Option<Pace>,
         since: Since,
-        request: RequestId,
+        request: impl Into<Requester>,
     ) {
         let feed = self.find_or_create_feed(&channel, self.encoding(slot), pace);
         let serial = self.serial();
@@ -89,7 +88,7 @@ impl<N: Net> Worker<N> {
             feed: self.feed_key(feed),
             reader,
             since,
-            request,
+            request: request.into(),
             birth: self.birth(slot, &channel),
             channel,
         };
@@ -118,7 +117,7 @@ impl<N: Net> Worker<N> {
             feed: self.feed_key(index),
             reader: None,
             since: Since::default(),
-            request: RequestId::None,
+            request: Requester::Nobody,
             birth: Birth::Free,
         };
         self.letter(owner, Mail::Join(Box::new(letter)));
@@ -157,6 +156,7 @@ impl<N: Net> Worker<N> {
         if let Some(moved) = moved {
             self.table.hot_mut(moved).moved(index, at);
         }
+        self.forget_given(slot, &channel);
         // Whether the owner has counted one that waits for its first page is known when that comes.
         if counted && gone.state != State::Joining {
             let leave = Leave { audience, channel: Arc::clone(&channel) };
@@ -303,8 +303,9 @@ impl<N: Net> Worker<N> {
         let (recovered, missed) = (joined.recovered, joined.missed);
         let data = |out: &mut Vec<u8>| answer::subscribed(out, position, recovered, missed);
         let wall_ms = self.now.wall_ms;
-        self.say_text(slot, |out| {
-            answer::ack(out, &joined.request, Some(channel), data, wall_ms);
+        self.say_text(slot, |out| match &joined.request {
+            Requester::Client(id) => answer::ack(out, id, Some(channel), data, wall_ms),
+            _ => answer::given(out, channel, position, wall_ms),
         });
     }
 
@@ -331,6 +332,8 @@ impl<N: Net> Worker<N> {
 
     fn say_join_refused(&mut self, slot: u32, joined: &JoinAnswer, code: Code) {
         self.answered(slot);
+        // A client that has not asked is told nothing.
+        let Requester::Client(id) = &joined.request else { return };
         let (message, pace_ms) = match code {
             Code::RateLimited => {
                 let message = "this connection has brought too many channels into being";
@@ -339,7 +342,7 @@ impl<N: Net> Worker<N> {
             _ => ("the node has as many channels as it may", Some(OVERLOAD_PACE_MS)),
         };
         let fault = Fault::new(code, message);
-        self.say_error(slot, &joined.request, Some(&joined.channel), &fault, pace_ms);
+        self.say_error(slot, id, Some(&joined.channel), &fault, pace_ms);
     }
 
     /// One request less waits for its answer.

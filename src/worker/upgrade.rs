@@ -76,7 +76,12 @@ impl<N: Net> Worker<N> {
         self.open(slot, endpoint, window_bits);
         match visitor {
             Visitor::Anonymous => {}
-            Visitor::Known(token) => self.log_in(slot, token),
+            Visitor::Known(token) => {
+                if let Err(code) = self.log_in(slot, token) {
+                    self.close(slot, code);
+                    return Ok(());
+                }
+            }
             Visitor::Refused(invalid) => {
                 self.refuse_token(slot, &RequestId::None, invalid);
                 return Ok(());

@@ -233,9 +233,18 @@ fn whoever_has_no_token_is_told_to_stop() {
         assert_eq!((&error["id"], &error["channel"]), (&json!(1), &request["channel"]), "{error}");
         assert_eq!(wire.close(), Some((4401, "token_needed".into())));
     }
+    let mut wire = Wire::open(server.port, "/ws");
+    let channels = json!([{"channel": "a"}, {"channel": "b..c"}, {"channel": "d"}]);
+    say(&mut wire, &json!({"type": "subscribe", "id": 2, "data": {"channels": channels}}));
+    for channel in ["a", "b..c", "d"] {
+        let error = wire.json();
+        assert_eq!(error["data"]["code"], "unauthorized", "{error}");
+        assert_eq!((&error["id"], &error["channel"]), (&json!(2), &json!(channel)), "{error}");
+    }
+    assert_eq!(wire.close(), Some((4401, "token_needed".into())));
     let mut wire = Wire::open(server.port, "/channels/a");
     assert_eq!(wire.close(), Some((4401, "token_needed".into())));
-    assert_eq!(counter(&server, r#"fanwire_closes_total{code="4401"}"#), 5);
+    assert_eq!(counter(&server, r#"fanwire_closes_total{code="4401"}"#), 6);
 }
 
 #[test]
@@ -432,7 +441,7 @@ fn keys_come_with_a_reload() {
     reload(&server, &format!("\"{JWT_KEY}\""));
     assert_eq!(anonymous.closed(), (4401, "token_needed".into()));
     let mut known = Peer::open_as(server.port, "/ws", &ann());
-    reload(&server, "\"hs256:quite another secret, as long as it must be\"");
+    reload(&server, "\"hs256:quite another secret that is as long as it must be\"");
     known.ping();
     assert_eq!(known.refused(&auth(&ann())), "unauthorized");
     known.ping();

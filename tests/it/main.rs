@@ -42,3 +42,4 @@ mod replay; // the examples of docs/protocol.md, word for word
 mod rights; // what tokens and rules let clients do, cell by cell
 mod slow; // who reads late
 mod start; // what ends the start, and what does not
+mod users; // connections of a user, `$user`, and what the backend does to them

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// What the tests sign with, and the setting that lets the server verify it.
-pub const SECRET: &str = "a secret of thirty-two bytes or more, for tests";
-pub const JWT_KEY: &str = "hs256:a secret of thirty-two bytes or more, for tests";
+pub const SECRET: &str = "a secret of thirty-two bytes or more for tests";
+pub const JWT_KEY: &str = "hs256:a secret of thirty-two bytes or more for tests";
 
 /// Milliseconds since the Unix epoch.
 pub fn now_ms() -> u64 {

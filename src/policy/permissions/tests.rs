@@ -116,6 +116,27 @@ fn reserved_channels_are_for_hearing_only() {
     }
 }
 
+/// `$user`, named in full, is that user's and nobody else's, whatever rules and tokens say; but
+/// what it keeps is decided by the rule for `$user`.
+#[test]
+fn the_reserved_channel_of_a_user() {
+    let policy = policy(&[("$user", BACKEND, ANYONE), (">", ANYONE, ANYONE)], ANYONE);
+    let (ann, odd) = (token("ann", &["$user.odd", ">"], &[">"]), token("a.b/*", &[], &[]));
+    for (token, channel, hear) in [
+        (Some(&ann), "$user.ann", true),
+        (Some(&ann), "$user.odd", false),
+        (Some(&ann), "$user.ann.", false),
+        (Some(&ann), "$user.", false),
+        (Some(&odd), "$user.a.b/*", true),
+        (None, "$user.ann", false),
+    ] {
+        assert_eq!(policy.may_hear(token, channel), hear, "{channel}");
+        assert!(!policy.may_publish(token, channel), "{channel}");
+        assert_eq!(policy.hearers(channel), Hearers::Some, "{channel}");
+        assert!(Arc::ptr_eq(policy.rule(channel), &policy.rules[0]), "{channel}");
+    }
+}
+
 #[test]
 fn who_hears_a_channel_at_all() {
     let rules = [("a", ANYONE, BACKEND), ("b", USERS, ANYONE), ("c", TOKEN, ANYONE)];
