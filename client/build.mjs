@@ -20,7 +20,7 @@ execFileSync(process.execPath, ["node_modules/typescript/bin/tsc"], { cwd: here,
 const { outputFiles } = await build({
   absWorkingDir: here,
   entryPoints: ["src/index.ts"],
-  banner: { js: `// Fanwire ${version}, the client: docs/client.md. MIT OR Apache-2.0. Made of client/src.` },
+  banner: { js: `// Fanwire ${version}, client; MIT OR Apache-2.0` },
   bundle: true,
   minify: true,
   format: "esm",

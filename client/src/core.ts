@@ -1,9 +1,9 @@
-// What the parts of one client know of each other: each is made with this, and finds the others here.
+// What the parts of one client know of each other: each is made with this, and finds the others in
+// it.
 
 import type { Backoff } from "./backoff.js";
 import type { Clock } from "./clock.js";
 import type { Connection, StateChange } from "./connection.js";
-import type { Emitter } from "./emitter.js";
 import type { Envelope, Unchecked } from "./envelope.js";
 import type { FanwireEvents, Options } from "./fanwire.js";
 import type { Positions } from "./positions.js";
@@ -22,7 +22,7 @@ export interface Core {
   /** `$all`, which every connection follows. */
   everybody: Subscription;
   /** Tells the application. */
-  emit: Emitter<FanwireEvents>["emit"];
+  emit<Name extends keyof FanwireEvents>(name: Name, event: FanwireEvents[Name]): void;
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;
   changed(change: StateChange): void;
   opened(welcome: Unchecked): void;

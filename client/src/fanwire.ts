@@ -51,7 +51,8 @@ export interface HistoryPage<T = unknown> {
 /** A page of who is in a channel. */
 export interface PresencePage {
   count: number;
-  members: Member[];
+  /** `null` where there are so many that only their number is told. */
+  members: Member[] | null;
   next: string | null;
 }
 
@@ -106,8 +107,7 @@ export class Fanwire<Channels extends object = {}> extends Emitter<FanwireEvents
     core.everybody.on("message", (message) => this.emit("broadcast", message));
     core.everybody.on("gap", (gap) => this.emit("gap", gap));
     core.link = new Connection(core, address(url));
-    const letter = (): string => Math.floor(random() * 36).toString(36);
-    this.#key = Array.from({ length: 16 }, letter).join("");
+    this.#key = [random(), random()].map((part) => part.toString(36).slice(2)).join("");
     this.connect();
   }
 

@@ -39,12 +39,7 @@ export class Members extends Map<string, Member> {
 }
 
 /** What tells a member from others: `Members` has them by this name. */
-export function nameOf(member: Member): string {
-  return member.user ?? member.connection ?? "";
-}
+const nameOf = (member: Unchecked): string => member?.user ?? member?.connection;
 
-function members(list: Unchecked): Member[] {
-  if (!Array.isArray(list)) return [];
-  const all = list.map((one) => (typeof one === "string" ? { user: one } : one));
-  return all.filter((one) => text(one?.user ?? one?.connection) !== undefined);
-}
+const members = (list: Unchecked): Member[] =>
+  Array.isArray(list) ? list.filter((one) => text(nameOf(one))) : [];

@@ -13,6 +13,9 @@ const MAX_WISHES = 100;
 /** How long after its answer the old messages that a first subscription asked for may take. */
 const SETTLING_MS = 1000;
 
+/** In the place of a request's id: it was refused, and is to wait. */
+const LATER = 0;
+
 type Any = Subscription<any>;
 
 export class Subscriptions {
@@ -20,8 +23,6 @@ export class Subscriptions {
   #core: Core;
   #retry: Timer;
   #wishes = 1;
-  /** Whether those that have just come into being are about to be asked for. */
-  #gathering = false;
 
   constructor(core: Core) {
     this.#core = core;
@@ -35,13 +36,8 @@ export class Subscriptions {
     const made: Any = new Subscription(channel, options, this.#core);
     made.position = position(options.since) ?? this.#core.positions.load(channel);
     this.#all.set(channel, made);
-    if (!this.#gathering) {
-      this.#gathering = true;
-      queueMicrotask(() => {
-        this.#gathering = false;
-        this.#ask();
-      });
-    }
+    // With the others of this moment, in one list.
+    queueMicrotask(() => this.#ask());
     return made;
   }
 
@@ -73,8 +69,8 @@ export class Subscriptions {
   /** Takes a message about a channel: false, if it cannot be what it says. */
   receive(envelope: Envelope): boolean {
     const { type, channel } = envelope;
-    const subscription = this.#all.get(channel ?? "");
-    if (type === "subscribed" && channel) this.#subscribed(channel, envelope.data?.position);
+    const subscription = this.#all.get(channel);
+    if (type === "subscribed" && text(channel)) this.#subscribed(channel, envelope.data?.position);
     // Before its answer, what comes belongs to an earlier subscription.
     if (subscription?.state !== "joined") return true;
     if (type === "unsubscribed") {
@@ -90,7 +86,7 @@ export class Subscriptions {
   answered({ id, channel, data }: Envelope, error?: FanwireError): boolean {
     let taken = false;
     for (const one of [...this.#all.values()]) {
-      if (one.join.id !== id || (channel ?? one.channel) !== one.channel) continue;
+      if (!id || one.join.id !== id || (channel ?? one.channel) !== one.channel) continue;
       delete one.join.id;
       if (error) this.#refused(one, error);
       else this.#joined(one, data);
@@ -116,8 +112,13 @@ export class Subscriptions {
     subscription.emit("error", error);
     if (!error.temporary && !again) return this.#end(subscription, error.code);
     if (again) this.#leave(subscription.channel);
-    const wait = Math.max(this.#core.backoff.wait(subscription.join.tries++), error.retryAfterMs);
-    this.#retry.start(wait, () => this.#ask());
+    const { join } = subscription;
+    join.id = LATER;
+    const wait = Math.max(this.#core.backoff.wait(join.tries++), error.retryAfterMs);
+    this.#retry.start(wait, () => {
+      for (const { join } of this.#all.values()) if (join.id === LATER) delete join.id;
+      this.#ask();
+    });
   }
 
   #subscribed(channel: string, place: unknown): void {
@@ -136,18 +137,19 @@ export class Subscriptions {
   }
 
   #leave(channel: string): void {
-    this.#core.link.send(JSON.stringify({ type: "unsubscribe", id: this.#core.requests.mark(), channel }));
+    const id = this.#core.requests.mark();
+    this.#core.link.send(JSON.stringify({ type: "unsubscribe", id, channel }));
   }
 
   /** Asks for all channels that are neither joined nor asked for, in lists. */
   #ask(): void {
-    const asked = [...this.#all.values()];
-    const waiting = asked.filter(({ state, join }) => state === "joining" && join.id === undefined);
+    const all = [...this.#all.values()];
+    const waiting = all.filter(({ state, join }) => state === "joining" && join.id === undefined);
     for (let at = 0; at < waiting.length; at += this.#wishes) {
       const list = waiting.slice(at, at + this.#wishes);
       const id = this.#core.requests.mark();
-      const channels = list.map(wish);
-      if (!this.#core.link.send(JSON.stringify({ type: "subscribe", id, data: { channels } }))) return;
+      const data = { channels: list.map(wish) };
+      if (!this.#core.link.send(JSON.stringify({ type: "subscribe", id, data }))) return;
       for (const one of list) one.join.id = id;
     }
   }

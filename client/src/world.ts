@@ -1,4 +1,5 @@
-// What browsers tell of the network and the page. Where nothing tells, as in Node, nothing is heard.
+// What browsers tell of the network and the page. Where nothing tells, as in Node, nothing is
+// heard.
 
 /** Calls `look` when the network may have changed, or the page is seen again. */
 export function onNetworkChange(look: () => void): () => void {
