@@ -15,7 +15,10 @@ const OUR_OWN = `answered attempts backoff between changed check course doubtful
   received remove requests running save sent subscriptions take tries turn wait`;
 
 rmSync(new URL("dist", import.meta.url), { recursive: true, force: true });
-execFileSync(process.execPath, ["node_modules/typescript/bin/tsc"], { cwd: here, stdio: "inherit" });
+execFileSync(process.execPath, ["node_modules/typescript/bin/tsc"], {
+  cwd: here,
+  stdio: "inherit",
+});
 
 const { outputFiles } = await build({
   absWorkingDir: here,

@@ -95,7 +95,9 @@ test("a server that closes at once, a hundred times: no storm", async () => {
   const starts = [];
   let seed = 1;
   // A fixed sequence of numbers that look random.
-  Object.defineProperty(stage, "random", { get: () => (seed = (seed * 16807) % 2147483647) / 2147483647 });
+  Object.defineProperty(stage, "random", {
+    get: () => (seed = (seed * 16807) % 2147483647) / 2147483647,
+  });
   for (let at = 0; at < 100; at++) {
     const before = stage.sockets.length;
     while (stage.sockets.length === before && at > 0) await stage.clock.pass(10);
@@ -251,7 +253,13 @@ test("goaway: leaves at a moment of the range, and comes back at once, resuming"
 });
 
 test("goaway that says nothing is goaway within five seconds; a close comes first", async () => {
-  for (const data of [undefined, null, {}, { reconnect_after_ms: "x" }, { reconnect_after_ms: [9] }]) {
+  for (const data of [
+    undefined,
+    null,
+    {},
+    { reconnect_after_ms: "x" },
+    { reconnect_after_ms: [9] },
+  ]) {
     const stage = await opened();
     stage.socket.says({ type: "goaway", data, timestamp: 1 });
     await stage.clock.pass(5000);
@@ -439,17 +447,24 @@ test("a listener may close the client at any change", async () => {
 
 test("no timer is ever longer than 2^31-1 ms", async () => {
   const huge = 1e15;
-  const stage = await opened({}, {
-    update_interval_ms: huge,
-    pong_timeout_ms: huge,
-    reconnect: { min_ms: huge, max_ms: huge },
-  });
+  const stage = await opened(
+    {},
+    {
+      update_interval_ms: huge,
+      pong_timeout_ms: huge,
+      reconnect: { min_ms: huge, max_ms: huge },
+    },
+  );
   stage.socket.says({ type: "goaway", data: { reconnect_after_ms: [huge, huge] }, timestamp: 1 });
   const room = follow(stage, "room");
   await stage.settle();
-  stage.socket.refuses(stage.socket.asked("subscribe")[0], "overloaded", true, { retry_after_ms: huge });
+  stage.socket.refuses(stage.socket.asked("subscribe")[0], "overloaded", true, {
+    retry_after_ms: huge,
+  });
   void room.publish(1).catch(() => {});
-  stage.socket.refuses(stage.socket.asked("publish")[0], "overloaded", true, { retry_after_ms: huge });
+  stage.socket.refuses(stage.socket.asked("publish")[0], "overloaded", true, {
+    retry_after_ms: huge,
+  });
   stage.socket.drops();
   assert.equal(stage.clock.longest, 2 ** 31 - 1);
 });

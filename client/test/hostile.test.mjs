@@ -99,7 +99,9 @@ test("types and fields that it does not know, it does not mind", async () => {
       if (type !== "unsubscribed") stage.socket.says({ type, channel: 7, data });
     }
   }
-  stage.socket.says('{"type":"message","channel":"room","id":"p:2","data":{"__proto__":{"x":1}},"new":1}');
+  stage.socket.says(
+    '{"type":"message","channel":"room","id":"p:2","data":{"__proto__":{"x":1}},"new":1}',
+  );
   assert.equal({}.x, undefined);
   assert.deepEqual(room.ids(), ["p:1", "p:2"]);
   assert.equal(stage.fw.state, "open");
@@ -120,7 +122,14 @@ test("frames cut anywhere in a session: never a throw, and the link is given up"
   const whole = [
     { type: "connection", data: WELCOME, timestamp: 1 },
     { type: "ack", id: 1, channel: "room", data: { position: "p:0", recovered: true, missed: 0 } },
-    { type: "message", id: "p:1", channel: "room", from: "ann", data: { text: "hello" }, timestamp: 1 },
+    {
+      type: "message",
+      id: "p:1",
+      channel: "room",
+      from: "ann",
+      data: { text: "hello" },
+      timestamp: 1,
+    },
     { type: "gap", channel: "room", data: { after: "p:1", to: "p:2", missed: 1, reason: "slow" } },
     { type: "presence", channel: "room", data: { snapshot: true, count: 1, members: [] } },
     { type: "goaway", data: { reason: "age", reconnect_after_ms: [0, 10], closes_in_ms: 50 } },
@@ -160,8 +169,18 @@ test("positions are kept, and found again by the next page", async () => {
   };
   const { stage } = await joined({ storage });
   stage.socket.says({ type: "broadcast", id: "a:1", data: 1, timestamp: 1 });
-  stage.socket.says({ type: "gap", channel: "room", data: { after: "p:1", to: "p:5", reason: "slow" } });
-  assert.deepEqual([...kept], [["fanwire:$all", "a:1"], ["fanwire:room", "p:5"]]);
+  stage.socket.says({
+    type: "gap",
+    channel: "room",
+    data: { after: "p:1", to: "p:5", reason: "slow" },
+  });
+  assert.deepEqual(
+    [...kept],
+    [
+      ["fanwire:$all", "a:1"],
+      ["fanwire:room", "p:5"],
+    ],
+  );
 
   const next = await opened({ storage });
   assert.equal(next.socket.url.searchParams.get("since"), "a:1");
@@ -175,7 +194,11 @@ test("positions are kept, and found again by the next page", async () => {
   const told = await opened({ storage });
   follow(told, "room", { since: "p:3" });
   await told.settle();
-  assert.equal(told.socket.asked("subscribe")[0].data.channels[0].since, "p:3", "what is said counts");
+  assert.equal(
+    told.socket.asked("subscribe")[0].data.channels[0].since,
+    "p:3",
+    "what is said counts",
+  );
 });
 
 test("a storage that lies is not believed where that can be seen, and harms nothing else", async () => {

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 
 const home = new URL("../", import.meta.url).pathname;
 const read = (path) => readFileSync(join(home, path), "utf8");
@@ -66,9 +67,25 @@ test("npm pack lists what is needed and nothing else; it installs and works by i
   assert.equal(run(process.execPath, ["use.mjs"], folder), "function connecting\n");
 });
 
+test("a bundler finds it by its name, and puts it into a page's script", async () => {
+  const { outputFiles } = await build({
+    stdin: { contents: `export { Fanwire } from "${name}"`, resolveDir: folder },
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    write: false,
+  });
+  const script = join(folder, "bundled.mjs");
+  writeFileSync(script, outputFiles[0].contents);
+  assert.equal(typeof (await import(script)).Fanwire, "function");
+});
+
 test("the types say what they should, and no more than the API", () => {
   const tsc = join(home, "node_modules/typescript/bin/tsc");
-  for (const [module, resolution] of [["nodenext", "nodenext"], ["esnext", "bundler"]]) {
+  for (const [module, resolution] of [
+    ["nodenext", "nodenext"],
+    ["esnext", "bundler"],
+  ]) {
     const options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom"];
     options.push("--module", module, "--moduleResolution", resolution, "--types", "");
     run(process.execPath, [tsc, ...options, "types.ts"], folder);

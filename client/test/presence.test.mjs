@@ -9,7 +9,8 @@ async function watched() {
   const room = follow(stage, "room", { presence: true });
   await stage.settle();
   stage.socket.joins("room");
-  room.hears = (data) => stage.socket.says({ type: "presence", channel: "room", data, timestamp: 1 });
+  room.hears = (data) =>
+    stage.socket.says({ type: "presence", channel: "room", data, timestamp: 1 });
   room.names = () => [...room.members.keys()];
   return { stage, room };
 }
@@ -71,7 +72,11 @@ test("too many for names: only how many", async () => {
 
 test("members without a name, and lists that are none, are left out", async () => {
   const { room } = await watched();
-  room.hears({ snapshot: true, count: "x", members: [null, 7, {}, { user: 7 }, ["a"], ann, "bob"] });
+  room.hears({
+    snapshot: true,
+    count: "x",
+    members: [null, 7, {}, { user: 7 }, ["a"], ann, "bob"],
+  });
   assert.deepEqual([room.count, room.names()], [1, ["ann"]]);
   room.hears({ count: -1, joined: "ann", left: { user: "ann" } });
   assert.deepEqual([room.count, room.names()], [1, ["ann"]]);

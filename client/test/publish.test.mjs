@@ -51,7 +51,11 @@ test("bytes, null, and what is not JSON", async () => {
   void stage.fw.publish("room", null);
   assert.deepEqual(
     publishes(stage.socket).map(({ data, encoding }) => [data, encoding]),
-    [["AP8=", "base64"], ["AP8=", "base64"], [null, undefined]],
+    [
+      ["AP8=", "base64"],
+      ["AP8=", "base64"],
+      [null, undefined],
+    ],
   );
   const circle = {};
   circle.circle = circle;
@@ -66,7 +70,8 @@ test("what is published offline goes in its order, once connected", async () => 
   await stage.settle();
   stage.socket.welcomes();
   assert.deepEqual(sent(stage.socket), [1, 2, 3]);
-  for (const request of publishes(stage.socket)) stage.socket.acks(request, { id: `p:${request.data}` });
+  for (const request of publishes(stage.socket))
+    stage.socket.acks(request, { id: `p:${request.data}` });
   await stage.settle();
   assert.deepEqual(done, [{ id: "p:1" }, { id: "p:2" }, { id: "p:3" }]);
 });
@@ -189,7 +194,10 @@ test("what has gathered goes at a rate that the server takes", async () => {
   }
   assert.deepEqual(counts, [45, 90, 135, 180]);
   assert.equal(stage.clock.time - begun, 2000);
-  assert.deepEqual(sent(stage.socket), Array.from({ length: 200 }, (_, at) => at));
+  assert.deepEqual(
+    sent(stage.socket),
+    Array.from({ length: 200 }, (_, at) => at),
+  );
   const fast = await opened({ maxRate: 1000 });
   for (let at = 0; at < 500; at++) void fast.fw.publish("room", at);
   assert.equal(publishes(fast.socket).length, 500);
@@ -197,7 +205,9 @@ test("what has gathered goes at a rate that the server takes", async () => {
 
 test("what is longer than the server takes is refused here, whenever that becomes known", async () => {
   const stage = new Stage();
-  const done = outcomes(["ü".repeat(300), "ok", "x".repeat(450)].map((data) => stage.fw.publish("r", data)));
+  const done = outcomes(
+    ["ü".repeat(300), "ok", "x".repeat(450)].map((data) => stage.fw.publish("r", data)),
+  );
   await stage.settle();
   stage.socket.welcomes({ max_message_bytes: 512 });
   await stage.settle();
@@ -218,7 +228,10 @@ test("1009: the longest is dropped, not repeated; the others are", async () => {
 });
 
 test("1002 and 1007: what was sent is dropped, what was not is sent", async () => {
-  for (const [code, word] of [[1002, "protocol"], [1007, "bad_data"]]) {
+  for (const [code, word] of [
+    [1002, "protocol"],
+    [1007, "bad_data"],
+  ]) {
     const stage = await opened();
     const done = outcomes([stage.fw.publish("r", 1)]);
     stage.socket.drops(code, word);
@@ -232,7 +245,10 @@ test("1002 and 1007: what was sent is dropped, what was not is sent", async () =
 });
 
 test("a client that stops, stops what waits; one that has stopped takes nothing", async () => {
-  for (const stop of [(stage) => stage.fw.close(), (stage) => stage.socket.drops(4403, "forbidden")]) {
+  for (const stop of [
+    (stage) => stage.fw.close(),
+    (stage) => stage.socket.drops(4403, "forbidden"),
+  ]) {
     const stage = await opened();
     const done = outcomes([stage.fw.publish("r", 1), stage.fw.history("r")]);
     stop(stage);
@@ -297,7 +313,10 @@ test("answers that nobody asked for are nobody's", async () => {
   // An error without a request is the application's to hear.
   stage.socket.says({ type: "error", data: { code: "bad_json", message: "m" } });
   stage.socket.says({ type: "error", id: 99 });
-  assert.deepEqual(stage.heard("error").map(({ code }) => code), ["bad_json", "internal"]);
+  assert.deepEqual(
+    stage.heard("error").map(({ code }) => code),
+    ["bad_json", "internal"],
+  );
   // Twice the same answer is one.
   stage.socket.acks(request, { id: "p:1" });
   stage.socket.acks(request, { id: "p:2" });

@@ -126,7 +126,8 @@ class FakeSocket {
 
   joins(channel, data = {}) {
     const { id } = this.sent.findLast(
-      ({ type, data }) => type === "subscribe" && data.channels.some((one) => one.channel === channel),
+      ({ type, data }) =>
+        type === "subscribe" && data.channels.some((one) => one.channel === channel),
     );
     this.says({
       type: "ack",

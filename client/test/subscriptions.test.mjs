@@ -46,9 +46,13 @@ test("channels of one moment are asked for in one list, also before the connecti
 
 test("many channels go in lists that the server will read", async () => {
   const stage = await opened({}, { max_message_bytes: 2048 });
-  for (let at = 0; at < 10; at++) follow(stage, `${at}`.padStart(128, "n"), { since: "p".repeat(64) });
+  for (let at = 0; at < 10; at++)
+    follow(stage, `${at}`.padStart(128, "n"), { since: "p".repeat(64) });
   await stage.settle();
-  assert.deepEqual(stage.socket.asked("subscribe").map(({ data }) => data.channels.length), [4, 4, 2]);
+  assert.deepEqual(
+    stage.socket.asked("subscribe").map(({ data }) => data.channels.length),
+    [4, 4, 2],
+  );
   for (const request of stage.socket.sent) assert.ok(JSON.stringify(request).length <= 2048);
 });
 
@@ -95,7 +99,10 @@ test("what comes twice is told once, also over connections", async () => {
   await again(stage);
   stage.socket.joins("room");
   for (let at = 100; at <= 220; at++) stage.socket.publishes("room", `p:${at}`);
-  assert.deepEqual(room.ids(), Array.from({ length: 220 }, (_, at) => `p:${at + 1}`));
+  assert.deepEqual(
+    room.ids(),
+    Array.from({ length: 220 }, (_, at) => `p:${at + 1}`),
+  );
 });
 
 test("before its answer, what comes belongs to an earlier subscription", async () => {
@@ -104,7 +111,10 @@ test("before its answer, what comes belongs to an earlier subscription", async (
   const next = follow(stage, "room", { last: 1 });
   await stage.settle();
   stage.socket.publishes("room", "p:1");
-  assert.deepEqual(stage.socket.sent.map(({ type }) => type), ["subscribe", "unsubscribe", "subscribe"]);
+  assert.deepEqual(
+    stage.socket.sent.map(({ type }) => type),
+    ["subscribe", "unsubscribe", "subscribe"],
+  );
   stage.socket.joins("room");
   stage.socket.publishes("room", "p:2");
   assert.deepEqual([room.ids(), next.ids()], [[], ["p:2"]]);
@@ -156,16 +166,25 @@ test("a list that is refused whole is tried again whole", async () => {
   stage.socket.refuses(stage.socket.asked("subscribe")[0], "overloaded", true);
   await stage.clock.pass(500);
   assert.equal(wishes(stage.socket).length, 4);
-  assert.deepEqual(rooms.map(({ state }) => state), ["joining", "joining"]);
+  assert.deepEqual(
+    rooms.map(({ state }) => state),
+    ["joining", "joining"],
+  );
 });
 
 test("already_subscribed: leaves, and joins again from its own place", async () => {
   const stage = await opened();
   follow(stage, "room", { since: "p:7" });
   await stage.settle();
-  stage.socket.refuses({ ...stage.socket.asked("subscribe")[0], channel: "room" }, "already_subscribed");
+  stage.socket.refuses(
+    { ...stage.socket.asked("subscribe")[0], channel: "room" },
+    "already_subscribed",
+  );
   await stage.clock.pass(500);
-  assert.deepEqual(stage.socket.sent.map(({ type }) => type), ["subscribe", "unsubscribe", "subscribe"]);
+  assert.deepEqual(
+    stage.socket.sent.map(({ type }) => type),
+    ["subscribe", "unsubscribe", "subscribe"],
+  );
   assert.equal(wishes(stage.socket)[1].since, "p:7");
 });
 
@@ -201,13 +220,23 @@ test("subscribed: the backend's channels live as long as the connection", async 
   const stage = await opened();
   let made;
   stage.fw.on("subscribed", (one) => (made = one));
-  stage.socket.says({ type: "subscribed", channel: "call.7", data: { position: "p:1" }, timestamp: 1 });
+  stage.socket.says({
+    type: "subscribed",
+    channel: "call.7",
+    data: { position: "p:1" },
+    timestamp: 1,
+  });
   const told = [];
   made.on("message", ({ id }) => told.push(id));
   stage.socket.publishes("call.7", "p:2");
   assert.deepEqual([made.channel, made.state, told], ["call.7", "joined", ["p:2"]]);
   assert.equal(stage.fw.subscribe("call.7"), made);
-  stage.socket.says({ type: "subscribed", channel: "call.7", data: { position: "p:1" }, timestamp: 1 });
+  stage.socket.says({
+    type: "subscribed",
+    channel: "call.7",
+    data: { position: "p:1" },
+    timestamp: 1,
+  });
   assert.equal(stage.heard("subscribed").length, 1);
   await again(stage);
   assert.equal(made.state, "ended");
@@ -261,7 +290,10 @@ test("a listener that throws harms nobody; off takes one listener off", async ()
     off();
     stage.socket.publishes("room", "p:2");
     assert.deepEqual(heard, ["p:1", "p:1", "p:2"]);
-    assert.deepEqual(reported.map(({ message }) => message), ["mine", "mine"]);
+    assert.deepEqual(
+      reported.map(({ message }) => message),
+      ["mine", "mine"],
+    );
     await again(stage);
     assert.equal(wishes(stage.socket)[0].since, "p:2");
   } finally {

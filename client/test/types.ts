@@ -34,7 +34,11 @@ scores.on("massage", () => {});
 // @ts-expect-error nor such a mode
 fw.subscribe("x", { mode: "newest" });
 
-const off: () => void = fw.on("state", ({ state, reason, delay = 0 }) => [state, reason, delay / 2]);
+const off: () => void = fw.on("state", ({ state, reason, delay = 0 }) => [
+  state,
+  reason,
+  delay / 2,
+]);
 off();
 fw.on("broadcast", (message: Message) => message.id);
 fw.on("gap", ({ after, to, missed }: Gap) => [after, to, missed ?? 0]);
