@@ -2,7 +2,7 @@
 // and that its types say what they should.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,9 +12,23 @@ import { build } from "esbuild";
 
 const home = new URL("../", import.meta.url).pathname;
 const read = (path) => readFileSync(join(home, path), "utf8");
-const run = (file, args, cwd = home) =>
-  execFileSync(file, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+const run = (file, args, cwd = home) => {
+  const { status, stdout, stderr } = spawnSync(file, args, { cwd, encoding: "utf8" });
+  assert.equal(status, 0, `${file} ${args.join(" ")}\n${stdout}${stderr}`);
+  return stdout;
+};
 const { name, version, dependencies } = JSON.parse(read("package.json"));
+
+// What the examples take from Node and from `ws`, as far as they do.
+const AROUND = `
+declare module "node:fs" {
+  export function readFileSync(path: string, encoding: string): string;
+  export function writeFileSync(path: string, text: string): void;
+}
+declare module "ws" {
+  export const WebSocket: unknown;
+}
+`;
 
 const folder = mkdtempSync(join(tmpdir(), "fanwire-package-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -80,15 +94,29 @@ test("a bundler finds it by its name, and puts it into a page's script", async (
   assert.equal(typeof (await import(script)).Fanwire, "function");
 });
 
+// The examples of a document, each as a file of its own.
+function examples(path) {
+  const blocks = [...read(path).matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code);
+  return blocks.map((code, at) => {
+    const file = `example-${path.replace(/\W/g, "")}-${at}.ts`;
+    writeFileSync(join(folder, file), code);
+    return file;
+  });
+}
+
 test("the types say what they should, and no more than the API", () => {
   const tsc = join(home, "node_modules/typescript/bin/tsc");
+  const documented = ["README.md", "../docs/client.md"].flatMap(examples);
+  assert.equal(documented.length, 7);
+  writeFileSync(join(folder, "around.d.ts"), AROUND);
+  documented.push("around.d.ts");
   for (const [module, resolution] of [
     ["nodenext", "nodenext"],
     ["esnext", "bundler"],
   ]) {
     const options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom"];
     options.push("--module", module, "--moduleResolution", resolution, "--types", "");
-    run(process.execPath, [tsc, ...options, "types.ts"], folder);
+    run(process.execPath, [tsc, ...options, "types.ts", ...documented], folder);
   }
   // What is not for applications does not show.
   const shown = readFileSync(join(folder, "node_modules", name, "dist/subscription.d.ts"), "utf8");
