@@ -163,7 +163,7 @@ export class Connection {
     this.#timer.start(LASTING_MS, () => (this.#failures = 0));
     const update = number(data?.update_interval_ms, 0);
     this.#watch.start(update, number(data?.pong_timeout_ms, 0));
-    this.#change({ state: "open" });
+    this.state = "open";
     this.#core.opened(data);
   }
 

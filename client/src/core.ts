@@ -25,6 +25,7 @@ export interface Core {
   emit<Name extends keyof FanwireEvents>(name: Name, event: FanwireEvents[Name]): void;
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;
   changed(change: StateChange): void;
+  /** The welcome has come: says so, and sends what waits. */
   opened(welcome: Unchecked): void;
   received(envelope: Envelope): void;
 }

@@ -11,6 +11,7 @@ test("connects by itself, offers fanwire.v1, and is open with the welcome", asyn
   assert.equal(stage.socket.url.href, "ws://host/ws");
   assert.deepEqual(stage.socket.protocols, ["fanwire.v1"]);
   assert.equal(stage.fw.state, "connecting");
+  stage.fw.on("state", () => assert.equal(stage.fw.user, "ann", "known when it is open"));
   stage.socket.welcomes({ user: "ann", connection: "c-9" });
   assert.equal(stage.fw.state, "open");
   assert.deepEqual([stage.fw.user, stage.fw.connection], ["ann", "c-9"]);
