@@ -7,7 +7,7 @@ use super::command::RequestId;
 use crate::hub::{Position, encode};
 
 /// What this server can do beyond the first words of v1, told in the welcome.
-pub const FEATURES: [&str; 5] = ["history", "raw", "idempotency", "batch", "latest"];
+pub const FEATURES: [&str; 6] = ["history", "raw", "idempotency", "batch", "latest", "presence"];
 
 /// What the welcome says.
 #[derive(Clone, Debug)]
@@ -82,6 +82,21 @@ pub fn ack(
     message(out, "ack", id, channel, timestamp, data);
 }
 
+/// Appends the `data` of the `ack` of an `auth`.
+pub fn logged_in(out: &mut Vec<u8>, user: &str, expires_in_ms: u64) {
+    object(out, |fields| {
+        fields.text("user", user);
+        fields.number("expires_in_ms", expires_in_ms);
+    });
+}
+
+/// Appends what tells a client to send its next token.
+pub fn expiring(out: &mut Vec<u8>, expires_in_ms: u64, timestamp: u64) {
+    message(out, "expiring", &RequestId::None, None, timestamp, |data| {
+        object(data, |fields| fields.number("expires_in_ms", expires_in_ms));
+    });
+}
+
 /// Appends the `data` of the `ack` of a `subscribe`. `missed` is how many publications are lost for
 /// good, where that is known.
 pub fn subscribed(out: &mut Vec<u8>, position: Position, recovered: bool, missed: Option<u64>) {
@@ -97,6 +112,13 @@ pub fn unsubscribed(out: &mut Vec<u8>, position: Option<Position>) {
     object(out, |fields| match position {
         Some(position) => fields.position("position", position),
         None => fields.optional_text("position", None),
+    });
+}
+
+/// Appends what begins a subscription that the backend has made.
+pub fn given(out: &mut Vec<u8>, channel: &str, position: Position, timestamp: u64) {
+    message(out, "subscribed", &RequestId::None, Some(channel), timestamp, |data| {
+        object(data, |fields| fields.position("position", position));
     });
 }
 
@@ -250,7 +272,7 @@ fn message(
         fields.text("type", kind);
         fields.id(id);
         if let Some(channel) = channel {
-            fields.text("channel", channel);
+            fields.text("channel", encode::shown(channel));
         }
         fields.raw("data", data);
         fields.number("timestamp", timestamp);

@@ -24,6 +24,27 @@ fn number(id: u64) -> RequestId {
 }
 
 #[test]
+fn what_the_backend_has_done() {
+    let own = encode::own_channel("ann");
+    for (channel, shown) in [("room.7", "room.7"), (&own, "$user")] {
+        assert_eq!(
+            written(|out| given(out, channel, AT, TIME)),
+            whole(
+                &format!(r#""type":"subscribed","channel":"{shown}""#),
+                r#"{"position":"k3:1042"}"#
+            )
+        );
+        assert_eq!(
+            written(|out| ended(out, channel, "backend", Some(AT), TIME)),
+            whole(
+                &format!(r#""type":"unsubscribed","channel":"{shown}""#),
+                r#"{"reason":"backend","position":"k3:1042"}"#
+            )
+        );
+    }
+}
+
+#[test]
 fn acks() {
     let channel = Some("room.7");
     assert_eq!(
