@@ -140,6 +140,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   /** Goes on from `position`. @internal */
   reach(position: string): void {
     this.position = position;
+    delete this.join.at;
     this.#core.positions.save(this.channel, position);
   }
 
