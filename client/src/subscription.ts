@@ -173,13 +173,8 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
 
   #isNew(id: string): boolean {
     if (this.#recent.has(id)) return false;
-    this.#recent.add(id);
-    if (this.#recent.size > RECENT) {
-      for (const oldest of this.#recent) {
-        this.#recent.delete(oldest);
-        break;
-      }
-    }
+    const [oldest] = this.#recent.add(id);
+    if (this.#recent.size > RECENT) this.#recent.delete(oldest!);
     return true;
   }
 }
