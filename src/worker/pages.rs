@@ -1,4 +1,4 @@
-//! The files that are part of the program. Other pages come with the client library.
+//! The files that are part of the program: pages, the client library, the API's description.
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +26,14 @@ static ASSETS: [Asset; 3] = [
         bytes: include_bytes!("../../web/demo/live.css"),
     },
 ];
+
+/// The client library for browsers, made of `client/src`; there whether pages are or not.
+pub(super) static CLIENT: Asset = Asset {
+    path: "client.js",
+    status: 200,
+    content: Content::Script,
+    bytes: include_bytes!("../../web/client.js"),
+};
 
 /// The description of the API, which is there whether pages are or not.
 pub(super) static DESCRIPTION: Asset = Asset {

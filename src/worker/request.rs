@@ -199,9 +199,7 @@ impl<N: Net> Worker<N> {
             Route::Home => self.asset("")?,
             Route::Demo { file } => self.asset(file)?,
             Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
-            Route::ClientScript => {
-                return Err(Refusal::keeping(404, "not_found", "there is nothing here"));
-            }
+            Route::ClientScript => Ask::Asset(&pages::CLIENT),
             Route::PublishToUser { .. }
             | Route::DisconnectUser { .. }
             | Route::SubscribeUser { .. }

@@ -178,6 +178,8 @@ impl<N: Net> Worker<N> {
     /// The first message of a client's connection.
     fn say_welcome(&mut self, slot: u32, position: Position) {
         let name = identity::name(self.seed, self.key(slot));
+        // The memory engine's ends with the program.
+        let memory = identity::life(self.seed);
         let login = self.told_of_login(slot);
         let config = Arc::clone(&self.config);
         let milliseconds = |time: std::time::Duration| time.as_millis() as u64;
@@ -185,6 +187,7 @@ impl<N: Net> Worker<N> {
             connection: &name,
             user: login.as_ref().map(|(user, _)| &**user),
             node: &config.node_name,
+            memory: &memory,
             position,
             ping_interval_ms: milliseconds(config.ping_interval),
             pong_timeout_ms: milliseconds(config.pong_timeout),
