@@ -1,13 +1,17 @@
-// The real server on a free port and a real Chromium, for the tests beside this file.
+// The real server on a free port, the demos' backend and a real Chromium, for the tests beside this
+// file.
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const READY_MS = 15_000;
+const BACKEND = fileURLToPath(new URL("../../examples/demos/main.mjs", import.meta.url));
 const { FANWIRE, CHROMIUM, SCREENSHOTS } = process.env;
 
 async function freePort() {
@@ -53,7 +57,14 @@ export class Server {
     return { status: answer.status, ...(await answer.json()) };
   }
 
+  // The backend of the demos, faster than in life.
+  backend(parts, speed = 4) {
+    const flags = ["--url", this.url, "--only", parts.join(","), "--speed", String(speed)];
+    this.backendChild = spawn(process.execPath, [BACKEND, ...flags], { stdio: "inherit" });
+  }
+
   async stop(signal = "SIGTERM") {
+    this.backendChild?.kill();
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
     const [code] = await this.ended;
     return code;
@@ -63,11 +74,14 @@ export class Server {
 export function launch() {
   const args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
   args.push("--disable-background-networking", "--disable-component-update", "--disable-sync");
+  // Two browsers on one machine without multicast find each other by address.
+  args.push("--disable-features=WebRtcHideLocalIpsWithMdns");
   return chromium.launch({ executablePath: CHROMIUM, headless: true, args });
 }
 
-// Opens the live page and gives it with the list of everything that it complained about.
-export async function visit(browser, server, options = {}) {
+// Opens the live page, or what stands at `path`, in a context of its own, and gives it with the
+// list of everything that it complained about.
+export async function visit(browser, server, { path = "", ...options } = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   const complaints = [];
@@ -83,9 +97,21 @@ export async function visit(browser, server, options = {}) {
       complaints.push(`asks elsewhere: ${request.url()}`);
     }
   });
-  await page.goto(server.url);
+  await page.goto(server.url + path);
   await page.locator('#state[data-state="open"]').waitFor();
   return { page, complaints };
+}
+
+// Opens a demo in two contexts, as two people would.
+export async function pair(browser, server, name, [first, second] = ["Ann", "Ben"]) {
+  const path = (who) => `demo/${name}.html?room=${name}-test&name=${who}`;
+  const a = await visit(browser, server, { path: path(first) });
+  const b = await visit(browser, server, { path: path(second) });
+  const done = async () => {
+    assert.deepEqual([...a.complaints, ...b.complaints], []);
+    await Promise.all([a.page.context().close(), b.page.context().close()]);
+  };
+  return { a: a.page, b: b.page, done };
 }
 
 export const picture = (page, name) =>
