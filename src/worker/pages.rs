@@ -1,4 +1,5 @@
-//! The files that are part of the program: the live page, the demos, the description of the API.
+//! The files that are part of the program: the live page and the demos, the client library, the
+//! API's description.
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,14 @@ pub(super) static LIVE: Asset = Asset {
     status: 200,
     content: Content::Page,
     bytes: include_bytes!("../../web/index.html"),
+};
+
+/// The client library for browsers, made of `client/src`; there whether pages are or not.
+pub(super) static CLIENT: Asset = Asset {
+    path: "client.js",
+    status: 200,
+    content: Content::Script,
+    bytes: include_bytes!("../../web/client.js"),
 };
 
 /// The description of the API, which is there whether pages are or not.

@@ -192,9 +192,7 @@ impl<N: Net> Worker<N> {
             Route::Home => Ask::Asset(&pages::LIVE),
             Route::Demo { file } => self.asset(file)?,
             Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
-            Route::ClientScript => {
-                return Err(Refusal::keeping(404, "not_found", "there is nothing here"));
-            }
+            Route::ClientScript => Ask::Asset(&pages::CLIENT),
             Route::Presence { .. }
             | Route::PublishToUser { .. }
             | Route::DisconnectUser { .. }

@@ -1,0 +1,33 @@
+// Makes dist/ (modules and types, for the package) and ../web/client.js (one small file, which the
+// server serves as /client.js). With --check it changes nothing, and fails where the latter differs.
+
+import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { build } from "esbuild";
+
+const here = new URL(".", import.meta.url).pathname;
+const script = new URL("../web/client.js", import.meta.url);
+const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
+
+rmSync(new URL("dist", import.meta.url), { recursive: true, force: true });
+execFileSync(process.execPath, ["node_modules/typescript/bin/tsc"], { cwd: here, stdio: "inherit" });
+
+const { outputFiles } = await build({
+  absWorkingDir: here,
+  entryPoints: ["src/index.ts"],
+  banner: { js: `// Fanwire ${version}, the client: docs/client.md. MIT OR Apache-2.0. Made of client/src.` },
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  // Names beginning with _ are not for applications: they may be short.
+  mangleProps: /^_/,
+  write: false,
+});
+const [{ contents }] = outputFiles;
+
+if (!process.argv.includes("--check")) writeFileSync(script, contents);
+else if (!readFileSync(script).equals(Buffer.from(contents))) {
+  console.error("web/client.js is not what client/src makes: run `npm run build` in client/");
+  process.exit(1);
+}

@@ -1,0 +1,172 @@
+// Requests that wait for an answer, in the order in which they were made: publishes above all. They
+// outlive the connection. What was sent and not answered is sent again on the next one, publishes
+// with the idempotency key that they had, so that the server takes them once. Bounded.
+
+import type { Backoff } from "./backoff.js";
+import { type Clock, Timer } from "./clock.js";
+import type { Verdict } from "./codes.js";
+import type { Envelope } from "./envelope.js";
+import { FanwireError } from "./error.js";
+
+/** Unanswered at a time; fewer than a server may stop reading at (`max_pending`, 128). */
+const IN_FLIGHT = 64;
+/** The rate is kept in slices, each of so long. */
+const SLICE_MS = 500;
+/** Refusals of one request that are temporary, before its caller is told. */
+const TRIES = 10;
+
+/** Bounds that an application may set. */
+export interface Limits {
+  /** Requests that may wait, 1000; more are refused with `queue_full`. */
+  maxQueue?: number;
+  /** Requests sent a second, 90: fewer than the server's `messages_per_second`, 100, so that what
+   * has gathered offline is not refused, and keeps its order. */
+  maxRate?: number;
+}
+
+interface Request {
+  id: number;
+  frame: string;
+  channel: string;
+  /** Whether doing it twice would be wrong, but for the server's memory of its key. */
+  once: boolean;
+  /** Sent on this connection; or perhaps done by an earlier one. */
+  sent: boolean;
+  doubtful: boolean;
+  tries: number;
+  done(data: unknown): void;
+  failed(error: FanwireError): void;
+}
+
+export class Requests {
+  #waiting = new Map<number, Request>();
+  #next = 1;
+  #sending = 0;
+  #bound: number;
+  /** What may be sent in a slice of time, and what has been. */
+  #allowance: number;
+  #spent = 0;
+  #slice: Timer;
+  #backoff: Backoff;
+  #pause: Timer;
+  #send: (frame: string) => boolean;
+  #maxBytes = Infinity;
+  /** Whose memory of idempotency keys the unanswered rely on. */
+  #memory: unknown;
+
+  constructor(limits: Limits, send: (frame: string) => boolean, clock: Clock, backoff: Backoff) {
+    this.#bound = limits.maxQueue ?? 1000;
+    this.#allowance = Math.max(1, ((limits.maxRate ?? 90) * SLICE_MS) / 1000);
+    this.#send = send;
+    this.#backoff = backoff;
+    this.#pause = new Timer(clock);
+    this.#slice = new Timer(clock);
+  }
+
+  /** The mark of a request that nobody here waits for. */
+  mark(): number {
+    return this.#next++;
+  }
+
+  /** Asks, now or once connected. `fields` begin the message, `json` is its `data`. */
+  ask(channel: string, once: boolean, fields: object, json: string): Promise<unknown> {
+    const id = this.mark();
+    const head = JSON.stringify({ ...fields, id, channel });
+    const frame = `${head.slice(0, -1)},"data":${json}}`;
+    return new Promise((done, failed) => {
+      const fresh = { sent: false, doubtful: false, tries: 0 };
+      const request = { id, frame, channel, once, done, failed, ...fresh };
+      if (this.#waiting.size >= this.#bound) return this.#fail([request], "queue_full", true);
+      this.#waiting.set(id, request);
+      this.#flush();
+    });
+  }
+
+  /** A connection is open. `memory` names what remembers keys: another one has forgotten them. */
+  opened(maxBytes: number, memory: unknown): void {
+    this.#maxBytes = maxBytes;
+    const forgotten = memory !== this.#memory;
+    this.#memory = memory;
+    const doubtful = [...this.#waiting.values()].filter((request) => request.doubtful);
+    if (forgotten) this.#fail(doubtful, UNKNOWN, true);
+    this.#pause.stop();
+    this.#flush();
+  }
+
+  /** Takes an answer, if it is one to a request of these. */
+  answered({ id, data }: Envelope, error?: FanwireError): boolean {
+    const request = this.#waiting.get(id as number);
+    if (!request?.sent) return false;
+    this.#sending--;
+    if (error?.temporary && ++request.tries < TRIES) {
+      // Whatever else is refused meanwhile waits with it, and all go again in their order.
+      request.sent = false;
+      request.doubtful ||= request.once && error.code === UNKNOWN;
+      const wait = Math.max(this.#backoff.wait(request.tries), error.retryAfterMs);
+      this.#pause.start(wait, () => this.#flush());
+      return true;
+    }
+    this.#waiting.delete(request.id);
+    if (error) request.failed(error);
+    else request.done(data);
+    this.#flush();
+    return true;
+  }
+
+  /** The connection is gone. */
+  lost({ course, drop }: Verdict): void {
+    this.#pause.stop();
+    this.#sending = 0;
+    const all = [...this.#waiting.values()];
+    if (course === "stop") return this.#fail(all, "closed", false);
+    const sent = all.filter((request) => request.sent);
+    for (const request of sent) {
+      request.sent = false;
+      request.doubtful = request.once;
+    }
+    if (drop === "all") this.#fail(sent, UNKNOWN, true);
+    const longest = sent.sort((a, b) => b.frame.length - a.frame.length).slice(0, 1);
+    if (drop === "longest") this.#fail(longest, "too_large", false);
+  }
+
+  #flush(): void {
+    if (this.#pause.running) return;
+    for (const request of this.#waiting.values()) {
+      if (this.#sending >= IN_FLIGHT || this.#spent >= this.#allowance) return;
+      if (request.sent) continue;
+      if (bytes(request.frame, this.#maxBytes) > this.#maxBytes) {
+        this.#fail([request], "too_large", false);
+        continue;
+      }
+      if (!this.#send(request.frame)) return;
+      request.sent = true;
+      this.#sending++;
+      if (this.#spent++ === 0) this.#slice.start(SLICE_MS, () => this.#renew());
+    }
+  }
+
+  #renew(): void {
+    this.#spent = 0;
+    this.#flush();
+  }
+
+  #fail(requests: Request[], code: keyof typeof WHY, temporary: boolean): void {
+    for (const { id, channel, failed } of requests) {
+      this.#waiting.delete(id);
+      failed(new FanwireError(code, WHY[code], temporary, channel));
+    }
+  }
+}
+
+export const WHY = {
+  closed: "the client has stopped",
+  queue_full: "too many requests wait",
+  outcome_unknown: "nobody knows whether this happened",
+  too_large: "the server takes nothing so long",
+};
+const UNKNOWN = "outcome_unknown";
+
+/** The length in UTF-8, or some length within `enough`. */
+function bytes(frame: string, enough: number): number {
+  return frame.length * 3 <= enough ? frame.length : new TextEncoder().encode(frame).length;
+}
