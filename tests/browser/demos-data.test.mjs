@@ -21,7 +21,8 @@ after(async () => {
   await server?.stop();
 });
 
-const says = (page, selector, text) => page.locator(selector).filter({ hasText: text }).first().waitFor();
+const says = (page, selector, text) =>
+  page.locator(selector).filter({ hasText: text }).first().waitFor();
 
 test("ticker: both see prices and blocks, and the slow half hears far less", async () => {
   const { a, b, done } = await pair(browser, server, "ticker");
@@ -66,7 +67,8 @@ test("dashboard: figures of the server move on both", async () => {
     await says(page, ".figure:has-text('Published') .number", /^[1-9]/);
     await says(page, ".figure:has-text('Connections') .number", /^[1-9]/);
     await page.locator('.figure .line[d*="L"]').first().waitFor({ state: "attached" });
-    for (const number of await page.locator(".number").allInnerTexts()) assert.notEqual(number, "–");
+    for (const number of await page.locator(".number").allInnerTexts())
+      assert.notEqual(number, "–");
   }
   await done();
 });
@@ -88,7 +90,10 @@ test("quiz: both are asked the same, answers count once, the right one is told a
   const { a, b, done } = await pair(browser, server, "quiz");
   for (const page of [a, b]) await page.locator(".option:not(:disabled)").first().waitFor();
   const question = (page) => page.locator("#question").innerText();
-  await a.waitForFunction((same) => document.querySelector("#question").textContent === same, await question(b));
+  await a.waitForFunction(
+    (same) => document.querySelector("#question").textContent === same,
+    await question(b),
+  );
   await a.locator(".option").nth(0).click();
   await b.locator(".option").nth(1).click();
   for (const page of [a, b]) {
@@ -123,7 +128,10 @@ test("map: buses move on both, and one can be followed", async () => {
   }
   const place = (page) => page.locator(".bus").first().getAttribute("transform");
   const from = await place(a);
-  await a.waitForFunction((was) => document.querySelector(".bus").getAttribute("transform") !== was, from);
+  await a.waitForFunction(
+    (was) => document.querySelector(".bus").getAttribute("transform") !== was,
+    from,
+  );
   await a.getByRole("button", { name: "Follow" }).first().click();
   await a.waitForFunction(() => document.querySelector("#map").viewBox.baseVal.width < 700);
   await done();

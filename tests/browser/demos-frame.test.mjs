@@ -67,7 +67,13 @@ for (const demo of DEMOS) {
 }
 
 test("markup is really shown, as the text that it is", async () => {
-  const shows = { chat: "#log", support: "#queue", quiz: "#question", map: "#list", auction: "#title" };
+  const shows = {
+    chat: "#log",
+    support: "#queue",
+    quiz: "#question",
+    map: "#list",
+    auction: "#title",
+  };
   for (const [demo, selector] of Object.entries(shows)) {
     const path = `demo/${demo}.html?room=shown&role=agent`;
     const { page } = await visit(browser, server, { path });
@@ -75,9 +81,13 @@ test("markup is really shown, as the text that it is", async () => {
       const here = channel.replace("markup", "shown");
       await settled(page);
       await publish(here, withMarkup(data));
-      await page.locator(selector).filter({ hasText: "<img src=x onerror=" }).waitFor().catch((error) => {
-        if (channel !== "demo.map.lines") throw error;
-      });
+      await page
+        .locator(selector)
+        .filter({ hasText: "<img src=x onerror=" })
+        .waitFor()
+        .catch((error) => {
+          if (channel !== "demo.map.lines") throw error;
+        });
     }
     await page.context().close();
   }
@@ -87,7 +97,8 @@ test("no script makes markup of text, and none is longer than an example should 
   for (const name of await readdir(FOLDER)) {
     if (!name.endsWith(".js")) continue;
     const text = await readFile(new URL(name, FOLDER), "utf8");
-    const ways = /\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML|eval|DOMParser)\b/;
+    const ways =
+      /\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML|eval|DOMParser)\b/;
     assert.doesNotMatch(text, ways, name);
     const lines = text.split("\n").length;
     if (DEMOS.includes(name.slice(0, -3))) assert.ok(lines <= LINES, `${name}: ${lines} lines`);

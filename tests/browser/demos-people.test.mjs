@@ -19,7 +19,8 @@ after(async () => {
   await server?.stop();
 });
 
-const says = (page, selector, text) => page.locator(selector).filter({ hasText: text }).first().waitFor();
+const says = (page, selector, text) =>
+  page.locator(selector).filter({ hasText: text }).first().waitFor();
 const pixels = (page) =>
   page.locator("canvas").evaluate((canvas) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -64,7 +65,12 @@ test("support: of two agents who pick up at once, both see the same one win", as
   await says(visitor.page, "#place", "You are number 1");
   const pick = ({ page }) => page.getByRole("button", { name: "Pick up" });
   await Promise.all([pick(first).waitFor(), pick(second).waitFor()]);
-  await Promise.all([pick(first).click(), pick(second).click().catch(() => {})]);
+  await Promise.all([
+    pick(first).click(),
+    pick(second)
+      .click()
+      .catch(() => {}),
+  ]);
   await says(visitor.page, "#place", "is with you");
   const agent = (await visitor.page.locator("#place").innerText()).split(" ")[0];
   const [winner, loser] = agent === "Abe" ? [first, second] : [second, first];
@@ -134,11 +140,12 @@ test("board: a line appears with the other while it is drawn, and stays for who 
   assert.ok((await pixels(b)) > 0, "half a line");
   await a.mouse.up();
   const late = await visit(browser, server, { path: "demo/board.html?room=board-test" });
-  const drawn = (page) => page.waitForFunction(() => {
-    const canvas = document.querySelector("canvas");
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    return data.some((byte) => byte);
-  });
+  const drawn = (page) =>
+    page.waitForFunction(() => {
+      const canvas = document.querySelector("canvas");
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.some((byte) => byte);
+    });
   await drawn(late.page);
   await b.getByRole("button", { name: "Wipe" }).click();
   for (const page of [a, b, late.page]) {

@@ -1,7 +1,14 @@
 // What each demo hears, as messages that are right: the tests make wrong ones of them.
 
 const LOT = { lot: 1, title: "A clock", price: 120, open_ms: 9000, sold: false };
-const LINE = { colour: "red", width: 5, points: [[10, 10], [90, 90]] };
+const LINE = {
+  colour: "red",
+  width: 5,
+  points: [
+    [10, 10],
+    [90, 90],
+  ],
+};
 const QUESTION = { round: 1, question: "Which?", options: ["This", "That"] };
 const GREENHOUSE = { celsius: 20, target: 21, heating: true, lamp: true, window: true, done: null };
 const who = { by: "stranger", name: "Ann" };
@@ -29,7 +36,16 @@ export const HEARD = {
     ["demo.game.markup.places", { ...who, x: 10, y: 10 }],
   ],
   map: [
-    ["demo.map.lines", { line: "1", stops: [[1, 1], [9, 9]] }],
+    [
+      "demo.map.lines",
+      {
+        line: "1",
+        stops: [
+          [1, 1],
+          [9, 9],
+        ],
+      },
+    ],
     ["demo.map", { bus: "bus 1", line: "1", next: "Park", x: 1, y: 2, kmh: 30 }],
   ],
   notifications: [
@@ -41,7 +57,10 @@ export const HEARD = {
     ["demo.quiz", { ...QUESTION, right: 0, votes: [1, 2], ranks: [{ ...who, points: 10 }] }],
   ],
   scores: [
-    ["demo.scores", { match: "m1", minute: 9, home: "Ash", away: "Elm", score: [0, 1], over: false }],
+    [
+      "demo.scores",
+      { match: "m1", minute: 9, home: "Ash", away: "Elm", score: [0, 1], over: false },
+    ],
     ["demo.scores.events", { minute: 9, title: "Ash – Elm", text: "Goal", goal: true }],
   ],
   stream: [

@@ -46,7 +46,8 @@ export class Server {
         await fetch(`${this.url}live`);
         return;
       } catch (error) {
-        if (this.child.exitCode !== null) throw new Error(`the server ended: ${this.child.exitCode}`);
+        if (this.child.exitCode !== null)
+          throw new Error(`the server ended: ${this.child.exitCode}`);
         if (Date.now() > deadline) throw new Error("the server did not answer", { cause: error });
       }
     }

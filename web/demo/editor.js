@@ -102,5 +102,5 @@ function note(name, what) {
 
 area.addEventListener("input", write);
 paper.on("state", ({ state }) => {
-  area.disabled = state !== "subscribed" && state !== "open";
+  if (state === "joined") area.disabled = false;
 });
