@@ -25,36 +25,39 @@ after(async () => {
   await server?.stop();
 });
 
-async function publish(channel, all) {
-  for (let from = 0; from < all.length; from += 500) {
-    const items = all.slice(from, from + 500).map((data) => ({ channel, data }));
-    const { status } = await server.post("publish", JSON.stringify(items));
-    assert.equal(status, 200);
-  }
+let marks = 0;
+
+// Publishes these to a channel, and a last one without meaning. Who has received that has received
+// all: those before it have come, or have been superseded.
+async function publish(channel, all, { page, hears }) {
+  const mark = `mark ${(marks += 1)}.`;
+  const items = [...all, mark].map((data) => ({ channel, data }));
+  const { status } = await server.post("publish", JSON.stringify(items));
+  assert.equal(status, 200);
+  await hears(mark);
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(done)));
 }
 
-// Everything that has been published has been heard when the last of it has.
-async function settled(page) {
-  await page.evaluate(async () => {
-    const { Fanwire } = await import("/client.js");
-    const fw = new Fanwire();
-    await fw.publish("demo.settled", 1);
-    fw.close();
-    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-  });
+// Opens a demo, and waits until it follows all its channels.
+async function open(demo, room, query, options) {
+  const path = `demo/${demo}.html?room=${room}${query}`;
+  const visitor = await visit(browser, server, { path, ...options });
+  const channels = HEARD[demo].map(([channel, data]) => [channel.replace("markup", room), data]);
+  for (const [channel] of channels) {
+    if (demo !== "telemetry") await visitor.hears(`"channel":"${channel}"`); // that is raw
+  }
+  return { ...visitor, channels };
 }
 
 for (const demo of DEMOS) {
   test(`${demo}: markup of strangers stays text, and nonsense does no harm`, async () => {
-    const path = `demo/${demo}.html?room=markup&name=${encodeURIComponent(MARKUP)}`;
-    const { page, complaints } = await visit(browser, server, { path });
-    await settled(page);
-    for (const [channel, data] of HEARD[demo]) await publish(channel, withMarkup(data));
-    await settled(page);
-    for (const [channel, data] of HEARD[demo]) await publish(channel, nonsense(data));
-    await settled(page);
-    for (const [channel, data] of HEARD[demo]) await publish(channel, [data]);
-    await settled(page);
+    const visitor = await open(demo, "markup", `&name=${encodeURIComponent(MARKUP)}`);
+    const { page, complaints, channels } = visitor;
+    for (const [channel, data] of channels) {
+      await publish(channel, withMarkup(data), visitor);
+      await publish(channel, nonsense(data), visitor);
+      await publish(channel, [data], visitor);
+    }
     const found = await page.evaluate(() => ({
       hacked: window.hacked,
       elements: document.querySelectorAll("body img, body script, [onload], [onerror]").length,
@@ -75,21 +78,12 @@ test("markup is really shown, as the text that it is", async () => {
     auction: "#title",
   };
   for (const [demo, selector] of Object.entries(shows)) {
-    const path = `demo/${demo}.html?room=shown&role=agent`;
-    const { page } = await visit(browser, server, { path });
-    for (const [channel, data] of HEARD[demo].slice(0, demo === "map" ? 2 : 1)) {
-      const here = channel.replace("markup", "shown");
-      await settled(page);
-      await publish(here, withMarkup(data));
-      await page
-        .locator(selector)
-        .filter({ hasText: "<img src=x onerror=" })
-        .waitFor()
-        .catch((error) => {
-          if (channel !== "demo.map.lines") throw error;
-        });
-    }
-    await page.context().close();
+    const visitor = await open(demo, "shown", "&role=agent");
+    const [channel, data] = visitor.channels.at(demo === "map" ? 1 : 0);
+    await publish(channel, withMarkup(data), visitor);
+    const text = visitor.page.locator(selector).filter({ hasText: "<img src=x onerror=" });
+    await text.waitFor();
+    await visitor.page.context().close();
   }
 });
 
@@ -122,12 +116,9 @@ test("every demo fits a phone, and is labelled, in light and dark", async () => 
     { viewport: { width: 320, height: 640 }, isMobile: true, colorScheme: "dark" },
   ]) {
     for (const demo of DEMOS) {
-      const path = `demo/${demo}.html?room=fits`;
-      const { page, complaints } = await visit(browser, server, { path, ...options });
-      for (const [channel, data] of HEARD[demo]) {
-        await publish(channel.replace("markup", "fits"), [data]);
-      }
-      await settled(page);
+      const visitor = await open(demo, "fits", "", options);
+      const { page, complaints, channels } = visitor;
+      for (const [channel, data] of channels) await publish(channel, [data], visitor);
       const found = await page.evaluate(() => ({
         beyond: Math.max(0, document.documentElement.scrollWidth - innerWidth),
         unnamed: [...document.querySelectorAll("input, textarea, button")]

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test as unlimited } from "node:test";
-import { Server, launch, pair, visit } from "./stage.mjs";
+import { Server, ink, launch, pair, visit } from "./stage.mjs";
 
 const test = (name, body) => unlimited(name, { timeout: 60_000 }, body);
 
@@ -21,12 +21,6 @@ after(async () => {
 
 const says = (page, selector, text) =>
   page.locator(selector).filter({ hasText: text }).first().waitFor();
-const pixels = (page) =>
-  page.locator("canvas").evaluate((canvas) => {
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    return data.reduce((sum, byte, i) => sum + (i % 4 === 3 && byte ? 1 : 0), 0);
-  });
-
 test("chat: what one says the other reads, who types is seen, who comes late has it all", async () => {
   const { a, b, done } = await pair(browser, server, "chat");
   await a.getByLabel("Message", { exact: true }).pressSequentially("Good day");
@@ -137,24 +131,12 @@ test("board: a line appears with the other while it is drawn, and stays for who 
   await a.mouse.down();
   for (let i = 0; i < 20; i += 1) await a.mouse.move(box.x + 50 + i * 20, box.y + 50 + i * 8);
   await says(b, "#drawing", "Ann is drawing");
-  assert.ok((await pixels(b)) > 0, "half a line");
+  await b.waitForFunction(ink);
   await a.mouse.up();
   const late = await visit(browser, server, { path: "demo/board.html?room=board-test" });
-  const drawn = (page) =>
-    page.waitForFunction(() => {
-      const canvas = document.querySelector("canvas");
-      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-      return data.some((byte) => byte);
-    });
-  await drawn(late.page);
+  await late.page.waitForFunction(ink);
   await b.getByRole("button", { name: "Wipe" }).click();
-  for (const page of [a, b, late.page]) {
-    await page.waitForFunction(() => {
-      const canvas = document.querySelector("canvas");
-      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-      return data.every((byte) => byte === 0);
-    });
-  }
+  for (const page of [a, b, late.page]) await page.waitForFunction(`!(${ink})()`);
   await done();
 });
 
@@ -175,7 +157,7 @@ test("stream: pictures reach the other, a reaction floats, a second vote replace
   await a.getByRole("button", { name: "Go live from this tab" }).click();
   await says(b, "#live.on", "live");
   await b.waitForFunction(() => parseInt(document.querySelector("#shown").textContent, 10) > 2);
-  assert.ok((await pixels(b)) > 640 * 300, "the picture is drawn");
+  assert.equal(await b.evaluate(ink), 640 * 360, "the picture is drawn");
   await b.getByRole("button", { name: "React with ♥" }).click();
   await says(a, "#total", "1 reactions");
   await b.getByRole("button", { name: "Ocean" }).click();

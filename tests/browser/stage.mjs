@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const READY_MS = 15_000;
+const FRAME_CHARS = 200;
 const BACKEND = fileURLToPath(new URL("../../examples/demos/main.mjs", import.meta.url));
 const { FANWIRE, CHROMIUM, SCREENSHOTS } = process.env;
 
@@ -86,6 +87,25 @@ export async function visit(browser, server, { path = "", ...options } = {}) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   const complaints = [];
+  const frames = []; // the beginnings of what the page has received
+  const waiting = new Set();
+  page.on("websocket", (socket) => {
+    socket.on("framereceived", ({ payload }) => {
+      frames.push(String(payload).slice(0, FRAME_CHARS));
+      for (const look of waiting) look();
+    });
+  });
+  // Resolves when the page has received a frame in which this stands.
+  const hears = (text) =>
+    new Promise((done) => {
+      const look = () => {
+        if (!frames.some((frame) => frame.includes(text))) return;
+        waiting.delete(look);
+        done();
+      };
+      waiting.add(look);
+      look();
+    });
   page.setDefaultTimeout(15_000);
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {
@@ -100,7 +120,7 @@ export async function visit(browser, server, { path = "", ...options } = {}) {
   });
   await page.goto(server.url + path);
   await page.locator('#state[data-state="open"]').waitFor();
-  return { page, complaints };
+  return { page, complaints, hears };
 }
 
 // Opens a demo in two contexts, as two people would.
@@ -114,6 +134,16 @@ export async function pair(browser, server, name, [first, second] = ["Ann", "Ben
   };
   return { a: a.page, b: b.page, done };
 }
+
+// How many pixels of the page's canvas somebody has drawn on.
+export const ink = () => {
+  const canvas = document.querySelector("canvas");
+  const copy = new OffscreenCanvas(canvas.width, canvas.height);
+  const brush = copy.getContext("2d", { willReadFrequently: true });
+  brush.drawImage(canvas, 0, 0);
+  const { data } = brush.getImageData(0, 0, canvas.width, canvas.height);
+  return data.reduce((sum, byte, i) => sum + (i % 4 === 3 && byte ? 1 : 0), 0);
+};
 
 export const picture = (page, name) =>
   page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });

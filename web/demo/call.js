@@ -32,12 +32,9 @@ function step(name) {
 function begin(id) {
   other = id;
   peer = new RTCPeerConnection();
-  peer.addEventListener(
-    "icecandidate",
-    ({ candidate }) => candidate && signal("candidate", candidate),
-  );
-  peer.addEventListener("datachannel", ({ channel }) => talkOver(channel));
-  peer.addEventListener("connectionstatechange", () => peer?.connectionState === "failed" && end());
+  peer.onicecandidate = ({ candidate }) => candidate && signal("candidate", candidate);
+  peer.ondatachannel = ({ channel }) => talkOver(channel);
+  peer.onconnectionstatechange = () => peer?.connectionState === "failed" && end();
   step("signal");
   const begun = peer;
   setTimeout(() => begun === peer && wire?.readyState !== "open" && end(), PATIENCE_MS);
@@ -45,14 +42,14 @@ function begin(id) {
 
 function talkOver(channel) {
   wire = channel;
-  wire.addEventListener("open", () => step("direct"));
-  wire.addEventListener("close", end);
-  wire.addEventListener("message", ({ data }) => {
+  wire.onopen = () => step("direct");
+  wire.onclose = end;
+  wire.onmessage = ({ data }) => {
     const { ping, pong, text } = JSON.parse(data);
     if (ping) wire.send(JSON.stringify({ pong: ping }));
     if (pong) $("#trip").textContent = (performance.now() - pong).toFixed(1);
     if (text) append($("#log"), copy("#bubble", { p: text }));
-  });
+  };
 }
 
 function end() {
