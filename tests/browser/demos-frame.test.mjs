@@ -70,18 +70,11 @@ for (const demo of DEMOS) {
 }
 
 test("markup is really shown, as the text that it is", async () => {
-  const shows = {
-    chat: "#log",
-    support: "#queue",
-    quiz: "#question",
-    map: "#list",
-    auction: "#title",
-  };
-  for (const [demo, selector] of Object.entries(shows)) {
+  for (const demo of ["auction", "chat", "map", "quiz", "support"]) {
     const visitor = await open(demo, "shown", "&role=agent");
     const [channel, data] = visitor.channels.at(demo === "map" ? 1 : 0);
     await publish(channel, withMarkup(data), visitor);
-    const text = visitor.page.locator(selector).filter({ hasText: "<img src=x onerror=" });
+    const text = visitor.page.locator("main").filter({ hasText: "<img src=x onerror=" });
     await text.waitFor();
     await visitor.page.context().close();
   }

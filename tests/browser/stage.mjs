@@ -123,11 +123,11 @@ export async function visit(browser, server, { path = "", ...options } = {}) {
   return { page, complaints, hears };
 }
 
-// Opens a demo in two contexts, as two people would.
-export async function pair(browser, server, name, [first, second] = ["Ann", "Ben"]) {
-  const path = (who) => `demo/${name}.html?room=${name}-test&name=${who}`;
-  const a = await visit(browser, server, { path: path(first) });
-  const b = await visit(browser, server, { path: path(second) });
+// Opens a demo in two contexts, as two people in one room would.
+export async function pair(browser, server, name, room = "test") {
+  const path = (who) => `demo/${name}.html?room=${room}&name=${who}`;
+  const a = await visit(browser, server, { path: path("Ann") });
+  const b = await visit(browser, server, { path: path("Ben") });
   const done = async () => {
     assert.deepEqual([...a.complaints, ...b.complaints], []);
     await Promise.all([a.page.context().close(), b.page.context().close()]);

@@ -37,8 +37,10 @@ function shift(place, { at, cut, add }, before) {
 }
 
 function after(edit, earlier) {
-  const at = shift(edit.at, earlier, edit.by < earlier.by && !earlier.cut);
-  return { ...edit, at, cut: Math.max(0, shift(edit.at + edit.cut, earlier, edit.cut) - at) };
+  const first = !edit.cut && edit.by < earlier.by; // of two who put something in at one place
+  const at = shift(edit.at, earlier, first);
+  const end = edit.cut ? shift(edit.at + edit.cut, earlier, true) : at;
+  return { ...edit, at, cut: Math.max(0, end - at) };
 }
 
 paper.on("message", ({ id, data }) => {
