@@ -22,8 +22,8 @@ export const HEARD = {
   ],
   call: [["demo.call.markup", { by: "stranger", to: null, kind: "hello", body: { sdp: "v=0" } }]],
   chat: [
-    ["demo.chat.markup", { ...who, text: "Hello" }],
-    ["demo.chat.markup.typing", who],
+    ["demo.chat.markup", { ...who, connection: "c1", text: "Hello" }],
+    ["demo.chat.markup.typing", { ...who, connection: "c1" }],
   ],
   dashboard: [["demo.dashboard", { connections: 1, history: 2, processor: 0.1 }]],
   device: [

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, mkdirSync } from "node:fs";
+import { createWriteStream } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,7 @@ import { chromium } from "playwright-core";
 const READY_MS = 15_000;
 const FRAME_CHARS = 200;
 const BACKEND = fileURLToPath(new URL("../../examples/demos/main.mjs", import.meta.url));
-const { FANWIRE, CHROMIUM, SCREENSHOTS } = process.env;
+const { FANWIRE, CHROMIUM, SCREENSHOTS, SERVER_LOG = "/dev/null" } = process.env;
 
 async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
@@ -30,8 +30,7 @@ export class Server {
     const server = new Server();
     server.port = port ?? (await freePort());
     server.url = `http://127.0.0.1:${server.port}/`;
-    mkdirSync(SCREENSHOTS, { recursive: true });
-    const log = createWriteStream(join(SCREENSHOTS, "server.log"), { flags: "a" });
+    const log = createWriteStream(SERVER_LOG, { flags: "a" });
     server.child = spawn(FANWIRE, ["--listen", `127.0.0.1:${server.port}`, ...flags]);
     server.child.stdout.pipe(log);
     server.child.stderr.pipe(log);
