@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
-use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::hub::{Now, WorkerId};
 use fanwire::metrics::Stats;
+use fanwire::node::Node;
 use fanwire::worker::mail::Mail;
 use fanwire::worker::net::{Accept, Event, Net, Peer, Token};
 use fanwire::worker::{Setup, Worker};
@@ -148,8 +148,8 @@ fn worker(connections: usize) -> Worker<Counting> {
         ..Config::default()
     };
     let stats = Arc::new(Stats::new(1));
-    let addresses = Arc::new(Addresses::new(7));
-    let setup = Setup { id: 0, config: Arc::new(config), stats, addresses, seed: 7 };
+    let node = Arc::new(Node::new(7));
+    let setup = Setup { id: 0, config: Arc::new(config), stats, node, seed: 7 };
     let mut worker = Worker::new(setup, Counting::default());
     worker.net().connect(connections);
     run(&mut worker);

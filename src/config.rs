@@ -81,12 +81,20 @@ pub struct Config {
     pub position_age: Duration,
     /// How long an idempotency key is remembered.
     pub idempotency_age: Duration,
+    /// Members of a channel that are told by name; more are only counted.
+    pub presence_members: usize,
+    /// Least time between two differences of presence; 0 is none.
+    pub presence_interval: Duration,
+    /// How long a user without connections is still there.
+    pub presence_leave_delay: Duration,
     /// Bytes of all histories, last values and idempotency keys of the node.
     pub max_history_bytes: usize,
     /// Bytes of all windows of the node.
     pub max_window_bytes: usize,
     /// Bytes of unfinished input and private output of the node; then 503 or 1013.
     pub max_buffered_bytes: usize,
+    /// Bytes of all members that are known by name; others are only counted.
+    pub max_presence_bytes: usize,
     /// Bytes of letters that may wait for one worker; then requests are refused.
     pub max_mail_bytes: usize,
     /// Origins allowed besides the same host, as <scheme://host>[:port].
@@ -103,6 +111,20 @@ pub struct Config {
     pub drain_time: Duration,
     /// Rules and keys at the start; SIGHUP brings others.
     pub policy: Arc<Policy>,
+    /// From the 101 to a login, where one is needed; then 4003.
+    pub auth_timeout: Duration,
+    /// Before a token ends, `expiring` is said; 0 is off.
+    pub token_notice: Duration,
+    /// After a token has ended, until 4101.
+    pub token_grace: Duration,
+    /// Name of the cookie that may have a token.
+    pub jwt_cookie: Option<Box<str>>,
+    /// Whether `?token=` may have one.
+    pub token_in_query: bool,
+    /// Connections of one user; then what `per_user_policy` says.
+    pub max_connections_per_user: usize,
+    /// What becomes of one connection more than a user may have.
+    pub per_user_policy: PerUser,
     /// `--open`: serve without keys on any address.
     pub open: bool,
     /// Live page, demos and `/echo`; `None`: in open mode, which a reload may end.
@@ -119,6 +141,15 @@ impl Config {
     pub fn is_private(&self) -> bool {
         self.policy.is_open() && !self.open
     }
+}
+
+/// What becomes of one connection more than a user may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerUser {
+    /// It is closed with 4429.
+    Refuse,
+    /// The user's oldest is closed with 4409.
+    Replace,
 }
 
 /// Where to listen.
@@ -185,9 +216,13 @@ impl Default for Config {
             max_channels: 1_000_000,
             position_age: seconds(24 * 3600),
             idempotency_age: seconds(300),
+            presence_members: 200,
+            presence_interval: seconds(1),
+            presence_leave_delay: seconds(10),
             max_history_bytes: 256 << 20,
             max_window_bytes: 256 << 20,
             max_buffered_bytes: 256 << 20,
+            max_presence_bytes: 256 << 20,
             max_mail_bytes: 64 << 20,
             origins: Vec::new(),
             cors_origins: Vec::new(),
@@ -196,6 +231,13 @@ impl Default for Config {
             drain_notice: Duration::ZERO,
             drain_time: seconds(20),
             policy: Arc::default(),
+            auth_timeout: seconds(10),
+            token_notice: seconds(60),
+            token_grace: seconds(30),
+            jwt_cookie: None,
+            token_in_query: false,
+            max_connections_per_user: crate::limits::UNLIMITED,
+            per_user_policy: PerUser::Refuse,
             open: false,
             pages: None,
             public_counts: true,

@@ -104,10 +104,32 @@ pub const LATEST_LAG: u64 = 32;
 /// Periods of paced groups, in milliseconds: `max_rate` is rounded to the next slower one.
 pub const PACES_MS: [u16; 16] =
     [20, 40, 67, 100, 134, 200, 334, 500, 667, 1000, 1334, 2000, 3334, 5000, 6667, 10_000];
+/// Channels that are told in one turn of who has come and left.
+pub const PRESENCES_PER_TURN: usize = 64;
+/// Users that leave in one turn because they have been away for too long.
+pub const LEAVES_PER_TURN: usize = 1024;
+/// Bytes of what a user shows of itself in presence; more is not shown.
+pub const PRESENCE_INFO_BYTES: usize = 1 << 10;
 /// Rounds of paced groups that begin in one turn.
 pub const ROUNDS_PER_TURN: usize = 64;
 /// Bytes of a token, and of a cursor of a list.
 pub const MAX_TOKEN: usize = 16 << 10;
+/// Bytes of a user's name.
+pub const MAX_USER: usize = 128;
+/// Bytes of the name of a token's key; no key has a longer one.
+pub const MAX_KEY_ID: usize = 256;
+/// Patterns in each of a token's lists: each may be looked at for each request of its client.
+pub const MAX_TOKEN_PATTERNS: usize = 256;
+/// Bytes of what a token tells others of its user.
+pub const MAX_TOKEN_INFO: usize = 1 << 10;
+/// How often the files of keys are looked at.
+pub const WATCH_PERIOD: std::time::Duration = std::time::Duration::from_secs(1);
+/// Keys that tokens are verified with: each may be tried for a token without `kid`.
+pub const MAX_TOKEN_KEYS: usize = 32;
+/// Bytes of the verified tokens that are remembered, so that who comes back is not checked again.
+pub const KNOWN_TOKENS_BYTES: usize = 32 << 20;
+/// Bytes of a message of a client that has to log in first, where `max_message_bytes` is not less.
+pub const MAX_LOGIN: usize = 16 << 10;
 /// Bytes of an API key's secret; nothing longer is looked at.
 pub const MAX_SECRET: usize = 256;
 /// API keys that do not exist, from one address at once; then 429.
@@ -118,6 +140,12 @@ pub const KEY_FAILURE_PACE_MS: u64 = 5_000;
 pub const KEY_TRUST_MS: u64 = 3_600_000;
 /// Addresses whose failures are remembered, and those with good keys.
 pub const KEY_ADDRESSES: usize = 4096;
+/// Revocations that a node remembers; then 503.
+pub const MAX_REVOCATIONS: usize = 100_000;
+/// Bytes of a token's id (`jti`).
+pub const MAX_TOKEN_ID: usize = 256;
+/// Connections of a user that something is done to before others have their turn.
+pub const ERRAND_VISITS: usize = 256;
 /// Channels that one `subscribe` may name.
 pub const MAX_WISHES: usize = 1000;
 /// Names, or connections, that a list looks at before others have their turn.

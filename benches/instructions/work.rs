@@ -5,9 +5,9 @@ use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
+use fanwire::node::Node;
 use fanwire::worker::{Setup, Worker};
 
 use crate::border::{self, Border};
@@ -176,8 +176,8 @@ fn worker() -> Worker<World> {
     let config =
         Config { max_handshakes: usize::MAX >> 1, messages_per_second: 0, ..Config::default() };
     let stats = Arc::new(Stats::new(1));
-    let addresses = Arc::new(Addresses::new(7));
-    let setup = Setup { id: 0, config: Arc::new(config), stats, addresses, seed: 7 };
+    let node = Arc::new(Node::new(7));
+    let setup = Setup { id: 0, config: Arc::new(config), stats, node, seed: 7 };
     Worker::new(setup, World::default())
 }
 

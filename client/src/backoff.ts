@@ -6,12 +6,14 @@ const MAX_MS = 20_000;
 
 export class Backoff {
   /** The bounds of the waits, where the application has set none. */
-  min = MIN_MS;
-  max = MAX_MS;
+  min: number;
+  max: number;
   #random: () => number;
 
-  constructor(random: () => number) {
+  constructor(random: () => number, min = MIN_MS, max = MAX_MS) {
     this.#random = random;
+    this.min = min;
+    this.max = max;
   }
 
   /** A random moment of a range that doubles with each try, the first being 0. */

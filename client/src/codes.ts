@@ -16,7 +16,6 @@ export interface Verdict {
 }
 
 const STOPS = [1000, 1003, 1008];
-const LONGEST_PACE_MS = 3_600_000;
 
 /** What a close with `code` and `reason` asks for. */
 export function judge(code: number, reason: unknown): Verdict {
@@ -32,10 +31,7 @@ export function judge(code: number, reason: unknown): Verdict {
   if (family === 41) verdict.course = "token";
   if (code === 1002 || code === 1007) verdict.drop = "all";
   if (code === 1009) verdict.drop = "longest";
-  const pace = /;retry=(\d+)-(\d+)/.exec(words);
-  if (pace) {
-    const [from, to] = [Number(pace[1]), Number(pace[2])].sort((a, b) => a - b) as [number, number];
-    verdict.pace = [Math.min(from, LONGEST_PACE_MS), Math.min(to, LONGEST_PACE_MS)];
-  }
+  const pace = /;retry=(\d{1,7})-(\d{1,7})$/.exec(words);
+  if (pace) verdict.pace = [Number(pace[1]), Number(pace[2])];
   return verdict;
 }

@@ -2,12 +2,12 @@
 // comes after. Says who listens what was heard; knows nothing of channels but the place in `$all`
 // that the address carries.
 
-import { Backoff } from "./backoff.js";
-import { type Clock, Timer } from "./clock.js";
+import { Timer } from "./clock.js";
 import { type Verdict, judge } from "./codes.js";
-import { type Envelope, field, number, parse, text } from "./envelope.js";
+import type { Core } from "./core.js";
+import { type Unchecked, number, parse, text } from "./envelope.js";
 import { FanwireError } from "./error.js";
-import { type TokenSource, ask } from "./token.js";
+import { ask } from "./token.js";
 import { Watch } from "./watch.js";
 
 /** Where a client is: waiting before it tries again, or stopped until it is told otherwise. */
@@ -17,7 +17,7 @@ export interface StateChange {
   state: State;
   /** Why it waits or has stopped, in a word. */
   reason?: string;
-  /** The close code, where there was one. */
+  /** The close code; 1006 where there was none. */
   code?: number;
   /** How long it waits. */
   delay?: number;
@@ -34,26 +34,6 @@ export interface Socket {
 }
 export type SocketClass = new (url: string, protocols: string[]) => Socket;
 
-/** What the connection is made with, and whom it tells. */
-export interface Wiring {
-  url: string;
-  token: TokenSource | undefined;
-  WebSocket: SocketClass;
-  clock: Clock;
-  backoff: Backoff;
-  /** Bounds of the back-off that outweigh the server's. */
-  minDelay: number | undefined;
-  maxDelay: number | undefined;
-  /** The place in `$all` to resume from. */
-  since(): string | undefined;
-  changed(change: StateChange): void;
-  opened(welcome: unknown): void;
-  received(envelope: Envelope): void;
-  /** The link is gone, before the state changes. */
-  lost(verdict: Verdict): void;
-  failed(error: FanwireError): void;
-}
-
 const WELCOME_MS = 20_000;
 /** A connection that has lasted so long begins anew with the least wait. */
 const LASTING_MS = 10_000;
@@ -61,7 +41,8 @@ const AUTH = "auth";
 
 export class Connection {
   state: State = "stopped";
-  #wiring: Wiring;
+  #core: Core;
+  #url: string;
   #socket: Socket | undefined;
   /** The attempt that is under way; what belongs to an earlier one is ignored. */
   #attempt = 0;
@@ -75,13 +56,14 @@ export class Connection {
   /** Whether the wait is the client's own choice, and may be cut short. */
   #impatient = false;
 
-  constructor(wiring: Wiring) {
-    const { clock } = wiring;
-    this.#wiring = wiring;
-    this.#timer = new Timer(clock);
-    this.#leave = new Timer(clock);
-    this.#refresh = new Timer(clock);
-    this.#watch = new Watch(clock, () => this.send('{"type":"ping"}'), () => this.#lose("silent"));
+  constructor(core: Core, url: string) {
+    this.#core = core;
+    this.#url = url;
+    this.#timer = new Timer(core.clock);
+    this.#leave = new Timer(core.clock);
+    this.#refresh = new Timer(core.clock);
+    const ping = (): unknown => this.send('{"type":"ping"}');
+    this.#watch = new Watch(core.clock, ping, () => this.lose("silent"));
   }
 
   connect(): void {
@@ -97,8 +79,8 @@ export class Connection {
 
   /** Sends, if the connection is open. */
   send(frame: string): boolean {
-    if (this.state !== "open") return false;
-    this.#socket?.send(frame);
+    if (this.state !== "open" || !this.#socket) return false;
+    this.#socket.send(frame);
     return true;
   }
 
@@ -107,17 +89,19 @@ export class Connection {
     if (this.state === "open") this.#watch.check();
     if (this.state !== "waiting" || !this.#impatient) return;
     this.#impatient = false;
-    const { backoff } = this.#wiring;
+    const { backoff } = this.#core;
     this.#timer.start(backoff.wait(0), () => void this.#connect());
   }
 
   async #connect(): Promise<void> {
-    const { token, clock } = this.#wiring;
+    const { clock, options } = this.#core;
+    const { token } = options;
     const attempt = ++this.#attempt;
     this.#change({ state: "connecting" });
     let credential: string | null | undefined;
     try {
-      if (token !== undefined) credential = await ask(token, clock);
+      // Waits in any case: who has just made the client shall hear what becomes of it.
+      credential = await (token === undefined ? token : ask(token, clock));
     } catch (error) {
       if (attempt !== this.#attempt) return;
       this.#complain("token", error);
@@ -131,9 +115,10 @@ export class Connection {
   }
 
   #open(token: string | undefined): void {
-    const { url, WebSocket, since } = this.#wiring;
-    const address = new URL(url);
-    const place = since();
+    const { everybody, options } = this.#core;
+    const WebSocket = (options.WebSocket ?? globalThis.WebSocket) as SocketClass;
+    const address = new URL(this.#url);
+    const place = everybody.position;
     if (place !== undefined) address.searchParams.set("since", place);
     const protocols = ["fanwire.v1"];
     if (token !== undefined) protocols.push(`bearer.${token}`);
@@ -146,7 +131,7 @@ export class Connection {
       return this.#stop("bad_address");
     }
     this.#socket = socket;
-    this.#timer.start(WELCOME_MS, () => this.#lose("late"));
+    this.#timer.start(WELCOME_MS, () => this.lose("late"));
     socket.onerror = () => {};
     socket.onmessage = ({ data }: { data: unknown }) => {
       if (socket === this.#socket) this.#hear(data);
@@ -160,40 +145,41 @@ export class Connection {
     this.#watch.heard();
     const envelope = parse(frame);
     // What cannot be read may have been a publication: come back and ask for it.
-    if (envelope === undefined) return this.#lose("garbage");
+    if (envelope === undefined) return this.lose("garbage");
     const { type, id, data } = envelope;
     if (type === "connection") this.#welcome(data);
     else if (type === "goaway") this.#goAway(data);
     else if (type === "expiring") void this.#renew();
-    else if (id === AUTH && type === "error") this.#wiring.failed(FanwireError.from(data));
-    else if (id !== AUTH) this.#wiring.received(envelope);
+    else if (id === AUTH && type === "error") this.#core.emit("error", FanwireError.from(data));
+    else if (id !== AUTH) this.#core.received(envelope);
   }
 
-  #welcome(data: unknown): void {
+  #welcome(data: Unchecked): void {
     if (this.state === "open") return;
-    const { backoff, minDelay, maxDelay } = this.#wiring;
-    const range = field(data, "reconnect");
-    backoff.min = minDelay ?? Math.max(1, number(field(range, "min_ms"), backoff.min));
-    backoff.max = maxDelay ?? Math.max(backoff.min, number(field(range, "max_ms"), backoff.max));
+    const { backoff, options } = this.#core;
+    const range = data?.reconnect;
+    backoff.min = options.minDelay ?? Math.max(1, number(range?.min_ms, backoff.min));
+    backoff.max = options.maxDelay ?? Math.max(backoff.min, number(range?.max_ms, backoff.max));
     this.#timer.start(LASTING_MS, () => (this.#failures = 0));
-    const update = number(field(data, "update_interval_ms"), 0);
-    this.#watch.start(update, number(field(data, "pong_timeout_ms"), 0));
-    this.#change({ state: "open" });
-    this.#wiring.opened(data);
+    const update = number(data?.update_interval_ms, 0);
+    this.#watch.start(update, number(data?.pong_timeout_ms, 0));
+    this.state = "open";
+    this.#core.opened(data);
   }
 
-  #goAway(data: unknown): void {
-    const range = field(data, "reconnect_after_ms");
-    const [from, to] = [number(field(range, "0"), 0), number(field(range, "1"), 5000)];
-    const reason = text(field(data, "reason")) ?? "goaway";
-    this.#leave.start(this.#wiring.backoff.between(from, to), () => {
-      this.#end({ ...judge(1012, reason), pace: [0, 0] }, 1000);
+  #goAway(data: Unchecked): void {
+    const range = data?.reconnect_after_ms;
+    const [from, to] = [number(range?.[0], 0), number(range?.[1], 5000)];
+    const reason = text(data?.reason) ?? "goaway";
+    this.#leave.start(this.#core.backoff.between(from, to), () => {
+      this.#end(judge(1012, `${reason};retry=0-0`), 1000);
     });
   }
 
   /** Hands in a new token, before the old one ends. */
   async #renew(): Promise<void> {
-    const { token, clock, backoff } = this.#wiring;
+    const { clock, backoff, options } = this.#core;
+    const { token } = options;
     const attempt = this.#attempt;
     if (typeof token !== "function") return;
     try {
@@ -207,12 +193,8 @@ export class Connection {
     }
   }
 
-  /** What was heard is not what it said. */
-  distrust(): void {
-    this.#lose("garbage");
-  }
-
-  #lose(reason: string): void {
+  /** Gives the link up. */
+  lose(reason: string): void {
     this.#end(judge(1006, reason), 4000);
   }
 
@@ -222,35 +204,36 @@ export class Connection {
 
   /** The end of an attempt or of a link, and what comes of it. */
   #end(verdict: Verdict, code?: number): void {
-    const { backoff, token } = this.#wiring;
+    const { backoff, options, requests, subscriptions } = this.#core;
     const socket = this.#socket;
+    const attempt = ++this.#attempt;
     this.#socket = undefined;
-    this.#attempt++;
     for (const timer of [this.#timer, this.#leave, this.#refresh, this.#watch]) timer.stop();
     // Its close may take long on a dead link: nobody waits for it.
     if (code !== undefined) socket?.close(code);
-    const { reason, pace, least } = verdict;
-    const stops =
-      verdict.course === "stop" || (verdict.course === "token" && typeof token !== "function");
-    this.#wiring.lost(stops ? { ...verdict, course: "stop" } : verdict);
-    const change = { reason, ...(verdict.code !== 1006 && { code: verdict.code }) };
-    if (stops) return this.#change({ state: "stopped", ...change });
+    const { code: closed, reason, pace, least } = verdict;
+    if (verdict.course === "token" && typeof options.token !== "function") verdict.course = "stop";
+    requests.lost(verdict);
+    subscriptions.lost();
+    // Whoever was told may have closed the client.
+    if (attempt !== this.#attempt) return;
+    if (verdict.course === "stop") return this.#change({ state: "stopped", reason, code: closed });
     // A pace spares the first wait, but not those that follow when it does not help.
     const own = pace && !this.#failures ? 0 : backoff.wait(this.#failures);
     this.#failures++;
     const delay = Math.max(least && least + own, own, pace ? backoff.between(...pace) : 0);
     this.#impatient = !pace && !least;
     this.#timer.start(delay, () => void this.#connect());
-    this.#change({ state: "waiting", ...change, delay: Math.round(delay) });
+    this.#change({ state: "waiting", reason, code: closed, delay });
   }
 
   #complain(code: string, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    this.#wiring.failed(new FanwireError(code, message, true));
+    this.#core.emit("error", new FanwireError(code, message, true));
   }
 
   #change(change: StateChange): void {
     this.state = change.state;
-    this.#wiring.changed(change);
+    this.#core.changed(change);
   }
 }

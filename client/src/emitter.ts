@@ -15,7 +15,7 @@ export class Emitter<Events extends object> {
 
   /** Part of the library, not of its API. @internal */
   emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
-    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+    for (const listener of this.#listeners.get(name) ?? []) {
       try {
         listener(event as never);
       } catch (error) {

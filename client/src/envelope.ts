@@ -27,13 +27,11 @@ export interface Gap {
   reason: string;
 }
 
-export interface Envelope {
-  type: string;
-  id?: string | number;
-  channel?: string;
-  data?: unknown;
-  [field: string]: unknown;
-}
+/** What has come in: every field is looked at before it is believed. */
+export type Unchecked = any;
+
+/** A message of the server: an object with a type, and else unchecked. */
+export type Envelope = { type: string } & Record<string, Unchecked>;
 
 export const text = (value: unknown): string | undefined =>
   typeof value === "string" ? value : undefined;
@@ -42,11 +40,6 @@ export const text = (value: unknown): string | undefined =>
 export const number = (value: unknown, otherwise: number): number =>
   typeof value === "number" && value >= 0 ? value : otherwise;
 
-export const field = (value: unknown, name: string): unknown =>
-  typeof value === "object" && value !== null && Object.hasOwn(value, name)
-    ? (value as Record<string, unknown>)[name]
-    : undefined;
-
 /** A position, if it can be one. */
 export const position = (value: unknown): string | undefined =>
   typeof value === "string" && /^[!-~]{1,64}$/.test(value) ? value : undefined;
@@ -54,24 +47,24 @@ export const position = (value: unknown): string | undefined =>
 /** A message of the server, if it is one. */
 export function parse(frame: unknown): Envelope | undefined {
   try {
-    const value: unknown = typeof frame === "string" ? JSON.parse(frame) : undefined;
-    return text(field(value, "type")) === undefined ? undefined : (value as Envelope);
+    const value: Unchecked = typeof frame === "string" ? JSON.parse(frame) : undefined;
+    return text(value?.type) === undefined ? undefined : value;
   } catch {
     return undefined;
   }
 }
 
 /** The publication in `envelope`, or in a page of history. */
-export function publication(envelope: unknown, channel: string): Message | undefined {
-  if (position(field(envelope, "id")) === undefined) return undefined;
-  const { type, encoding, data, ...rest } = envelope as Envelope;
-  return { ...(rest as unknown as Message), channel, data: payload(data, encoding) };
+export function publication(envelope: Unchecked, channel: string): Message | undefined {
+  if (position(envelope?.id) === undefined) return undefined;
+  const { type, encoding, data, ...rest } = envelope;
+  return { ...rest, channel, data: payload(data, encoding) };
 }
 
-function payload(data: unknown, encoding: unknown): unknown {
+function payload(data: Unchecked, encoding: unknown): unknown {
   if (encoding !== "base64") return data;
   try {
-    return Uint8Array.from(atob(data as string), (letter) => letter.charCodeAt(0));
+    return Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   } catch {
     return data;
   }
@@ -91,7 +84,7 @@ export function encode(data: unknown): { json: string; encoding?: string } {
 }
 
 /** The gap in the `data` of a message about `channel`. */
-export function gap(data: unknown, channel: string): Gap | undefined {
-  if (position(field(data, "to")) === undefined) return undefined;
-  return { after: null, reason: "unknown", ...(data as Partial<Gap>), channel } as Gap;
+export function gap(data: Unchecked, channel: string): Gap | undefined {
+  if (position(data?.to) === undefined) return undefined;
+  return { after: null, reason: "unknown", ...data, channel };
 }

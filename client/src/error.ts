@@ -1,6 +1,6 @@
 // What can go wrong, in the words of the protocol and a few of the client's own.
 
-import { field, number, text } from "./envelope.js";
+import { type Unchecked, number, text } from "./envelope.js";
 
 /**
  * A refusal. `code` is for programs; beside those of the protocol there are `closed` (the client
@@ -26,10 +26,10 @@ export class FanwireError extends Error {
   }
 
   /** What an `error` of the server says, whatever it holds. @internal */
-  static from(data: unknown, channel?: string): FanwireError {
-    const code = text(field(data, "code")) ?? "internal";
-    const message = text(field(data, "message")) ?? code;
-    const retry = number(field(data, "retry_after_ms"), 0);
-    return new FanwireError(code, message, field(data, "temporary") === true, channel, retry);
+  static from(data: Unchecked, channel?: string): FanwireError {
+    const code = text(data?.code) ?? "internal";
+    const message = text(data?.message) ?? code;
+    const retry = number(data?.retry_after_ms, 0);
+    return new FanwireError(code, message, data?.temporary === true, channel, retry);
   }
 }

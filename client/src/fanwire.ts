@@ -3,11 +3,11 @@
 
 import { Backoff } from "./backoff.js";
 import { type Clock, systemClock } from "./clock.js";
-import type { Verdict } from "./codes.js";
-import { Connection, type SocketClass, type State, type StateChange } from "./connection.js";
+import { Connection, type State, type StateChange } from "./connection.js";
+import type { Core } from "./core.js";
 import { Emitter } from "./emitter.js";
 import { type Envelope, type Gap, type Message } from "./envelope.js";
-import { encode, field, number, position, publication, text } from "./envelope.js";
+import { type Unchecked, encode, number, position, publication, text } from "./envelope.js";
 import { FanwireError } from "./error.js";
 import { Positions, type PositionStorage } from "./positions.js";
 import type { Member } from "./presence.js";
@@ -51,7 +51,8 @@ export interface HistoryPage<T = unknown> {
 /** A page of who is in a channel. */
 export interface PresencePage {
   count: number;
-  members: Member[];
+  /** `null` where there are so many that only their number is told. */
+  members: Member[] | null;
   next: string | null;
 }
 
@@ -76,76 +77,53 @@ export class Fanwire<Channels extends object = {}> extends Emitter<FanwireEvents
   user: string | null = null;
   /** The name of this connection, by which the backend may skip it. */
   connection: string | undefined;
-  #link: Connection;
-  #requests: Requests;
-  #subscriptions: Subscriptions;
-  #everybody: Subscription;
-  #random: () => number;
+  #core: Core;
   #key: string;
   #keys = 0;
   #deafen: (() => void) | undefined;
 
   /** Connects to `url`, `/ws` of the page's own host where it is left out. */
-  constructor(url: string | URL | undefined = undefined, options: Options = {}) {
+  constructor(url?: string | URL, options: Options = {}) {
     super();
-    const { clock = systemClock, random = Math.random, minDelay, maxDelay } = options;
-    const WebSocket = (options.WebSocket ?? globalThis.WebSocket) as SocketClass | undefined;
-    if (!WebSocket) throw new TypeError("no WebSocket here: give one in the options");
-    const backoff = new Backoff(random);
-    if (minDelay !== undefined) backoff.min = minDelay;
-    if (maxDelay !== undefined) backoff.max = maxDelay;
-    const positions = new Positions(options.storage);
-    const send = (frame: string): boolean => this.#link.send(frame);
-    const owner = {
+    if (!(options.WebSocket ?? globalThis.WebSocket)) {
+      throw new TypeError("no WebSocket here: give one in the options");
+    }
+    const { clock = systemClock, random = Math.random, storage, minDelay, maxDelay } = options;
+    const core = (this.#core = {
+      options,
+      clock,
+      backoff: new Backoff(random, minDelay, maxDelay),
+      positions: new Positions(storage),
+      emit: this.emit.bind(this),
       publish: this.publish.bind(this),
-      unsubscribe: (one: Subscription<never>) => this.#subscriptions.remove(one),
-      keep: positions.save.bind(positions),
-    };
-    this.#random = random;
-    this.#key = this.#letters();
-    this.#requests = new Requests(options, send, clock, backoff);
-    this.#subscriptions = new Subscriptions({
-      send,
-      mark: () => this.#requests.mark(),
-      owner,
-      positions,
-      clock,
-      backoff,
-      subscribed: (one) => this.emit("subscribed", one),
-    });
-    this.#everybody = this.#broadcasts(new Subscription(ALL, {}, owner));
-    this.#everybody.position = positions.load(ALL);
-    this.#link = new Connection({
-      url: address(url),
-      token: options.token,
-      WebSocket,
-      clock,
-      backoff,
-      minDelay,
-      maxDelay,
-      since: () => this.#everybody.position,
-      changed: (change) => this.#changed(change),
-      opened: (welcome) => this.#opened(welcome),
-      received: (envelope) => this.#received(envelope),
-      lost: (verdict) => this.#lost(verdict),
-      failed: (error) => this.emit("error", error),
-    });
+      changed: this.#changed.bind(this),
+      opened: this.#opened.bind(this),
+      received: this.#received.bind(this),
+    } as Core);
+    core.requests = new Requests(core);
+    core.subscriptions = new Subscriptions(core);
+    core.everybody = new Subscription(ALL, {}, core);
+    core.everybody.position = core.positions.load(ALL);
+    core.everybody.on("message", (message) => this.emit("broadcast", message));
+    core.everybody.on("gap", (gap) => this.emit("gap", gap));
+    core.link = new Connection(core, address(url));
+    this.#key = [random(), random()].map((part) => part.toString(36).slice(2)).join("");
     this.connect();
   }
 
   get state(): State {
-    return this.#link.state;
+    return this.#core.link.state;
   }
 
   /** Connects again after `close`, or at once where the client waits. */
   connect(): void {
-    this.#deafen ??= onNetworkChange(() => this.#link.check());
-    this.#link.connect();
+    this.#deafen ??= onNetworkChange(() => this.#core.link.check());
+    this.#core.link.connect();
   }
 
   /** Stops. Subscriptions stay, for `connect`; what waits for an answer fails with `closed`. */
   close(): void {
-    this.#link.close();
+    this.#core.link.close();
   }
 
   /** Follows a channel. A second call for the same channel gives the same subscription. */
@@ -155,7 +133,7 @@ export class Fanwire<Channels extends object = {}> extends Emitter<FanwireEvents
   ): Subscription<Channels[Name]>;
   subscribe<T = any>(channel: string, options?: SubscribeOptions): Subscription<T>;
   subscribe(channel: string, options: SubscribeOptions = {}): Subscription<any> {
-    return this.#subscriptions.add(channel, options);
+    return this.#core.subscriptions.add(channel, options);
   }
 
   /** Publishes: now, or once connected, once. Bytes go as bytes. */
@@ -172,7 +150,7 @@ export class Fanwire<Channels extends object = {}> extends Emitter<FanwireEvents
       idempotency_key: options.idempotencyKey ?? `${this.#key}-${this.#keys++}`,
       skip_self: options.skipSelf,
     };
-    return { id: "", ...((await this.#ask(channel, true, fields, json)) as object) };
+    return { id: "", ...(await this.#ask(channel, true, fields, json)) };
   }
 
   /** Reads what the server keeps of a channel, oldest first. */
@@ -181,12 +159,12 @@ export class Fanwire<Channels extends object = {}> extends Emitter<FanwireEvents
     options: { since?: string; before?: string; limit?: number } = {},
   ): Promise<HistoryPage<T>> {
     const answer = await this.#ask(channel, false, { type: "history" }, JSON.stringify(options));
-    const list = field(answer, "messages");
+    const list = answer?.messages;
     const messages = Array.isArray(list) ? list.map((one) => publication(one, channel)) : [];
     return {
       more: false,
       position: "",
-      ...(answer as object),
+      ...answer,
       messages: messages.filter(Boolean) as Message<T>[],
     };
   }
@@ -197,18 +175,12 @@ export class Fanwire<Channels extends object = {}> extends Emitter<FanwireEvents
     options: { limit?: number; cursor?: string } = {},
   ): Promise<PresencePage> {
     const answer = await this.#ask(channel, false, { type: "presence" }, JSON.stringify(options));
-    return { count: 0, members: [], next: null, ...(answer as object) };
+    return { count: 0, members: [], next: null, ...answer };
   }
 
-  #ask(channel: string, once: boolean, fields: object, json: string): Promise<unknown> {
-    if (this.state !== "stopped") return this.#requests.ask(channel, once, fields, json);
+  #ask(channel: string, once: boolean, fields: object, json: string): Promise<Unchecked> {
+    if (this.state !== "stopped") return this.#core.requests.ask(channel, once, fields, json);
     return Promise.reject(new FanwireError("closed", WHY.closed, false, channel));
-  }
-
-  #broadcasts(everybody: Subscription): Subscription {
-    everybody.on("message", (message) => this.emit("broadcast", message));
-    everybody.on("gap", (gap) => this.emit("gap", gap));
-    return everybody;
   }
 
   #changed(change: StateChange): void {
@@ -219,41 +191,32 @@ export class Fanwire<Channels extends object = {}> extends Emitter<FanwireEvents
     this.emit("state", change);
   }
 
-  #opened(welcome: unknown): void {
-    this.user = text(field(welcome, "user")) ?? null;
-    this.connection = text(field(welcome, "connection"));
-    const place = position(field(welcome, "position"));
-    if (this.#everybody.position === undefined && place) this.#everybody.reach(place);
-    const maxBytes = number(field(welcome, "max_message_bytes"), Infinity) || Infinity;
-    this.#subscriptions.opened(maxBytes);
-    this.#requests.opened(maxBytes, field(welcome, "memory"));
-  }
-
-  #lost(verdict: Verdict): void {
-    this.#requests.lost(verdict);
-    this.#subscriptions.lost();
+  #opened(welcome: Unchecked): void {
+    this.user = text(welcome?.user) ?? null;
+    this.connection = text(welcome?.connection);
+    const place = position(welcome?.position);
+    if (this.#core.everybody.position === undefined && place) this.#core.everybody.reach(place);
+    this.#changed({ state: "open" });
+    const maxBytes = number(welcome?.max_message_bytes, Infinity) || Infinity;
+    this.#core.subscriptions.opened(maxBytes);
+    this.#core.requests.opened(maxBytes, welcome?.memory);
   }
 
   #received(envelope: Envelope): void {
     const { type, channel, data } = envelope;
     const error = type === "error" ? FanwireError.from(data, channel) : undefined;
     if (type === "ack" || error) {
-      if (this.#requests.answered(envelope, error)) return;
-      if (this.#subscriptions.answered(envelope, error)) return;
+      if (this.#core.requests.answered(envelope, error)) return;
+      if (this.#core.subscriptions.answered(envelope, error)) return;
       if (error) return this.emit("error", error);
     }
     if (type === "update") this.emit("update", data as Update);
     const own = type === "broadcast" || (type === "gap" && channel === ALL);
     const understood = own
-      ? this.#everybody.receive(envelope)
-      : this.#subscriptions.receive(envelope);
+      ? this.#core.everybody.receive(envelope)
+      : this.#core.subscriptions.receive(envelope);
     // A publication that cannot be read would be lost: come back and ask for it.
-    if (!understood) this.#link.distrust();
-  }
-
-  #letters(): string {
-    const letter = (): string => Math.floor(this.#random() * 36).toString(36);
-    return Array.from({ length: 16 }, letter).join("");
+    if (!understood) this.#core.link.lose("garbage");
   }
 }
 

@@ -2,14 +2,12 @@
 // outlive the connection. What was sent and not answered is sent again on the next one, publishes
 // with the idempotency key that they had, so that the server takes them once. Bounded.
 
-import type { Backoff } from "./backoff.js";
-import { type Clock, Timer } from "./clock.js";
+import { Timer } from "./clock.js";
 import type { Verdict } from "./codes.js";
-import type { Envelope } from "./envelope.js";
+import type { Core } from "./core.js";
+import type { Envelope, Unchecked } from "./envelope.js";
 import { FanwireError } from "./error.js";
 
-/** Unanswered at a time; fewer than a server may stop reading at (`max_pending`, 128). */
-const IN_FLIGHT = 64;
 /** The rate is kept in slices, each of so long. */
 const SLICE_MS = 500;
 /** Refusals of one request that are temporary, before its caller is told. */
@@ -41,26 +39,21 @@ interface Request {
 export class Requests {
   #waiting = new Map<number, Request>();
   #next = 1;
-  #sending = 0;
-  #bound: number;
+  #core: Core;
   /** What may be sent in a slice of time, and what has been. */
   #allowance: number;
   #spent = 0;
   #slice: Timer;
-  #backoff: Backoff;
   #pause: Timer;
-  #send: (frame: string) => boolean;
   #maxBytes = Infinity;
   /** Whose memory of idempotency keys the unanswered rely on. */
   #memory: unknown;
 
-  constructor(limits: Limits, send: (frame: string) => boolean, clock: Clock, backoff: Backoff) {
-    this.#bound = limits.maxQueue ?? 1000;
-    this.#allowance = Math.max(1, ((limits.maxRate ?? 90) * SLICE_MS) / 1000);
-    this.#send = send;
-    this.#backoff = backoff;
-    this.#pause = new Timer(clock);
-    this.#slice = new Timer(clock);
+  constructor(core: Core) {
+    this.#core = core;
+    this.#allowance = Math.max(1, ((core.options.maxRate ?? 90) * SLICE_MS) / 1000);
+    this.#pause = new Timer(core.clock);
+    this.#slice = new Timer(core.clock);
   }
 
   /** The mark of a request that nobody here waits for. */
@@ -69,14 +62,15 @@ export class Requests {
   }
 
   /** Asks, now or once connected. `fields` begin the message, `json` is its `data`. */
-  ask(channel: string, once: boolean, fields: object, json: string): Promise<unknown> {
+  ask(channel: string, once: boolean, fields: object, json: string): Promise<Unchecked> {
     const id = this.mark();
     const head = JSON.stringify({ ...fields, id, channel });
     const frame = `${head.slice(0, -1)},"data":${json}}`;
     return new Promise((done, failed) => {
       const fresh = { sent: false, doubtful: false, tries: 0 };
       const request = { id, frame, channel, once, done, failed, ...fresh };
-      if (this.#waiting.size >= this.#bound) return this.#fail([request], "queue_full", true);
+      const bound = this.#core.options.maxQueue ?? 1000;
+      if (this.#waiting.size >= bound) return this.#fail([request], "queue_full", true);
       this.#waiting.set(id, request);
       this.#flush();
     });
@@ -97,12 +91,11 @@ export class Requests {
   answered({ id, data }: Envelope, error?: FanwireError): boolean {
     const request = this.#waiting.get(id as number);
     if (!request?.sent) return false;
-    this.#sending--;
     if (error?.temporary && ++request.tries < TRIES) {
       // Whatever else is refused meanwhile waits with it, and all go again in their order.
       request.sent = false;
       request.doubtful ||= request.once && error.code === UNKNOWN;
-      const wait = Math.max(this.#backoff.wait(request.tries), error.retryAfterMs);
+      const wait = Math.max(this.#core.backoff.wait(request.tries), error.retryAfterMs);
       this.#pause.start(wait, () => this.#flush());
       return true;
     }
@@ -116,7 +109,6 @@ export class Requests {
   /** The connection is gone. */
   lost({ course, drop }: Verdict): void {
     this.#pause.stop();
-    this.#sending = 0;
     const all = [...this.#waiting.values()];
     if (course === "stop") return this.#fail(all, "closed", false);
     const sent = all.filter((request) => request.sent);
@@ -132,15 +124,14 @@ export class Requests {
   #flush(): void {
     if (this.#pause.running) return;
     for (const request of this.#waiting.values()) {
-      if (this.#sending >= IN_FLIGHT || this.#spent >= this.#allowance) return;
+      if (this.#spent >= this.#allowance) return;
       if (request.sent) continue;
       if (bytes(request.frame, this.#maxBytes) > this.#maxBytes) {
         this.#fail([request], "too_large", false);
         continue;
       }
-      if (!this.#send(request.frame)) return;
+      if (!this.#core.link.send(request.frame)) return;
       request.sent = true;
-      this.#sending++;
       if (this.#spent++ === 0) this.#slice.start(SLICE_MS, () => this.#renew());
     }
   }

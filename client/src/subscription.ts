@@ -1,8 +1,9 @@
 // One channel that is followed: its position, who listens, who is there. It outlives connections.
 // What is to be said to the server about it stands in subscriptions.ts.
 
+import type { Core } from "./core.js";
 import { Emitter } from "./emitter.js";
-import { type Envelope, type Gap, type Message, field, gap, publication } from "./envelope.js";
+import { type Envelope, type Gap, type Message, gap, publication } from "./envelope.js";
 import { FanwireError } from "./error.js";
 import { Members, type PresenceChange } from "./presence.js";
 
@@ -67,13 +68,6 @@ export interface Join {
   foreign?: boolean;
 }
 
-/** What a subscription needs of its client. @internal */
-export interface Owner {
-  publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;
-  unsubscribe(subscription: Subscription<any>): void;
-  keep(channel: string, position: string): void;
-}
-
 /** Publications to remember, so that none is told twice. */
 const RECENT = 256;
 /** Messages that may wait for `for await`. */
@@ -90,15 +84,15 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   state: SubscriptionState["state"] = "joining";
   /** Bookkeeping of subscriptions.ts. @internal */
   join: Join = { tries: 0 };
-  #owner: Owner;
+  #core: Core;
   #recent = new Set<string>();
 
   /** @internal */
-  constructor(channel: string, options: SubscribeOptions, owner: Owner) {
+  constructor(channel: string, options: SubscribeOptions, core: Core) {
     super();
     this.channel = channel;
     this.options = options;
-    this.#owner = owner;
+    this.#core = core;
   }
 
   /** How many are there, as of the last presence message. */
@@ -108,49 +102,45 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
 
   /** Publishes to this channel. */
   publish(data: T, options?: PublishOptions): Promise<Published> {
-    return this.#owner.publish(this.channel, data, options);
+    return this.#core.publish(this.channel, data, options);
   }
 
   /** Leaves the channel for good. */
   unsubscribe(): void {
-    if (this.state !== "ended") this.#owner.unsubscribe(this as Subscription<any>);
+    if (this.state !== "ended") this.#core.subscriptions.remove(this);
   }
 
-  /** Messages as they come, from now on; ends with the subscription. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Message<T>> {
+  /** Messages as they come, from now on, until the subscription ends. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Message<T>, void, undefined> {
     const unread: Message<T>[] = [];
     let wake = (): void => {};
-    let slow = false;
     const offs = [
       this.on("message", (message) => {
-        slow ||= unread.push(message) > UNREAD;
+        if (unread.length <= UNREAD) unread.push(message);
         wake();
       }),
       this.on("state", () => wake()),
     ];
-    const end = async (): Promise<IteratorReturnResult<undefined>> => {
-      for (const off of offs) off();
-      return { done: true, value: undefined };
-    };
-    const next = async (): Promise<IteratorResult<Message<T>, undefined>> => {
+    try {
       for (;;) {
-        if (slow) {
-          await end();
-          throw new FanwireError("slow_reader", `more than ${UNREAD} unread`, true, this.channel);
+        // One more than there may be: others came behind it.
+        if (unread.length > UNREAD) {
+          throw new FanwireError("slow_reader", "too many unread", true, this.channel);
         }
-        const value = unread.shift();
-        if (value) return { done: false, value };
-        if (this.state === "ended") return end();
-        await new Promise<void>((wakened) => (wake = wakened));
+        const next = unread.shift();
+        if (next) yield next;
+        else if (this.state === "ended") return;
+        else await new Promise<void>((wakened) => (wake = wakened));
       }
-    };
-    return { next, return: end, [Symbol.asyncIterator]() { return this; } };
+    } finally {
+      for (const off of offs) off();
+    }
   }
 
   /** Goes on from `position`. @internal */
   reach(position: string): void {
     this.position = position;
-    this.#owner.keep(this.channel, position);
+    this.#core.positions.save(this.channel, position);
   }
 
   /** @internal */
@@ -162,7 +152,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   /** Takes what the server says of this channel; false, if that cannot be it. @internal */
   receive(envelope: Envelope): boolean {
     if (envelope.type === "presence") {
-      if (field(envelope.data, "count") === undefined) return false;
+      if (envelope.data?.count === undefined) return false;
       this.emit("presence", this.members.take(envelope.data));
     } else if (envelope.type === "gap") {
       const told = gap(envelope.data, this.channel);

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
-use fanwire::addresses::Addresses;
+use fanwire::node::Node;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
 use fanwire::policy::Policy;
@@ -120,12 +120,12 @@ impl Stage {
             ..Config::default()
         };
         let (config, stats) = (Arc::new(config), Arc::new(Stats::new(usize::from(workers))));
-        let addresses = Arc::new(Addresses::new(seed));
+        let node = Arc::new(Node::new(seed));
         let world = Rc::new(RefCell::new(world));
         let worker = |id| {
             let (config, stats) = (Arc::clone(&config), Arc::clone(&stats));
-            let addresses = Arc::clone(&addresses);
-            let setup = Setup { id, config, stats, addresses, seed };
+            let node = Arc::clone(&node);
+            let setup = Setup { id, config, stats, node, seed };
             Worker::new(setup, FakeNet::new(&world, id))
         };
         let workers = (0..workers).map(worker).collect();

@@ -7,7 +7,7 @@ use super::command::RequestId;
 use crate::hub::{Position, encode};
 
 /// What this server can do beyond the first words of v1, told in the welcome.
-pub const FEATURES: [&str; 5] = ["history", "raw", "idempotency", "batch", "latest"];
+pub const FEATURES: [&str; 6] = ["history", "raw", "idempotency", "batch", "latest", "presence"];
 
 /// What the welcome says.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Welcome<'a> {
     pub user: Option<&'a str>,
     /// Name of the node.
     pub node: &'a str,
+    /// What remembers idempotency keys: another one has forgotten those of this.
+    pub memory: &'a str,
     /// The place in `$all` from which on the connection hears it.
     pub position: Position,
     /// Period of pings; 0 for none.
@@ -42,6 +44,7 @@ pub fn connection(out: &mut Vec<u8>, welcome: &Welcome<'_>, timestamp: u64) {
             fields.optional_text("user", welcome.user);
             fields.text("server", concat!("fanwire/", env!("CARGO_PKG_VERSION")));
             fields.text("node", welcome.node);
+            fields.text("memory", welcome.memory);
             fields.number("protocol", 1);
             fields.raw("features", features);
             fields.position("position", welcome.position);
@@ -79,6 +82,21 @@ pub fn ack(
     message(out, "ack", id, channel, timestamp, data);
 }
 
+/// Appends the `data` of the `ack` of an `auth`.
+pub fn logged_in(out: &mut Vec<u8>, user: &str, expires_in_ms: u64) {
+    object(out, |fields| {
+        fields.text("user", user);
+        fields.number("expires_in_ms", expires_in_ms);
+    });
+}
+
+/// Appends what tells a client to send its next token.
+pub fn expiring(out: &mut Vec<u8>, expires_in_ms: u64, timestamp: u64) {
+    message(out, "expiring", &RequestId::None, None, timestamp, |data| {
+        object(data, |fields| fields.number("expires_in_ms", expires_in_ms));
+    });
+}
+
 /// Appends the `data` of the `ack` of a `subscribe`. `missed` is how many publications are lost for
 /// good, where that is known.
 pub fn subscribed(out: &mut Vec<u8>, position: Position, recovered: bool, missed: Option<u64>) {
@@ -94,6 +112,13 @@ pub fn unsubscribed(out: &mut Vec<u8>, position: Option<Position>) {
     object(out, |fields| match position {
         Some(position) => fields.position("position", position),
         None => fields.optional_text("position", None),
+    });
+}
+
+/// Appends what begins a subscription that the backend has made.
+pub fn given(out: &mut Vec<u8>, channel: &str, position: Position, timestamp: u64) {
+    message(out, "subscribed", &RequestId::None, Some(channel), timestamp, |data| {
+        object(data, |fields| fields.position("position", position));
     });
 }
 
@@ -247,7 +272,7 @@ fn message(
         fields.text("type", kind);
         fields.id(id);
         if let Some(channel) = channel {
-            fields.text("channel", channel);
+            fields.text("channel", encode::shown(channel));
         }
         fields.raw("data", data);
         fields.number("timestamp", timestamp);

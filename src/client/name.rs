@@ -2,7 +2,7 @@
 //! matters. Names that start with `$` are reserved. Who may use a channel is not decided here.
 
 use super::code::{Code, Fault};
-use crate::limits::MAX_CHANNEL_NAME;
+use crate::limits::{MAX_CHANNEL_NAME, MAX_USER};
 
 /// What a text is as the name of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,18 @@ pub fn check_writable(text: &str) -> Result<(), Fault> {
     }
 }
 
+/// Accepts what may be a user's id: 1 to 128 bytes of UTF-8 without control characters.
+///
+/// # Errors
+/// `bad_request`.
+pub fn check_user(text: &str) -> Result<(), Fault> {
+    if (1..=MAX_USER).contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let message = "user: must have 1 to 128 bytes of UTF-8 without control characters";
+    Err(Fault::new(Code::BadRequest, message))
+}
+
 fn bad_channel() -> Fault {
     Fault::new(
         Code::BadChannel,
@@ -106,6 +118,18 @@ mod tests {
             let name = format!("a{}b", char::from(byte));
             let legal = byte.is_ascii_alphanumeric() || "_~:@=+-.".contains(char::from(byte));
             assert_eq!(Name::of(&name) == Name::Plain, legal, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn users() {
+        let longest = "x".repeat(MAX_USER);
+        for user in ["a", "ann@example.org", "Zoë", "a/b c.d", "$x", "*", &longest] {
+            assert_eq!(check_user(user), Ok(()), "{user}");
+        }
+        let too_long = "x".repeat(MAX_USER + 1);
+        for user in ["", "a\n", "\0", "a\u{7f}", "a\u{85}", &too_long] {
+            assert_eq!(check_user(user).unwrap_err().code, Code::BadRequest, "{user:?}");
         }
     }
 

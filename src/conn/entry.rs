@@ -95,6 +95,10 @@ impl Flags {
     pub const OVERFULL: u32 = 1 << 22;
     /// Its socket was full, and it has not caught up since.
     pub const LAGGED: u32 = 1 << 23;
+    /// It has to log in before it hears anything.
+    pub const STRANGER: u32 = 1 << 24;
+    /// Its token sets a rate of its own.
+    pub const SLOWED: u32 = 1 << 25;
 
     /// Whether all of these marks are set.
     pub fn has(self, marks: u32) -> bool {

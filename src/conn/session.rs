@@ -12,9 +12,11 @@ use crate::http::body::BodyReader;
 use crate::http::head::Scanner;
 use crate::http::reply::Content;
 use crate::hub::ConnectionKey;
+use crate::hub::presence::Who;
 use crate::hub::shard::{Description, Published, Span};
 use crate::policy::authorize::Caller;
 use crate::policy::token::Token;
+use crate::users::Seat;
 
 /// The part of a connection that comes and goes.
 #[derive(Debug, Default)]
@@ -25,8 +27,28 @@ pub struct Session {
     pub call: Option<Call>,
     /// Which of `cors_origins` the request comes from.
     pub cors: Option<u16>,
-    /// What a client has logged in with.
-    pub token: Option<Arc<Token>>,
+    /// Who the client is, where it has said so.
+    pub login: Option<Login>,
+    /// The position in `$all` from which on a client wants to hear that has to log in first.
+    pub resumes: Option<Box<str>>,
+    /// Its place among the connections of its user.
+    pub seat: Option<Seat>,
+    /// Channels that the backend has subscribed it to: it follows them all.
+    pub given: Vec<Arc<str>>,
+}
+
+/// Who a client is, and for how long that is known.
+#[derive(Debug)]
+pub struct Login {
+    /// What it has logged in with.
+    pub token: Arc<Token>,
+    /// When the token ends, in milliseconds of the monotonic clock: a wall clock that is set
+    /// anew ends nobody's.
+    pub ends_ms: u64,
+    /// Tick at which its client is told so; never again, when it has been.
+    pub notice: u32,
+    /// Tick at which the connection ends, if no other token has come.
+    pub over: u32,
 }
 
 /// An HTTP request after its head.
@@ -63,6 +85,15 @@ pub enum Ask {
     Describe(Arc<str>),
     /// Read a channel's history.
     History(Arc<str>, Span),
+    /// List who is in a channel.
+    Presence {
+        /// The channel.
+        channel: Arc<str>,
+        /// Behind this member.
+        after: Option<Who>,
+        /// At most so many.
+        limit: u32,
+    },
     /// List channels.
     Channels {
         /// What their names begin with.
@@ -76,6 +107,8 @@ pub enum Ask {
     Connections(Box<Wanted>),
     /// Close this connection; the flag: so that it comes back.
     Disconnect(Option<ConnectionKey>, bool),
+    /// Do something for users.
+    User(UserAsk),
     /// How is the node?
     Status,
     /// The counters.
@@ -88,6 +121,19 @@ pub enum Ask {
     Asset(&'static Asset),
     /// Something that is refused, whatever the body.
     Refuse(Refusal),
+}
+
+/// What a request asks for users.
+#[derive(Debug)]
+pub enum UserAsk {
+    /// Close all connections of this one; the flag: so that they come back.
+    Disconnect(Arc<str>, bool),
+    /// Subscribe all connections of this one to a channel.
+    Subscribe(Arc<str>, Arc<str>),
+    /// End their subscriptions.
+    Unsubscribe(Arc<str>, Arc<str>),
+    /// Take tokens back, as the body says.
+    Revoke,
 }
 
 /// What a publishing request says besides its body.
@@ -134,6 +180,13 @@ pub enum Gathered {
         found: Vec<Description>,
         /// At most so many.
         limit: usize,
+    },
+    /// To how many connections something has been done, from every worker.
+    Done {
+        /// What that is called in the answer.
+        word: &'static str,
+        /// How many so far.
+        count: u64,
     },
     /// A sign of life from every worker.
     Probes,

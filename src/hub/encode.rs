@@ -1,13 +1,33 @@
 //! The JSON that a channel's subscribers receive: publications and gaps. It writes text; framing
 //! and compression are the `Framer`'s. What answers requests is written by `client::answer`.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::presence::heard;
 use super::{Encoding, Format, Framer, Gap, Kind, Publication};
 
 /// The channel that every `/ws` connection follows; its publications are `broadcast`.
 pub const ALL: &str = "$all";
+
+/// What the names of users' own channels begin with; the user's id follows. To clients and backends
+/// such a channel is [`USER`].
+const OF_USER: &str = "$user.";
+
+/// One's own channel, as its user knows it.
+pub const USER: &str = "$user";
+
+/// The name of a user's own channel among all channels of the node.
+pub fn own_channel(user: &str) -> Arc<str> {
+    [OF_USER, user].concat().into()
+}
+
+/// The name of a channel as clients and backends know it.
+pub fn shown(channel: &str) -> &str {
+    if channel.starts_with(OF_USER) { USER } else { channel }
+}
 
 /// Appends the envelope of a publication: `message`, or `broadcast` for [`ALL`]. It holds nothing
 /// that differs by receiver.
@@ -20,7 +40,7 @@ pub fn envelope(out: &mut Vec<u8>, channel: &str, publication: &Publication) {
         out.extend_from_slice(br#"{"type":"message","id":""#);
         position(out, publication);
         out.extend_from_slice(br#"","channel":"#);
-        string(out, channel);
+        string(out, shown(channel));
     }
     if let Some(from) = &publication.from {
         out.extend_from_slice(br#","from":"#);
@@ -36,10 +56,21 @@ pub fn envelope(out: &mut Vec<u8>, channel: &str, publication: &Publication) {
     out.push(b'}');
 }
 
+/// Appends what those who hear the presence of a channel are told. Their place needs no name: who
+/// lags gets a snapshot.
+fn presence(out: &mut Vec<u8>, channel: &str, publication: &Publication) {
+    out.extend_from_slice(br#"{"type":"presence","channel":"#);
+    string(out, channel);
+    data(out, publication);
+    out.extend_from_slice(br#","timestamp":"#);
+    number(out, publication.timestamp);
+    out.push(b'}');
+}
+
 /// Appends the text of a `gap`.
 pub fn gap(out: &mut Vec<u8>, channel: &str, gap: &Gap, wall_ms: u64) {
     out.extend_from_slice(br#"{"type":"gap","channel":"#);
-    string(out, channel);
+    string(out, shown(channel));
     out.extend_from_slice(br#","data":{"after":"#);
     match gap.after {
         Some(after) => quoted(out, after),
@@ -70,7 +101,10 @@ pub fn frame(
     match encoding.format {
         Format::Json => {
             text.clear();
-            envelope(text, channel, publication);
+            match heard(channel) {
+                Some(channel) => presence(text, channel, publication),
+                None => envelope(text, channel, publication),
+            }
             framer.append(out, encoding, false, text);
         }
         Format::Raw => {

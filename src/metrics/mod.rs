@@ -42,17 +42,35 @@ impl Number {
     }
 }
 
+/// So many of them. (The standard library has no default for arrays of more than 32.)
+#[derive(Debug)]
+struct Numbers<const N: usize>([Number; N]);
+
+impl<const N: usize> Default for Numbers<N> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Number::default()))
+    }
+}
+
+impl<const N: usize> std::ops::Index<usize> for Numbers<N> {
+    type Output = Number;
+
+    fn index(&self, at: usize) -> &Number {
+        &self.0[at]
+    }
+}
+
 /// The counters of one worker, on cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct WorkerStats {
-    values: [Number; COUNTERS.len()],
-    closes: [Number; CloseCode::ALL.len()],
-    refusals: [[Number; Code::ALL.len()]; Over::ALL.len()],
-    limits: [Number; Limit::ALL.len()],
-    ends: [Number; End::ALL.len()],
-    gaps: [Number; GapReason::ALL.len()],
-    replies: [Number; STATUS_CLASSES.len()],
+    values: Numbers<{ COUNTERS.len() }>,
+    closes: Numbers<{ CloseCode::ALL.len() }>,
+    refusals: [Numbers<{ Code::ALL.len() }>; Over::ALL.len()],
+    limits: Numbers<{ Limit::ALL.len() }>,
+    ends: Numbers<{ End::ALL.len() }>,
+    gaps: Numbers<{ GapReason::ALL.len() }>,
+    replies: Numbers<{ STATUS_CLASSES.len() }>,
     busy_us: Number,
     turns: Histogram,
     latency: Histogram,

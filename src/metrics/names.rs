@@ -100,10 +100,16 @@ counters! {
     Pulls = "fanwire_pulls_total" counter;
     /// Pages of rounds that paced groups got.
     Rounds = "fanwire_rounds_total" counter;
+    /// Differences of presence that were told.
+    PresenceMessages = "fanwire_presence_messages_total" counter;
     /// Clients told to go, because the node drains or their connection is of age.
     Goaways = "fanwire_goaways_total" counter;
-    /// Subscriptions that new rules have ended.
+    /// Tokens taken in: logins and refreshes.
+    Logins = "fanwire_logins_total" counter;
+    /// Subscriptions that the server has ended: new rules, another token, or the backend.
     SubscriptionsEnded = "fanwire_subscriptions_ended_total" counter;
+    /// Revocations of tokens that were taken in.
+    Revocations = "fanwire_revocations_total" counter;
     /// Letters posted to other workers.
     Posted = "fanwire_letters_posted_total" counter;
     /// Letters received from other workers.
@@ -112,12 +118,18 @@ counters! {
     Turns = "fanwire_worker_turns_total" counter by worker;
     /// `WebSocket` connections that are open.
     Open = "fanwire_websockets" gauge;
+    /// Users that are logged in, however many connections each of them has.
+    Users = "fanwire_users" gauge;
     /// Subscriptions.
     Subscriptions = "fanwire_subscriptions" gauge;
     /// Channels.
     Channels = "fanwire_channels" gauge;
     /// Bytes of histories, last values and idempotency keys.
     HistoryBytes = "fanwire_history_bytes" gauge;
+    /// Members of channels that are known by name, each counted in every channel where it is.
+    PresenceMembers = "fanwire_presence_members" gauge;
+    /// Bytes of these members.
+    PresenceBytes = "fanwire_presence_bytes" gauge;
     /// Bytes in the windows of feeds.
     WindowBytes = "fanwire_window_bytes" gauge;
     /// Bytes of unfinished input and private output.
@@ -169,6 +181,8 @@ reasons! {
         Connections = "max_connections";
         /// A connection was refused: its address has as many as it may.
         Address = "max_connections_per_address";
+        /// A connection was closed: its user has as many as that one may.
+        User = "max_connections_per_user";
         /// A trusted proxy's connection was refused: it did not begin with a PROXY header.
         ProxyHeader = "proxy_protocol";
         /// A request was refused: it came from a page of another site.
@@ -191,8 +205,16 @@ reasons! {
         Channels = "max_channels";
         /// A request was refused: too many keys from its address did not exist.
         BadKeys = "bad_keys";
+        /// A revocation was refused: the node remembers as many as it may.
+        Revocations = "revocations";
         /// A list was refused: too many were being made.
         Lists = "lists";
+        /// A channel has turned to counts: it has too many members to tell their names.
+        PresenceMembers = "presence_members";
+        /// Somebody is counted in a channel without a name: there is no room for more.
+        PresenceBytes = "max_presence_bytes";
+        /// What a user shows of itself was left out: it is too long.
+        PresenceInfo = "presence_info_bytes";
         /// Last values were forgotten: a channel had too many keys, or too many bytes of them.
         LastValues = "last_values";
         /// A message was over the rate: refused, or reading paused.
@@ -215,6 +237,8 @@ reasons! {
         Output = "output_bytes";
         /// A request did not arrive in time.
         Handshake = "handshake_timeout";
+        /// A client that has to log in had not done so in time.
+        Auth = "auth_timeout";
         /// A connection had nothing to say for too long.
         Idle = "idle_timeout";
         /// A ping was not answered in time.
@@ -259,7 +283,7 @@ impl Limit {
     /// connection.
     pub const fn is_of_node(self) -> bool {
         use Limit::{Address, Answer, BadKeys, BufferedBytes, Channels, Connections};
-        use Limit::{Handshakes, MailBytes, OpenFiles};
+        use Limit::{Handshakes, MailBytes, OpenFiles, PresenceBytes, Revocations};
         matches!(
             self,
             Connections
@@ -268,8 +292,10 @@ impl Limit {
                 | OpenFiles
                 | Channels
                 | BadKeys
+                | Revocations
                 | BufferedBytes
                 | MailBytes
+                | PresenceBytes
                 | Answer
         )
     }

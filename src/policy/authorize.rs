@@ -11,8 +11,8 @@ use super::Policy;
 use super::key::{ApiKey, Scope};
 use crate::limits::MAX_SECRET;
 
-/// Whom the idempotency keys of an open server's API belong to.
-const BACKEND: &str = "backend";
+/// Whom the idempotency keys of an open server's API belong to. No user is called so, and no key.
+const BACKEND: &str = "\0\0backend";
 
 /// Who asks. It holds on to the policy that it was looked up in: a request that is under way when
 /// the keys change ends as it began.
@@ -96,15 +96,6 @@ impl Caller {
     fn key(&self) -> Option<&ApiKey> {
         self.key.and_then(|at| self.policy.keys.get(at))
     }
-}
-
-/// The secret in the value of an `Authorization` field: `Bearer`, in any case, then one word (RFC
-/// 6750, section 2.1; RFC 9110, section 11.1). `None` for another scheme.
-pub fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = value.split_at_checked(6)?;
-    let secret = rest.trim_ascii();
-    let one_word = rest.starts_with(b" ") && secret.iter().all(u8::is_ascii_graphic);
-    (scheme.eq_ignore_ascii_case(b"bearer") && one_word && !secret.is_empty()).then_some(secret)
 }
 
 #[cfg(test)]
@@ -191,23 +182,5 @@ mod tests {
         }
         assert!(caller.reaches("$all") && !caller.is_held());
         assert_eq!((&*caller.publisher(), caller.name()), (BACKEND, None));
-    }
-
-    #[test]
-    fn what_a_bearer_is() {
-        for (value, secret) in [
-            (&b"Bearer abc"[..], Some(&b"abc"[..])),
-            (b"bearer  abc", Some(b"abc")),
-            (b"BEARER a/b+c=", Some(b"a/b+c=")),
-            (b"Bearer", None),
-            (b"Bearer ", None),
-            (b"Bearerabc", None),
-            (b"Bearer a b", None),
-            (b"Bearer a\xff", None),
-            (b"Basic abc", None),
-            (b"", None),
-        ] {
-            assert_eq!(bearer(value), secret, "{value:?}");
-        }
     }
 }

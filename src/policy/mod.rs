@@ -2,7 +2,8 @@
 //! a reload hands every worker a new one. Reading it from a file is the business of `settings`.
 //!
 //! `pattern` says which names a rule is about, `rule` what it decides, `permissions` what rules
-//! come to for a client, `key` who the backends are, `authorize` who of them asks and may what.
+//! come to for a client, `token` who clients are, `key` who the backends are, `authorize` who of
+//! them asks and may what.
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub mod token;
 
 use key::ApiKey;
 use rule::Rule;
+use token::KeySet;
 
 /// Rules and keys, as they are in force at one time.
 #[derive(Clone, Debug, Default)]
@@ -23,20 +25,31 @@ pub struct Policy {
     pub rules: Vec<Arc<Rule>>,
     /// What holds where no rule matches.
     pub fallback: Arc<Rule>,
-    /// Keys of the HTTP API. Without any the server is in open mode.
+    /// Keys of the HTTP API.
     pub keys: Vec<ApiKey>,
+    /// Keys that clients' tokens are verified with.
+    pub token_keys: Arc<KeySet>,
+    /// Whether a client may stay without a token though there are keys for tokens.
+    pub anonymous: bool,
 }
 
 impl Policy {
     /// What holds for a channel.
     pub fn rule(&self, channel: &str) -> &Arc<Rule> {
-        let found = self.rules.iter().find(|rule| rule.pattern.matches(channel));
+        let name = permissions::in_rules(channel);
+        let found = self.rules.iter().find(|rule| rule.pattern.matches(name));
         found.unwrap_or(&self.fallback)
     }
 
-    /// Whether everybody who reaches the API may use it: no key is configured.
+    /// Whether everybody who reaches the server may do everything: no key of any kind is
+    /// configured.
     pub fn is_open(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.token_keys.is_empty()
+    }
+
+    /// Whether a client must log in to stay.
+    pub fn needs_token(&self) -> bool {
+        !self.anonymous && !self.token_keys.is_empty()
     }
 }
 

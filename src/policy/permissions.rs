@@ -2,81 +2,92 @@
 //! one at all is the business of `client::name`; what the API's keys may, that of `key`.
 
 use super::Policy;
-use super::rule::Who;
+use super::rule::{Rule, Who};
 use super::token::Token;
+
+#[cfg(test)]
+mod tests;
 
 /// The channel of everybody.
 const ALL: &str = "$all";
+/// The channel of one's own.
+const USER: &str = "$user";
+/// What its name in full begins with; the user follows.
+const OWN: &str = "$user.";
+
+/// The name under which a rule may speak of a channel.
+pub(super) fn in_rules(channel: &str) -> &str {
+    if channel.starts_with(OWN) { USER } else { channel }
+}
 
 impl Policy {
     /// Whether a client may subscribe to a channel and read its history; `token` is what it has
-    /// logged in with. `$all` is for everybody who may be here at all.
+    /// logged in with. `$all` is for everybody who may be here at all, `$user` for who is somebody.
     pub fn may_hear(&self, token: Option<&Token>, channel: &str) -> bool {
-        let named = |token: &Token| token.subscribe.iter().any(|p| p.matches(channel));
-        channel == ALL || allows(self.rule(channel).subscribe, token, named)
+        match channel {
+            ALL => true,
+            USER => token.is_some(),
+            _ if in_rules(channel) == USER => {
+                token.is_some_and(|token| channel.strip_prefix(OWN) == Some(&token.user))
+            }
+            _ => {
+                let rule = self.rule(channel);
+                let named = |token: &Token| {
+                    token.subscribe.iter().any(|p| p.matches_for(&token.user, channel))
+                };
+                allows(rule, rule.subscribe, token, channel, named)
+            }
+        }
     }
 
     /// Whether a client may publish to a channel. Reserved ones are for hearing only.
     pub fn may_publish(&self, token: Option<&Token>, channel: &str) -> bool {
-        let named = |token: &Token| token.publish.iter().any(|p| p.matches(channel));
-        !channel.starts_with('$') && allows(self.rule(channel).publish, token, named)
+        let rule = self.rule(channel);
+        let named =
+            |token: &Token| token.publish.iter().any(|p| p.matches_for(&token.user, channel));
+        !channel.starts_with('$') && allows(rule, rule.publish, token, channel, named)
+    }
+
+    /// Who may hear a channel, as far as that can be said without looking at tokens. Channels that
+    /// the server has for itself are not for rules: their owner asks before it lets somebody in.
+    pub fn hearers(&self, channel: &str) -> Hearers {
+        match in_rules(channel) {
+            ALL => Hearers::Everybody,
+            USER => Hearers::Some,
+            _ if channel.starts_with('$') => Hearers::Everybody,
+            _ => match self.rule(channel).subscribe {
+                Who::Anyone => Hearers::Everybody,
+                Who::User | Who::Token => Hearers::Some,
+                Who::Backend => Hearers::Nobody,
+            },
+        }
     }
 }
 
-fn allows(who: Who, token: Option<&Token>, named: impl FnOnce(&Token) -> bool) -> bool {
-    match who {
-        Who::Anyone => true,
-        Who::User => token.is_some(),
-        Who::Token => token.is_some_and(named),
-        Who::Backend => false,
-    }
+/// Who may hear a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearers {
+    /// Every client.
+    Everybody,
+    /// Some: their tokens decide.
+    Some,
+    /// No client.
+    Nobody,
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::super::pattern::Pattern;
-    use super::super::rule::Rule;
-    use super::*;
-
-    fn policy(rules: &[(&str, Who, Who)], fallback: Who) -> Policy {
-        let rule = |&(pattern, subscribe, publish): &(&str, Who, Who)| {
-            let pattern = Pattern::parse(pattern).expect("a pattern");
-            Arc::new(Rule { pattern, subscribe, publish, ..Rule::default() })
-        };
-        let others = Rule { subscribe: fallback, publish: fallback, ..Rule::default() };
-        let rules = rules.iter().map(rule).collect();
-        Policy { rules, fallback: Arc::new(others), ..Policy::default() }
-    }
-
-    #[test]
-    fn only_what_is_for_anyone_is_for_an_anonymous_client() {
-        let rules = [
-            ("news.>", Who::Anyone, Who::Backend),
-            ("drop", Who::Backend, Who::Anyone),
-            ("mine.*", Who::User, Who::User),
-            ("room.*", Who::Token, Who::Token),
-        ];
-        let policy = policy(&rules, Who::Token);
-        for (channel, hear, publish) in [
-            ("news.a", true, false),
-            ("drop", false, true),
-            ("mine.x", false, false),
-            ("room.7", false, false),
-            ("other", false, false),
-        ] {
-            assert_eq!(policy.may_hear(None, channel), hear, "{channel}");
-            assert_eq!(policy.may_publish(None, channel), publish, "{channel}");
-        }
-    }
-
-    #[test]
-    fn reserved_channels_are_for_hearing_only() {
-        for fallback in [Who::Anyone, Who::Token] {
-            let policy = policy(&[], fallback);
-            assert!(policy.may_hear(None, "$all"));
-            assert!(!policy.may_publish(None, "$all") && !policy.may_publish(None, "$user"));
-        }
+/// Whether a word of a rule lets a client in. Where the rule's pattern says `{user}`, `user` is the
+/// one whose channel it is, and nobody else.
+fn allows(
+    rule: &Rule,
+    who: Who,
+    token: Option<&Token>,
+    channel: &str,
+    named: impl FnOnce(&Token) -> bool,
+) -> bool {
+    match (who, token) {
+        (Who::Anyone, _) => true,
+        (Who::User, Some(token)) => rule.pattern.matches_for(&token.user, channel),
+        (Who::Token, Some(token)) => named(token),
+        (Who::User | Who::Token, None) | (Who::Backend, _) => false,
     }
 }

@@ -1,9 +1,24 @@
-//! What a verified token says: who somebody is, and what that one may. How a token is verified, and
-//! with which keys, stands in the files below.
+//! What a verified token says: who somebody is, and what that one may. Tokens are JWTs (RFC 7519);
+//! where they come from on the wire is the business of `worker`, where keys come from that of
+//! `settings`, and which tokens have been seen already that of `tokens`.
+//!
+//! `key` is one key and the one algorithm that it is for, `set` all of them with what they ask of a
+//! token, `verify` the way from a text to a `Token`, `members` and `claims` what is read on that
+//! way, `invalid` why there is none.
 
 use std::sync::Arc;
 
 use super::pattern::Pattern;
+
+mod claims;
+mod invalid;
+pub mod key;
+mod members;
+mod set;
+mod verify;
+
+pub use self::invalid::Invalid;
+pub use self::set::{KeySet, Terms};
 
 /// A token that has been verified. Immutable; connections that came with the same one share it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,3 +49,6 @@ pub struct TokenLimits {
     /// Messages a second.
     pub messages_per_second: Option<u32>,
 }
+
+#[cfg(test)]
+mod tests;

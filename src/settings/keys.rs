@@ -97,7 +97,8 @@ pub(super) fn parse(text: &str) -> Result<(ApiKey, Option<String>), String> {
     let scopes = scopes.split(',').map(scope).collect::<Result<Vec<_>, _>>()?;
     let patterns = parts.next().map_or_else(Vec::new, |patterns| patterns.split(',').collect());
     let channels = patterns.into_iter().map(|text| {
-        let pattern = Pattern::parse(text);
+        // A key is nobody's, so that `{user}` would mean nothing.
+        let pattern = Pattern::parse(text).filter(|pattern| !pattern.names_user());
         pattern.ok_or_else(|| "a pattern of its channels is none".to_string())
     });
     let channels = channels.collect::<Result<Vec<_>, _>>()?;
@@ -157,7 +158,7 @@ fn from_hex(digits: &str) -> Option<[u8; 32]> {
 
 /// Reads a file with a secret; and its permissions. What is no file is not opened: that could wait
 /// for ever.
-fn read_secret(path: &Path) -> Result<(String, u32), String> {
+pub(super) fn read_secret(path: &Path) -> Result<(String, u32), String> {
     let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_file() {
         return Err("not a file".into());

@@ -19,7 +19,8 @@ use crate::policy::rule::{OnSlow, Payload, Presence, Rule, Who};
 #[derive(Debug, Parser)]
 #[command(name = "rule", disable_help_flag = true)]
 pub(super) struct Fields {
-    /// Which channels: `*` is one segment, `>` at the end one or more; or `$all`, `$user`
+    /// Which channels: `*` is one segment, `>` at the end one or more, `{user}` a user's name; or
+    /// `$all`, `$user`
     #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     pattern: Option<Pattern>,
     /// Who may subscribe, and read what the history holds
@@ -85,8 +86,8 @@ fn pattern(text: &str) -> Result<Pattern, String> {
         return Err("of the names that start with $ there are only $all and $user".into());
     }
     Pattern::parse(text).ok_or_else(|| {
-        "must be segments of A-Z a-z 0-9 _ ~ : @ = + - joined by dots, where * is any segment and \
-         >, last, one or more"
+        "must be segments of A-Z a-z 0-9 _ ~ : @ = + - joined by dots, where * is any segment, \
+         {user} a user's name and >, last, one or more"
             .into()
     })
 }
@@ -175,6 +176,10 @@ impl Draft {
                 problems.add(self.line_of(name), text);
             }
         }
+        if self.is_reserved() && self.fields.presence.is_some_and(|it| it != Presence::None) {
+            let text = "presence: nothing is told of who hears a reserved channel";
+            problems.add(self.line_of("presence"), text);
+        }
         if rule.publish_rate > 0 && rule.publish == Who::Backend {
             let text = "publish_rate: limits clients, but here no client may publish";
             problems.add(self.line_of("publish_rate"), text);
@@ -189,13 +194,12 @@ impl Draft {
 
     /// Its fields that do nothing yet, each with what that means.
     fn not_yet(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let Fields { subscribe, publish, presence, from, .. } = &self.fields;
+        let Fields { subscribe, publish, from, .. } = &self.fields;
         let nobody = |who: &Who| matches!(who, Who::User | Who::Token);
         let lets_nobody = "nobody can log in, so this lets no client in";
         [
             ("subscribe", subscribe.as_ref().is_some_and(nobody), lets_nobody),
             ("publish", publish.as_ref().is_some_and(nobody), lets_nobody),
-            ("presence", presence.is_some(), "nothing is told of who is there"),
             ("from", from.is_some(), "publications carry no name"),
         ]
         .into_iter()

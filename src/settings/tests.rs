@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::ListenAddress;
+use crate::config::{ListenAddress, PerUser};
 use crate::http::forwarded::TrustedProxy;
 use crate::http::guard::AllowedOrigin;
 use crate::limits::UNLIMITED;
+use crate::policy::token::{KeySet, Terms};
 
 mod documents;
 mod errors;
+mod tokens;
 
 fn machine() -> Machine {
     Machine { cores: 6, host_name: "edge-1".into(), memory_bytes: 8 << 30 }
@@ -55,6 +57,7 @@ fn defaults_are_those_of_the_contract() {
         max_history_bytes: 1 << 30,
         max_window_bytes: 1 << 30,
         max_buffered_bytes: 1 << 30,
+        max_presence_bytes: 1 << 30,
         ..Config::default()
     };
     assert_eq!(format!("{:#?}", settings.config), format!("{expected:#?}"));
@@ -62,7 +65,7 @@ fn defaults_are_those_of_the_contract() {
 }
 
 /// Each value differs from all others, so that no two fields can be mixed up.
-const EVERY_SETTING: [&str; 52] = [
+const EVERY_SETTING: [&str; 68] = [
     "--listen=127.0.0.1:1",
     "--listen=[::1]:2",
     "--workers=3",
@@ -111,14 +114,30 @@ const EVERY_SETTING: [&str; 52] = [
     "--new-channels-per-second=32",
     "--max-buffered-bytes=33",
     "--max-mail-bytes=36",
+    "--presence-members=42",
+    "--presence-interval=43s",
+    "--presence-leave-delay=44s",
+    "--max-presence-bytes=45",
     "--drain-notice=34s",
     "--drain-time=35s",
+    "--auth-timeout=37s",
+    "--token-notice=38s",
+    "--token-grace=39s",
+    "--jwt-cookie=c",
+    "--token-in-query",
+    "--max-connections-per-user=40",
+    "--per-user-policy=replace",
+    "--jwt-issuer=i,j",
+    "--jwt-audience=a",
+    "--jwt-leeway=41s",
+    "--jwt-claims=p",
+    "--anonymous",
     "--log-level=warn",
     "--log-format=json",
 ];
 
 /// Settings that go another way than into a field: what to read, and what contradicts `--open`.
-const OTHERS: [&str; 2] = ["config", "api-keys"];
+const OTHERS: [&str; 3] = ["config", "api-keys", "jwt-keys"];
 
 #[test]
 fn the_list_of_every_setting_is_whole() {
@@ -134,8 +153,6 @@ fn the_list_of_every_setting_is_whole() {
 fn every_setting_is_read_into_its_own_field() {
     let config = config(&EVERY_SETTING);
     let seconds = Duration::from_secs;
-    let fallback =
-        Rule { history_count: 21, history_bytes: 22, history_age: seconds(23), ..Rule::default() };
     let expected = Config {
         listen: vec![listen("127.0.0.1:1"), listen("[::1]:2")],
         workers: 3,
@@ -180,11 +197,36 @@ fn every_setting_is_read_into_its_own_field() {
         new_channels_per_second: 32,
         max_buffered_bytes: 33,
         max_mail_bytes: 36,
+        presence_members: 42,
+        presence_interval: seconds(43),
+        presence_leave_delay: seconds(44),
+        max_presence_bytes: 45,
         drain_notice: seconds(34),
         drain_time: seconds(35),
-        policy: Arc::new(Policy { fallback: Arc::new(fallback), ..Policy::default() }),
+        auth_timeout: seconds(37),
+        token_notice: seconds(38),
+        token_grace: seconds(39),
+        jwt_cookie: Some("c".into()),
+        token_in_query: true,
+        max_connections_per_user: 40,
+        per_user_policy: PerUser::Replace,
+        policy: policy_of_every_setting(),
     };
     assert_eq!(format!("{config:#?}"), format!("{expected:#?}"));
+}
+
+fn policy_of_every_setting() -> Arc<Policy> {
+    let history_age = Duration::from_secs(23);
+    let fallback = Rule { history_count: 21, history_bytes: 22, history_age, ..Rule::default() };
+    let terms = Terms {
+        issuers: vec!["i".into(), "j".into()],
+        audiences: vec!["a".into()],
+        leeway_ms: 41_000,
+        place: Some("p".into()),
+    };
+    let token_keys = Arc::new(KeySet::new(Vec::new(), terms));
+    let fallback = Arc::new(fallback);
+    Arc::new(Policy { fallback, token_keys, anonymous: true, ..Policy::default() })
 }
 
 #[test]

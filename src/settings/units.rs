@@ -88,6 +88,19 @@ pub(super) fn origin(text: &str) -> Result<AllowedOrigin, String> {
         .ok_or_else(|| "must be scheme, host and perhaps a port, as https://example.org".into())
 }
 
+/// What stands in a claim, or is the name of one.
+pub(super) fn claim_text(text: &str) -> Result<String, String> {
+    let sound = !text.is_empty() && !text.chars().any(char::is_control);
+    sound.then(|| text.into()).ok_or_else(|| "must be a text without control characters".into())
+}
+
+/// The name of a cookie (RFC 6265, section 4.1.1).
+pub(super) fn cookie_name(text: &str) -> Result<Box<str>, String> {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let sound = !text.is_empty() && text.bytes().all(token);
+    sound.then(|| text.into()).ok_or_else(|| "must be the name of a cookie, as token".into())
+}
+
 /// A bound on a count; 0 is off.
 pub(super) fn count_limit(text: &str) -> Result<usize, String> {
     count(text).map(unlimited_if_zero)

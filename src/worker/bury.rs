@@ -32,6 +32,7 @@ impl<N: Net> Worker<N> {
         }
         self.say_close(slot, code, pace);
         self.leave_all(slot);
+        self.leave_user(slot);
         self.enter(slot, Phase::Closing, self.config.close_timeout);
         // What it has sent is read again, whatever stopped that: their Close stands behind it.
         self.resume(slot);
@@ -60,6 +61,7 @@ impl<N: Net> Worker<N> {
         self.enter(slot, Phase::Lingering, Duration::ZERO);
         // As long as something waits to be sent; then the peer's end has its time.
         self.set_last_deadline(slot);
+        self.leave_user(slot);
         let (hot, cold) = self.table.parts(slot);
         hot.inbox = None;
         cold.session = None;
@@ -119,6 +121,7 @@ impl<N: Net> Worker<N> {
                 continue;
             }
             self.leave_all(slot);
+            self.leave_user(slot);
             self.end_handshake(slot);
             self.enter(slot, Phase::Lingering, Duration::ZERO);
             self.leave_address(slot);

@@ -6,21 +6,20 @@ use std::sync::Arc;
 use super::Worker;
 use super::mail::{Answer, Birth, Content, History, Mail, Publish, Requester, Ticket};
 use super::net::Net;
+use super::presence::{NO_PRESENCE, parse_cursor};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
 use crate::client::command::{self, Command, Request, RequestId, Start, Wish};
 use crate::conn::entry::Flags;
 use crate::hub::Kind;
 use crate::hub::channel::Draft;
-use crate::hub::encode::ALL;
+use crate::hub::encode::{ALL, USER};
 use crate::hub::shard::{Since, Span};
 use crate::limits::OVERLOAD_PACE_MS;
 use crate::metrics::{Limit, Over};
+use crate::policy::rule::Presence;
 use crate::ws::MessageKind;
 use crate::ws::close::CloseCode;
-
-/// Whom idempotency keys of clients without a user belong to.
-const ANONYMOUS: &str = "anonymous";
 
 impl<N: Net> Worker<N> {
     /// A message on `/ws`.
@@ -28,15 +27,21 @@ impl<N: Net> Worker<N> {
         if let Err(pace_ms) = self.allow(slot) {
             return self.refuse_for_rate(slot, payload, pace_ms);
         }
+        if self.table.hot(slot).flags.has(Flags::STRANGER) {
+            return self.take_first_words(slot, kind, payload);
+        }
         if kind == MessageKind::Binary {
             let fault = Fault::new(Code::UnsupportedData, "text messages only");
             return self.say_error(slot, &RequestId::None, None, &fault, None);
         }
         match command::parse(payload) {
-            Ok(Request { id, command }) => match self.forbidden(slot, &command) {
-                Some((channel, deed)) => self.forbid(slot, id, channel, deed),
-                None => self.carry_out_command(slot, id, command),
-            },
+            Ok(Request { id, mut command }) => {
+                self.name_in_full(slot, &mut command);
+                match self.forbidden(slot, &command) {
+                    Some((channel, deed)) => self.forbid(slot, id, channel, deed),
+                    None => self.carry_out_command(slot, id, command),
+                }
+            }
             Err(refusal) => {
                 let fault = refusal.fault;
                 self.refuse_in_order(slot, refusal.id, refusal.channel.as_deref(), fault, None);
@@ -55,21 +60,34 @@ impl<N: Net> Worker<N> {
         if self.is_flood(slot, count as u32) {
             return;
         }
-        let mut refuse = |id: &RequestId, channel: Option<&str>| {
-            let fault = Fault::new(Code::RateLimited, "more messages than the rate allows");
-            self.refuse_in_order(slot, id.clone(), channel, fault, Some(pace_ms));
-        };
+        let fault = Fault::new(Code::RateLimited, "more messages than the rate allows");
         match parsed {
-            Ok(Request { id, command: Command::Subscribe { wishes, .. } }) => {
-                for wish in wishes {
-                    match wish {
-                        Ok(wish) => refuse(&id, Some(&wish.channel)),
-                        Err(refusal) => refuse(&id, refusal.channel.as_deref()),
-                    }
-                }
+            Ok(request) => self.refuse_request(slot, request, &fault, Some(pace_ms)),
+            Err(refusal) => {
+                let channel = refusal.channel.as_deref();
+                self.refuse_in_order(slot, refusal.id, channel, fault, Some(pace_ms));
             }
-            Ok(Request { id, command }) => refuse(&id, command.channel()),
-            Err(refusal) => refuse(&refusal.id, refusal.channel.as_deref()),
+        }
+    }
+
+    /// Refuses a request, whatever it asks for, once for each channel that it is about.
+    pub(super) fn refuse_request(
+        &mut self,
+        slot: u32,
+        request: Request<'_>,
+        fault: &Fault,
+        pace_ms: Option<u64>,
+    ) {
+        let Request { id, command } = request;
+        let mut refuse = |channel: Option<&str>| {
+            self.refuse_in_order(slot, id.clone(), channel, fault.clone(), pace_ms);
+        };
+        let Command::Subscribe { wishes, .. } = command else { return refuse(command.channel()) };
+        for wish in wishes {
+            match wish {
+                Ok(wish) => refuse(Some(&wish.channel)),
+                Err(refusal) => refuse(refusal.channel.as_deref()),
+            }
         }
     }
 
@@ -106,9 +124,9 @@ impl<N: Net> Worker<N> {
             Command::History { channel, start, limit } => {
                 self.read_history(slot, id, &channel, start, limit);
             }
-            Command::Auth { .. } => self.not_enabled(slot, id, None, "tokens are not enabled"),
-            Command::Presence { channel, .. } => {
-                self.not_enabled(slot, id, Some(&channel), "presence is not enabled");
+            Command::Auth { token } => self.authenticate(slot, &id, &token),
+            Command::Presence { channel, limit, cursor } => {
+                self.read_presence(slot, id, &channel, limit, cursor.as_deref());
             }
         }
     }
@@ -118,11 +136,11 @@ impl<N: Net> Worker<N> {
         let draft = Draft {
             kind: publish.data.kind,
             payload: (&*publish.data.bytes).into(),
-            from: None,
+            from: self.publishes_as(slot, &publish.channel),
             key: publish.key.map(Into::into),
             skip: publish.skip_self.then_some(own),
         };
-        let idempotency = publish.idempotency_key.map(|key| (ANONYMOUS.into(), key.into()));
+        let idempotency = publish.idempotency_key.map(|key| (self.publisher(slot), key.into()));
         if !self.admits(slot, &id, &publish.channel) {
             return;
         }
@@ -158,25 +176,45 @@ impl<N: Net> Worker<N> {
         self.ask_owner(slot, Mail::History(Box::new(letter)), channel);
     }
 
+    fn read_presence(
+        &mut self,
+        slot: u32,
+        id: RequestId,
+        channel: &str,
+        limit: u32,
+        cursor: Option<&str>,
+    ) {
+        if self.presence_of(channel) == Presence::None {
+            return self.not_enabled(slot, id, Some(channel), NO_PRESENCE);
+        }
+        let after = cursor.map(|cursor| parse_cursor(self.seed, cursor));
+        if let Some(None) = after {
+            let fault = Fault::new(Code::BadRequest, "data.cursor: is none that was given here");
+            return self.refuse_in_order(slot, id, Some(channel), fault, None);
+        }
+        if !self.admits(slot, &id, channel) {
+            return;
+        }
+        let ticket = self.client_ticket(slot, id);
+        // Its answer is long: one at a time.
+        self.table.hot_mut(slot).flags.set(Flags::HISTORY);
+        let letter = self.roll(channel, after.flatten(), limit, ticket);
+        self.ask_owner(slot, letter, channel);
+    }
+
     fn subscribe(&mut self, slot: u32, id: RequestId, wish: Wish<'_>) {
         let channel = wish.channel.as_ref();
-        if channel != "$user" && !self.may_hear(slot, channel) {
+        if !self.may_hear(slot, channel) {
             return self.forbid(slot, id, channel, "subscribe to it");
         }
-        let missing = match &wish {
-            _ if channel == "$user" => Some("users are not enabled"),
-            wish if wish.presence => Some("presence is not enabled"),
-            _ => None,
-        };
-        if let Some(missing) = missing {
-            return self.not_enabled(slot, id, Some(channel), missing);
+        if wish.presence && self.presence_of(channel) == Presence::None {
+            return self.not_enabled(slot, id, Some(channel), NO_PRESENCE);
         }
         if self.follows(slot, channel) {
             let fault = Fault::new(Code::AlreadySubscribed, "this connection follows it already");
             return self.refuse_in_order(slot, id, Some(channel), fault, None);
         }
-        let others = self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL));
-        if others >= self.config.max_subscriptions && channel != ALL {
+        if channel != ALL && self.has_all_subscriptions(slot) {
             self.limited(Limit::Subscriptions);
             let message = "this connection has all the subscriptions that it may have";
             let fault = Fault::new(Code::TooManySubscriptions, message);
@@ -194,10 +232,14 @@ impl<N: Net> Worker<N> {
             let wall_ms = self.now.wall_ms;
             let data = |out: &mut Vec<u8>| answer::subscribed(out, position, true, Some(0));
             self.say_text(slot, |out| answer::ack(out, &id, Some(&channel), data, wall_ms));
-            return;
+        } else {
+            self.table.hot_mut(slot).pending += 1;
+            let since = Since { position, last, mode };
+            self.join(slot, Arc::clone(&channel), pace, since, id);
         }
-        self.table.hot_mut(slot).pending += 1;
-        self.join(slot, channel, pace, Since { position, last, mode }, id);
+        if wish.presence {
+            self.wants_presence(slot, &channel);
+        }
     }
 
     /// A message on a raw channel is a publication.
@@ -215,7 +257,8 @@ impl<N: Net> Worker<N> {
             MessageKind::Binary => Kind::Binary,
         };
         let payload = payload.into();
-        let draft = Draft { kind, payload, from: None, key: None, skip };
+        let from = self.publishes_as(slot, &channel);
+        let draft = Draft { kind, payload, from, key: None, skip };
         let ticket = Ticket { connection: self.key(slot), request: Requester::Raw };
         let name = Arc::clone(&channel);
         if self.is_crowded(self.owner(&name)) {
@@ -287,6 +330,14 @@ impl<N: Net> Worker<N> {
 
     /// Refuses what the channel's rule does not allow.
     fn forbid(&mut self, slot: u32, id: RequestId, channel: &str, deed: &str) {
+        if channel == USER && !self.has_users() {
+            return self.not_enabled(
+                slot,
+                id,
+                Some(channel),
+                "there are no users without jwt_keys",
+            );
+        }
         let message = format!("channel: the rules here do not let you {deed}");
         self.refuse_in_order(slot, id, Some(channel), Fault::new(Code::Forbidden, message), None);
     }
@@ -305,6 +356,8 @@ impl<N: Net> Worker<N> {
         fault: Fault,
         pace_ms: Option<u64>,
     ) {
+        let channel = channel.map(|channel| self.full_name(slot, channel));
+        let channel = channel.as_deref();
         match channel.filter(|_| self.table.hot(slot).pending > 0) {
             None => self.say_error(slot, &id, channel, &fault, pace_ms),
             Some(channel) => {
@@ -343,9 +396,13 @@ impl<N: Net> Worker<N> {
             Content::Published(published) => ack(self, &|out| {
                 answer::published(out, published.position, published.duplicate);
             }),
-            Content::History(json) => ack(self, &|out| out.extend_from_slice(&json)),
+            Content::History(json) | Content::Members(json) => {
+                ack(self, &|out| out.extend_from_slice(&json));
+            }
             Content::Left(position) => ack(self, &|out| answer::unsubscribed(out, position)),
-            Content::Ended => self.say_ended(slot, channel.unwrap_or_default(), None),
+            Content::Ended(reason) => {
+                self.say_ended(slot, channel.unwrap_or_default(), reason, None);
+            }
             Content::Refused(fault, pace_ms) | Content::NoHistory(fault, pace_ms) => {
                 self.say_error(slot, id, channel, &fault, pace_ms);
             }
@@ -353,6 +410,7 @@ impl<N: Net> Worker<N> {
             | Content::Listed(_)
             | Content::Connections(_)
             | Content::Disconnected(_)
+            | Content::Done(_)
             | Content::Probed => {
                 debug_assert!(false, "clients do not ask for these");
             }

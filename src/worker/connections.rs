@@ -14,6 +14,7 @@ use super::{Worker, identity};
 use crate::conn::entry::{Endpoint, Phase};
 use crate::conn::wanted::{Rank, Wanted};
 use crate::hub::ConnectionKey;
+use crate::hub::encode::shown;
 use crate::limits::{LIST_VISITS, TICK_MS};
 use crate::ws::close::CloseCode;
 
@@ -33,6 +34,7 @@ pub struct Census {
 /// A connection as it was seen.
 #[derive(Debug)]
 pub struct Sight {
+    user: Option<Arc<str>>,
     address: Option<IpAddr>,
     endpoint: Endpoint,
     /// The channel of a raw connection.
@@ -116,12 +118,12 @@ impl<N: Net> Worker<N> {
         let endpoint = match (sight.endpoint, &sight.channel) {
             (Endpoint::Envelope, _) => "/ws".into(),
             (Endpoint::Echo, _) => "/echo".into(),
-            (Endpoint::Raw, Some(channel)) => format!("/channels/{channel}"),
+            (Endpoint::Raw, Some(channel)) => format!("/channels/{}", shown(channel)),
             (Endpoint::Raw, None) => "/channels".into(),
         };
         json!({
             "connection": identity::name(self.seed, rank.key()),
-            "user": null,
+            "user": sight.user.as_deref(),
             "address": sight.address.map(|address| address.to_string()),
             "node": self.config.node_name,
             "endpoint": endpoint,
@@ -138,11 +140,12 @@ impl<N: Net> Worker<N> {
         let (hot, cold) = (self.table.hot(slot), self.table.cold(slot));
         let key = self.key(slot);
         let passed = |rank: Rank| wanted.after.is_some_and(|after| rank <= after);
-        let elsewhere = |channel| !self.follows(slot, channel);
-        // No connection has a user yet; and what has no socket is a probe.
+        let elsewhere = |channel| !self.follows(slot, &self.full_name(slot, channel));
+        let user = self.token(slot).map(|token| &token.user);
+        // What has no socket is a probe.
         if !matches!(hot.phase, Phase::Opening | Phase::Open)
             || hot.socket.is_none()
-            || wanted.user.is_some()
+            || wanted.user.as_ref().is_some_and(|wanted| user.is_none_or(|user| **user != **wanted))
             || !wanted.queued && passed(Rank::new(key, (0, 0)))
             || wanted.channel.as_deref().is_some_and(elsewhere)
         {
@@ -167,12 +170,13 @@ impl<N: Net> Worker<N> {
         let age_ms = self.now.mono_ms.saturating_sub(u64::from(cold.opened) * TICK_MS);
         let age_ms = self.config.idle_timeout.is_zero().then_some(age_ms);
         let sight = Sight {
+            user: user.map(Arc::clone),
             address: self.client_address(slot),
             endpoint: hot.endpoint(),
             channel,
             since_ms: age_ms.map(|age_ms| self.now.wall_ms.saturating_sub(age_ms)),
             age_ms,
-            subscriptions: hot.subscriptions(),
+            subscriptions: self.subscriptions_of(slot),
             queued_bytes,
             behind,
         };

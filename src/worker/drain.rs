@@ -176,7 +176,8 @@ impl<N: Net> Worker<N> {
         self.table.hot_mut(slot).flags.set(Flags::TOLD);
         self.table.cold_mut(slot).deadline = closes;
         self.schedule(slot);
-        if self.table.hot(slot).endpoint() == Endpoint::Envelope {
+        let hot = self.table.hot(slot);
+        if hot.endpoint() == Endpoint::Envelope && !hot.flags.has(Flags::STRANGER) {
             let closes_in_ms = (u64::from(closes) * TICK_MS).saturating_sub(self.now.mono_ms);
             let wall_ms = self.now.wall_ms;
             self.count_one(Counter::Goaways);

@@ -43,6 +43,10 @@ impl<N: Net> Worker<N> {
                 let letter = History { channel, span, ticket };
                 self.await_one(slot, call, owner, Mail::History(Box::new(letter)));
             }
+            Ask::Presence { channel, after, limit } => {
+                let letter = self.roll(&channel, after, limit, self.ticket(slot, 0));
+                self.await_one(slot, call, self.owner(&channel), letter);
+            }
             Ask::Channels { prefix, after, limit } => {
                 call.gathered = Gathered::Channels { found: Vec::new(), limit };
                 let caller = call.caller.clone();
@@ -59,11 +63,12 @@ impl<N: Net> Worker<N> {
             Ask::Disconnect(wanted, reconnect) => {
                 let workers = self.config.workers.max(1);
                 let Some(connection) = wanted.filter(|wanted| wanted.worker < workers) else {
-                    return self.finish(slot, &call, &disconnected(0));
+                    return self.finish(slot, &call, &counted("disconnected", 0));
                 };
                 let letter = Disconnect { connection, reconnect, ticket: self.ticket(slot, 0) };
                 self.await_one(slot, call, connection.worker, Mail::Disconnect(Box::new(letter)));
             }
+            Ask::User(ask) => self.carry_out_for_user(slot, call, ask, &body),
             Ask::Ready if self.stats.drain().began_ms().is_some() => {
                 self.finish(slot, &call, &unready("draining", Code::Draining, DRAINING));
             }
@@ -170,17 +175,29 @@ impl<N: Net> Worker<N> {
         ConnectionKey { worker: self.id, slot, generation }
     }
 
-    fn ticket(&self, slot: u32, number: u32) -> Ticket {
+    pub(super) fn ticket(&self, slot: u32, number: u32) -> Ticket {
         Ticket { connection: self.key(slot), request: Requester::Http(number) }
     }
 
-    fn await_one(&mut self, slot: u32, mut call: Call, owner: WorkerId, mail: Mail) {
-        call.awaited = 1;
+    fn await_one(&mut self, slot: u32, call: Call, owner: WorkerId, mail: Mail) {
+        self.await_answers(slot, call, 1, owner, mail);
+    }
+
+    /// Sends one letter, which leads to so many answers.
+    pub(super) fn await_answers(
+        &mut self,
+        slot: u32,
+        mut call: Call,
+        count: usize,
+        owner: WorkerId,
+        mail: Mail,
+    ) {
+        call.awaited = count;
         self.table.cold_mut(slot).session.get_or_insert_default().call = Some(call);
         self.letter(owner, mail);
     }
 
-    fn await_all(&mut self, slot: u32, mut call: Call, mail: impl Fn(Ticket) -> Mail) {
+    pub(super) fn await_all(&mut self, slot: u32, mut call: Call, mail: impl Fn(Ticket) -> Mail) {
         call.awaited = usize::from(self.config.workers.max(1));
         for worker in 0..self.config.workers.max(1) {
             let letter = mail(self.ticket(slot, u32::from(worker)));
@@ -211,7 +228,11 @@ impl<N: Net> Worker<N> {
                 }
             }
             (Gathered::Channels { found, .. }, Content::Listed(listed)) => found.extend(listed),
-            (Gathered::Channels { .. }, Content::Refused(fault, pace_ms)) => {
+            (Gathered::Done { count, .. }, Content::Done(done)) => *count += done,
+            (
+                Gathered::Channels { .. } | Gathered::Done { .. },
+                Content::Refused(fault, pace_ms),
+            ) => {
                 // Closing, for other workers' answers are still to come.
                 return self.finish(slot, &call, &refused(&fault, pace_ms).closing());
             }
@@ -219,7 +240,7 @@ impl<N: Net> Worker<N> {
                 let reply = unready(fault.code.as_str(), fault.code, &fault.message).closing();
                 return self.finish(slot, &call, &reply);
             }
-            (Gathered::Channels { .. } | Gathered::Probes, _) => {}
+            (Gathered::Channels { .. } | Gathered::Done { .. } | Gathered::Probes, _) => {}
         }
         self.keep_or_finish(slot, call);
     }
@@ -240,12 +261,13 @@ impl<N: Net> Worker<N> {
                 Reply::json(200, json!({ "results": results }).to_string().into_bytes())
             }
             Gathered::Channels { found, limit } => channel_list(found, limit),
+            Gathered::Done { word, count } => counted(word, count),
             Gathered::One | Gathered::Probes => Reply::json(200, &br#"{"status":"ok"}"#[..]),
         };
         self.finish(slot, &call, &reply);
     }
 
-    fn finish(&mut self, slot: u32, call: &Call, reply: &Reply<'_>) {
+    pub(super) fn finish(&mut self, slot: u32, call: &Call, reply: &Reply<'_>) {
         let (head_only, close) = (call.head_only, call.close);
         self.reply(slot, reply, Circumstances { head_only, close, ..Default::default() });
     }
@@ -320,7 +342,7 @@ fn unready(word: &str, code: Code, message: &str) -> Reply<'static> {
     reply.retry_after_ms(OVERLOAD_PACE_MS)
 }
 
-fn refused(fault: &Fault, pace_ms: Option<u64>) -> Reply<'static> {
+pub(super) fn refused(fault: &Fault, pace_ms: Option<u64>) -> Reply<'static> {
     let code = fault.code;
     reply::error(code.as_str(), code.status(), &fault.message, code.temporary(), pace_ms)
 }
@@ -338,23 +360,29 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
             }
             Reply::json(200, body.to_string().into_bytes())
         }
-        Content::History(json) | Content::Connections(json) => Reply::json(200, json),
-        Content::Disconnected(count) => disconnected(count),
+        Content::History(json) | Content::Members(json) | Content::Connections(json) => {
+            Reply::json(200, json)
+        }
+        Content::Disconnected(count) => counted("disconnected", count),
         Content::Described(description) => {
             Reply::json(200, describe(&description).to_string().into_bytes())
         }
         Content::Refused(fault, pace_ms) | Content::NoHistory(fault, pace_ms) => {
             refused(&fault, pace_ms)
         }
-        Content::Listed(_) | Content::Probed | Content::Left(_) | Content::Ended => {
+        Content::Listed(_)
+        | Content::Done(_)
+        | Content::Probed
+        | Content::Left(_)
+        | Content::Ended(_) => {
             let what = channel.unwrap_or("this");
             refused(&Fault::new(Code::Internal, format!("no answer for {what}")), None)
         }
     }
 }
 
-fn disconnected(count: u64) -> Reply<'static> {
-    Reply::json(200, json!({ "disconnected": count }).to_string().into_bytes())
+fn counted(word: &'static str, count: u64) -> Reply<'static> {
+    Reply::json(200, json!({ word: count }).to_string().into_bytes())
 }
 
 fn describe(description: &Description) -> serde_json::Value {

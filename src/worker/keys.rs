@@ -3,11 +3,11 @@
 
 use super::net::Net;
 use super::{BAD_KEY_LINES, Worker};
-use crate::http::Refusal;
 use crate::http::head::Head;
 use crate::http::routes::Route;
+use crate::http::{Refusal, credentials};
 use crate::metrics::Limit;
-use crate::policy::authorize::{self, Caller, Denied};
+use crate::policy::authorize::{Caller, Denied};
 use crate::policy::key::Scope;
 
 /// What a route asks of its caller.
@@ -75,13 +75,13 @@ impl<N: Net> Worker<N> {
         Ok(caller)
     }
 
-    /// Whose key these credentials are. An address that has brought too many that are nobody's has
+    /// Whose key this `Authorization` has. An address that has brought too many that are nobody's has
     /// to wait.
-    fn holder(&self, slot: u32, credentials: &[u8]) -> Result<Caller, Refusal> {
+    fn holder(&self, slot: u32, value: &[u8]) -> Result<Caller, Refusal> {
         let (address, now_ms) = (self.client_address(slot), self.now.mono_ms);
-        let attempts = self.addresses.attempts();
+        let attempts = self.node.addresses.attempts();
         attempts.check(address, now_ms).map_err(|wait_ms| self.key_limited(wait_ms))?;
-        let caller = authorize::bearer(credentials)
+        let caller = credentials::bearer(value)
             .ok_or(Denied::BadKey)
             .and_then(|secret| Caller::with_secret(&self.policy, secret));
         let denied = match caller {

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use super::connections::Census;
+use super::errand::Errand;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
 use crate::hub::channel::Draft;
 use crate::hub::page::{Page, Want};
+use crate::hub::presence::{self, Who};
 use crate::hub::shard::{Description, Published, Since, Span};
 use crate::hub::{Audience, ConnectionKey, Delivery, FeedKey, Frames, Position};
 use crate::policy::Policy;
@@ -28,6 +30,10 @@ pub enum Mail {
     Publish(Box<Publish>),
     /// To the owner: read history.
     History(Box<History>),
+    /// To the owner: somebody has come, or has left.
+    Attend(Box<Attend>),
+    /// To the owner: list who is there.
+    Roll(Box<Roll>),
     /// To the owner: describe a channel.
     Describe(Arc<str>, Ticket),
     /// To every owner: list channels.
@@ -36,6 +42,12 @@ pub enum Mail {
     Census(Box<Census>),
     /// To the worker of a connection: close it.
     Disconnect(Box<Disconnect>),
+    /// To the worker of a connection: a newer one of its user has taken its seat.
+    Replaced(ConnectionKey),
+    /// To a worker: do something to connections of a user.
+    Errand(Box<Errand>),
+    /// To the owner: see that there is a channel, then send this errand to every worker.
+    Enlist(Box<Errand>),
     /// To every worker: answer when a publication has made the whole trip to you.
     Probe(Ticket),
     /// To the owner, who sends it back: so an answer that needs nothing of the owner keeps its
@@ -66,7 +78,7 @@ impl Mail {
                 Self::Publish(publish) => publish.charge,
                 Self::Deliver(delivery) => delivery.frames.len(),
                 Self::Answer(answer) | Self::Return(answer) => match &answer.content {
-                    Content::History(json) => json.len(),
+                    Content::History(json) | Content::Members(json) => json.len(),
                     Content::Listed(list) => list.len() * size_of::<Description>(),
                     _ => 0,
                 },
@@ -101,7 +113,7 @@ pub struct Join {
     /// From where it wants to hear.
     pub since: Since,
     /// The request that asked for it.
-    pub request: RequestId,
+    pub request: Requester,
     /// Whether the channel may be new.
     pub birth: Birth,
 }
@@ -189,6 +201,37 @@ pub struct History {
     pub ticket: Ticket,
 }
 
+/// Somebody has come to a channel, or has left it.
+#[derive(Debug)]
+pub struct Attend {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// Who.
+    pub who: Who,
+    /// How it has come; else it has left.
+    pub entered: Option<Entry>,
+}
+
+/// How somebody comes to a channel.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What it shows of itself.
+    pub info: Option<Arc<str>>,
+    /// Names are told here.
+    pub full: bool,
+}
+
+/// A wish to see who is in a channel.
+#[derive(Debug)]
+pub struct Roll {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// Which part.
+    pub span: presence::Span,
+    /// Who waits for the answer.
+    pub ticket: Ticket,
+}
+
 /// A wish to see names.
 #[derive(Debug)]
 pub struct List {
@@ -224,6 +267,12 @@ pub struct Ticket {
     pub connection: ConnectionKey,
     /// Which of its requests.
     pub request: Requester,
+}
+
+impl From<RequestId> for Requester {
+    fn from(id: RequestId) -> Self {
+        Self::Client(id)
+    }
 }
 
 /// Which request of a connection waits.
@@ -269,7 +318,7 @@ pub struct PageLetter {
 #[derive(Debug)]
 pub struct JoinAnswer {
     /// The request.
-    pub request: RequestId,
+    pub request: Requester,
     /// The channel's head; absent in a refusal.
     pub position: Option<Position>,
     /// Whether everything that was asked for comes.
@@ -300,24 +349,35 @@ pub enum Content {
     Published(Published),
     /// Of a history: its JSON.
     History(Vec<u8>),
+    /// Of who is in a channel: its JSON.
+    Members(Vec<u8>),
     /// Of a description.
     Described(Description),
     /// Of a list.
     Listed(Vec<Description>),
     /// Of a list of connections: its JSON.
     Connections(Vec<u8>),
-    /// Of a wish to close connections: how many there were.
+    /// Of a wish to close a connection: how many there were.
     Disconnected(u64),
+    /// Of an errand: to how many it has been done.
+    Done(u64),
     /// Of a probe.
     Probed,
     /// Of an unsubscribe: its last position, where it had one.
     Left(Option<Position>),
-    /// Of a subscription that a new rule has ended: the client is told.
-    Ended,
-    /// Of a history that was refused, likewise.
+    /// Of a subscription that the server has ended, in a word why: the client is told.
+    Ended(&'static str),
+    /// Of a history, or of who is there, that was refused, likewise.
     NoHistory(Fault, Option<u64>),
     /// It was refused; when it may be tried again, in milliseconds, where there is a pace.
     Refused(Fault, Option<u64>),
+}
+
+impl Content {
+    /// Whether it answers one of those requests of which a connection has one at a time.
+    pub fn is_long(&self) -> bool {
+        matches!(self, Self::History(_) | Self::Members(_) | Self::NoHistory(..))
+    }
 }
 
 #[cfg(test)]

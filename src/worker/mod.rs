@@ -1,6 +1,6 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
-//! `door` (accept), `serve` (read, with `request`, `upgrade` and `command`), `paced` (rounds),
+//! `door` (accept), `serve` (read, with `request`, `upgrade`, `login` and `command`), `paced` (rounds),
 //! `deliver` (mail), `review` (new rules), `flush` (send), `sweep` (time, with `drain`), `bury`
 //! (end). Nothing here touches the world but through `Net`.
 
@@ -12,7 +12,6 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use crate::addresses::Addresses;
 use crate::client::code::Code;
 use crate::config::Config;
 use crate::conn::entry::Flags;
@@ -21,11 +20,13 @@ use crate::conn::table::Table;
 use crate::entropy::Random;
 use crate::feed::Feed;
 use crate::feed::window::Spare;
+use crate::hub::presence::{PresenceLimits, Presences};
 use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
 use crate::log::Pace;
 use crate::metrics::{Counter, End, Limit, Over, Stats, WorkerStats};
+use crate::node::Node;
 use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
@@ -38,16 +39,19 @@ pub mod connections;
 mod deliver;
 mod door;
 mod drain;
+mod errand;
 mod exchange;
 mod flush;
 mod identity;
 mod keys;
+mod login;
 pub mod mail;
 pub mod mailbox;
 pub mod mio;
 pub mod net;
 mod paced;
 mod pages;
+mod presence;
 mod probe;
 mod rate;
 mod request;
@@ -59,6 +63,7 @@ mod subscribe;
 mod sweep;
 mod terms;
 mod upgrade;
+mod users;
 
 pub use audit::Audit;
 use codec::Codec;
@@ -68,6 +73,7 @@ use mail::Mail;
 use net::{Event, Net, Token, WorkerId};
 use probe::Probe;
 use rate::Rates;
+use review::Review;
 use subscribe::FeedName;
 
 /// What a worker is made from.
@@ -79,8 +85,8 @@ pub struct Setup {
     pub config: Arc<Config>,
     /// Everybody's counters.
     pub stats: Arc<Stats>,
-    /// Everybody's clients.
-    pub addresses: Arc<Addresses>,
+    /// What is shared with the other workers.
+    pub node: Arc<Node>,
     /// The node's seed, the same for all its workers.
     pub seed: u64,
 }
@@ -96,12 +102,14 @@ pub struct Worker<N: Net> {
     config: Arc<Config>,
     /// Rules and keys as they are in force now.
     policy: Arc<Policy>,
-    /// The feed from which on the subscriptions have yet to be looked at under this policy.
-    review: Option<usize>,
+    /// Who has yet to come anew to the channels where it is, under this policy.
+    presence_review: Option<presence::Review>,
+    /// From where on connections and subscriptions have yet to be looked at under this policy.
+    review: Option<Review>,
     stats: Arc<Stats>,
     /// Of lines in the log.
     pace: Pace,
-    addresses: Arc<Addresses>,
+    node: Arc<Node>,
     seed: u64,
     net: N,
     now: Now,
@@ -152,6 +160,8 @@ pub struct Worker<N: Net> {
 
     // Channels.
     shard: Shard,
+    /// Who is in them.
+    presences: Presences,
     /// When quiet channels and old keys are looked for.
     next_upkeep_ms: u64,
     codec: Codec,
@@ -191,7 +201,7 @@ pub struct Worker<N: Net> {
 impl<N: Net> Worker<N> {
     /// A worker that has not turned yet.
     pub fn new(setup: Setup, net: N) -> Self {
-        let Setup { id, config, stats, addresses, seed } = setup;
+        let Setup { id, config, stats, node, seed } = setup;
         let workers = usize::from(config.workers.max(1));
         let mut random = Random::new(seed ^ (u64::from(id) + 1).wrapping_mul(0x9e37_79b9));
         let limits = ShardLimits {
@@ -201,15 +211,24 @@ impl<N: Net> Worker<N> {
             idempotency_age_ms: config.idempotency_age.as_millis() as u64,
             page_bytes: PAGE_BYTES,
         };
+        let shard = Shard::new(limits, random.draw());
+        let limits = PresenceLimits {
+            members: config.presence_members,
+            interval_ms: config.presence_interval.as_millis() as u64,
+            leave_delay_ms: config.presence_leave_delay.as_millis() as u64,
+            max_bytes: config.max_presence_bytes / workers,
+        };
+        let presences = Presences::new(limits, (identity::name, seed), random.draw());
         Self {
-            shard: Shard::new(limits, random.draw()),
+            shard,
+            presences,
             next_upkeep_ms: 0,
             feed_names: HashMap::with_hasher(FixedState::with_seed(random.draw())),
             random,
             id,
             stats,
             pace: Pace::new(FOREIGN_PAGE_LINES + 1),
-            addresses,
+            node,
             seed,
             net,
             now: Now::default(),
@@ -256,6 +275,7 @@ impl<N: Net> Worker<N> {
             inflate: Some(Box::default()),
             policy: Arc::clone(&config.policy),
             review: None,
+            presence_review: None,
             config,
         }
     }
@@ -270,7 +290,9 @@ impl<N: Net> Worker<N> {
         self.serve();
         self.ask_rounds();
         self.deliver();
+        self.tell_presence();
         self.review();
+        self.review_presence();
         self.send_post();
         self.flush();
         self.sweep();
@@ -299,6 +321,8 @@ impl<N: Net> Worker<N> {
             || !self.later.is_empty()
             || !self.deferred.is_empty()
             || self.review.is_some()
+            || self.presence_review.is_some()
+            || self.is_presence_due()
             || self.door.is_accepting()
             || self.is_telling();
         let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
@@ -396,6 +420,7 @@ impl<N: Net> Worker<N> {
             .chain(upkeep)
             .chain(self.drain_due_ms())
             .chain(self.rounds.first().map(|&(due_ms, _)| due_ms))
+            .chain(Some(self.presences.next_ms()).filter(|&due_ms| due_ms != u64::MAX))
             .min()?;
         Some(Duration::from_millis(due.saturating_sub(self.now.mono_ms).max(1)))
     }
@@ -443,6 +468,8 @@ impl<N: Net> Worker<N> {
         counters.set(Counter::Subscriptions, self.subscriptions as u64);
         counters.set(Counter::Channels, self.shard.len() as u64);
         counters.set(Counter::HistoryBytes, self.shard.history_bytes() as u64);
+        counters.set(Counter::PresenceMembers, self.presences.named() as u64);
+        counters.set(Counter::PresenceBytes, self.presences.bytes() as u64);
         counters.set(Counter::WindowBytes, self.spare.bytes() as u64);
         counters.set(Counter::BufferedBytes, self.ledger.bytes() as u64);
         counters.set(Counter::MailBytes, self.backlogs[usize::from(self.id)] as u64);

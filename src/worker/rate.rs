@@ -278,9 +278,29 @@ impl<N: Net> Worker<N> {
         }
     }
 
+    /// A token may set a rate of messages that is lower than everybody's.
+    pub(super) fn keep_pace(&mut self, slot: u32, messages_per_second: Option<u32>) {
+        let usual = self.config.messages_per_second;
+        let slower = messages_per_second.is_some_and(|rate| usual == 0 || rate < usual);
+        let flags = &mut self.table.hot_mut(slot).flags;
+        if slower {
+            flags.set(Flags::SLOWED);
+        } else {
+            flags.clear(Flags::SLOWED);
+        }
+    }
+
     fn messages(&self, slot: u32) -> Option<Allowance> {
-        let rate = self.rates.messages?;
-        Some(Allowance::at(rate, self.now.mono_ms, self.table.hot(slot).rate))
+        let hot = self.table.hot(slot);
+        let own = hot.flags.has(Flags::SLOWED);
+        let rate = if own { self.rate_of_token(slot) } else { self.rates.messages }?;
+        Some(Allowance::at(rate, self.now.mono_ms, hot.rate))
+    }
+
+    /// The burst is everybody's: who comes back subscribes to everything at once.
+    fn rate_of_token(&self, slot: u32) -> Option<Rate> {
+        let per_second = self.token(slot)?.limits.messages_per_second?;
+        Rate::new(per_second, self.config.burst)
     }
 
     fn bytes(&self, slot: u32) -> Option<Allowance> {

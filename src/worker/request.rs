@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::connections::parse_cursor;
 use super::net::Net;
+use super::presence::{self, NO_PRESENCE};
 use super::{Worker, identity, keys, pages};
 use crate::client::code::Code;
 use crate::client::name;
@@ -17,13 +18,14 @@ use crate::http::body::BodyReader;
 use crate::http::guard::AllowedOrigin;
 use crate::http::head::{Body, Head, Method, Room, Scanner};
 use crate::http::reply::{self, Circumstances, Reply};
-use crate::http::routes::{self, Connections, Route, RouteError};
+use crate::http::routes::{self, Connections, List, Route, RouteError};
 use crate::http::target::{Query, Target};
 use crate::hub::encode::ALL;
 use crate::hub::shard::Span;
 use crate::limits::{MAX_KEY, MAX_POSITION};
 use crate::metrics::{End, Limit, Over};
 use crate::policy::authorize::{Caller, Denied};
+use crate::policy::rule::Presence;
 
 impl<N: Net> Worker<N> {
     /// Takes bytes of a request head. Returns how many belong to it.
@@ -172,6 +174,11 @@ impl<N: Net> Worker<N> {
                 let span = Span { since, before, limit: wanted.limit as usize };
                 Ask::History(wanted.channel.as_ref().into(), span)
             }
+            Route::Presence { channel, list } => {
+                check_name(name::check_readable(&channel))?;
+                keys::check_reach(caller, &channel)?;
+                self.presence_ask(channel.as_ref().into(), list)?
+            }
             Route::Channels { prefix, list } => Ask::Channels {
                 prefix: boxed(prefix).unwrap_or_default(),
                 after: list.cursor.map(Into::into),
@@ -193,15 +200,14 @@ impl<N: Net> Worker<N> {
             Route::Demo { file } => self.asset(file)?,
             Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
             Route::ClientScript => Ask::Asset(&pages::CLIENT),
-            Route::Presence { .. }
-            | Route::PublishToUser { .. }
+            Route::PublishToUser { .. }
             | Route::DisconnectUser { .. }
             | Route::SubscribeUser { .. }
             | Route::UnsubscribeUser { .. }
-            | Route::Revoke
-            | Route::Socket { .. }
-            | Route::Echo
-            | Route::Raw(_) => return Err(not_enabled()),
+            | Route::Revoke => self.ask_for_user(head, route, caller)?,
+            Route::Socket { .. } | Route::Echo | Route::Raw(_) => {
+                return Err(not_enabled());
+            }
         })
     }
 
@@ -222,6 +228,18 @@ impl<N: Net> Worker<N> {
         Ok(Wanted { user: boxed(user), channel: boxed(channel), queued, after, limit })
     }
 
+    /// Which members of a channel are asked for.
+    fn presence_ask(&self, channel: Arc<str>, list: List<'_>) -> Result<Ask, Refusal> {
+        if self.presence_of(&channel) == Presence::None {
+            return Err(Refusal::keeping(403, "not_enabled", NO_PRESENCE));
+        }
+        let after = list.cursor.map(|cursor| {
+            let bad = || Refusal::keeping(400, "bad_request", "cursor is none that was given here");
+            presence::parse_cursor(self.seed, &cursor).ok_or_else(bad)
+        });
+        Ok(Ask::Presence { channel, after: after.transpose()?, limit: list.limit })
+    }
+
     fn asset(&self, path: &str) -> Result<Ask, Refusal> {
         let asset = pages::find(path).filter(|_| self.has_pages()).map(Ask::Asset);
         asset.ok_or_else(|| Refusal::keeping(404, "not_found", "there is nothing here"))
@@ -232,7 +250,7 @@ impl<N: Net> Worker<N> {
         self.config.pages.unwrap_or(self.policy.is_open())
     }
 
-    fn publish_ask(&self, head: &Head<'_>, channel: Arc<str>) -> Result<Ask, Refusal> {
+    pub(super) fn publish_ask(&self, head: &Head<'_>, channel: Arc<str>) -> Result<Ask, Refusal> {
         let binary = head.text("Content-Type")?.is_some_and(|content_type| {
             let essence = content_type.split(';').next().unwrap_or_default().trim();
             essence.eq_ignore_ascii_case("application/octet-stream")
@@ -372,7 +390,7 @@ fn short(head: &Head<'_>, field: &'static str, max: usize) -> Result<Option<Box<
     Ok(Some(text.into()))
 }
 
-fn check_name(checked: Result<(), crate::client::code::Fault>) -> Result<(), Refusal> {
+pub(super) fn check_name(checked: Result<(), crate::client::code::Fault>) -> Result<(), Refusal> {
     checked
         .map_err(|fault| Refusal::keeping(fault.code.status(), fault.code.as_str(), fault.message))
 }

@@ -22,7 +22,7 @@ impl<N: Net> Worker<N> {
     /// The address of the client in this slot, for IPv6 the first of its /64. None for those on
     /// unix sockets, and for those whose proxy has not told yet.
     pub(super) fn client_address(&self, slot: u32) -> Option<IpAddr> {
-        self.addresses.address(self.table.cold(slot).address?)
+        self.node.addresses.address(self.table.cold(slot).address?)
     }
 
     /// Notes where a new connection comes from. False when it is refused.
@@ -122,7 +122,7 @@ impl<N: Net> Worker<N> {
     fn enter_address(&mut self, slot: u32, address: Option<IpAddr>, limit: usize) -> bool {
         self.leave_address(slot);
         let Some(address) = address else { return true };
-        let id = self.addresses.enter(address, limit);
+        let id = self.node.addresses.enter(address, limit);
         self.table.cold_mut(slot).address = id;
         id.is_some()
     }
@@ -130,7 +130,7 @@ impl<N: Net> Worker<N> {
     /// This connection is no longer one of its address.
     pub(super) fn leave_address(&mut self, slot: u32) {
         if let Some(id) = self.table.cold_mut(slot).address.take() {
-            self.addresses.leave(id);
+            self.node.addresses.leave(id);
         }
     }
 

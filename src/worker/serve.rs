@@ -4,7 +4,7 @@
 use super::Worker;
 use super::net::Net;
 use crate::conn::entry::{Endpoint, Flags, Phase};
-use crate::limits::{ANSWER_BYTES, OUTPUT_BYTES, READ_BYTES};
+use crate::limits::{ANSWER_BYTES, MAX_LOGIN, OUTPUT_BYTES, READ_BYTES};
 use crate::metrics::{Counter, End, Limit};
 use crate::ws::close::{self, CloseCode, CloseFrame};
 use crate::ws::frame::{self, Opcode};
@@ -177,7 +177,10 @@ impl<N: Net> Worker<N> {
         let window_bits = hot.window_bits();
         let echoes = hot.endpoint() == Endpoint::Echo && hot.phase == Phase::Open && unmetered;
         let deflate = window_bits != 0;
-        let limits = Limits { max_message_bytes: self.config.max_message_bytes, deflate };
+        let max = self.config.max_message_bytes;
+        let stranger = hot.flags.has(Flags::STRANGER);
+        let max_message_bytes = if stranger { max.min(MAX_LOGIN) } else { max };
+        let limits = Limits { max_message_bytes, deflate };
         let mut partial = hot.inbox.as_mut().and_then(|inbox| inbox.partial.take());
         let fresh = partial.is_none();
         let mut inflate = self.inflate.take().unwrap_or_default();
@@ -213,7 +216,9 @@ impl<N: Net> Worker<N> {
             if self.answers.len() > ANSWER_BYTES {
                 self.send_answers(slot);
             }
-            if self.is_stopped(slot) {
+            // Who has logged in meanwhile may say more at once.
+            let known = stranger && !self.table.hot(slot).flags.has(Flags::STRANGER);
+            if known || self.is_stopped(slot) {
                 break reader.rest().len();
             }
         };

@@ -8,15 +8,16 @@ use std::sync::Arc;
 use hashbrown::Equivalent;
 
 use super::Worker;
-use super::mail::{Birth, Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader};
+use super::mail::{Birth, Join, JoinAnswer, Leave, Mail, PageLetter, Pull, Reader, Requester};
 use super::net::{self, Net};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
-use crate::client::command::RequestId;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::feed::Feed;
-use crate::feed::subscription::State;
+use crate::feed::subscription::{Marks, State};
+use crate::hub::encode::ALL;
 use crate::hub::page::{Page, Want};
+use crate::hub::presence::COMPANION;
 use crate::hub::shard::Since;
 use crate::hub::{Audience, Encoding, FeedKey, Format, Mode, Pace, Position};
 use crate::limits::OVERLOAD_PACE_MS;
@@ -50,7 +51,7 @@ impl<N: Net> Worker<N> {
     }
 
     /// A connection's subscription to a channel: its feed, and its place there.
-    fn subscription(&self, slot: u32, channel: &str) -> Option<(u32, usize)> {
+    pub(super) fn subscription(&self, slot: u32, channel: &str) -> Option<(u32, usize)> {
         let encoding = self.encoding(slot);
         let hot = self.table.hot(slot);
         let of = |pace| {
@@ -59,6 +60,19 @@ impl<N: Net> Worker<N> {
         };
         let paces = Pace::all().filter(|_| self.paced_feeds > 0);
         of(None).or_else(|| paces.map(Some).find_map(of))
+    }
+
+    /// How many subscriptions a connection has. Hearing who is in a channel is none of its own.
+    pub(super) fn subscriptions_of(&self, slot: u32) -> usize {
+        let own = |feed: u32| !self.feeds[feed as usize].channel.starts_with(COMPANION);
+        self.table.hot(slot).references().filter(|reference| own(reference.feed)).count()
+    }
+
+    /// Whether a connection has as many subscriptions as it may, besides `$all`.
+    pub(super) fn has_all_subscriptions(&self, slot: u32) -> bool {
+        let most = self.config.max_subscriptions;
+        self.table.hot(slot).subscriptions() >= most
+            && self.subscriptions_of(slot) - usize::from(self.follows(slot, ALL)) >= most
     }
 
     /// The pace of a subscription: what its client asked for and what the rule allows; in mode
@@ -76,20 +90,20 @@ impl<N: Net> Worker<N> {
         channel: Arc<str>,
         pace: Option<Pace>,
         since: Since,
-        request: RequestId,
+        request: impl Into<Requester>,
     ) {
         let feed = self.find_or_create_feed(&channel, self.encoding(slot), pace);
         let serial = self.serial();
         let at = self.feeds[feed as usize].join(slot, serial, since.mode);
         self.table.hot_mut(slot).refer(feed, at);
-        self.subscriptions += 1;
+        self.subscriptions += usize::from(!channel.starts_with(COMPANION));
         let reader = Some(Reader { connection: self.key(slot), serial });
         let letter = Join {
             audience: self.audience(feed),
             feed: self.feed_key(feed),
             reader,
             since,
-            request,
+            request: request.into(),
             birth: self.birth(slot, &channel),
             channel,
         };
@@ -118,10 +132,11 @@ impl<N: Net> Worker<N> {
             feed: self.feed_key(index),
             reader: None,
             since: Since::default(),
-            request: RequestId::None,
+            request: Requester::Nobody,
             birth: Birth::Free,
         };
         self.letter(owner, Mail::Join(Box::new(letter)));
+        self.appear(slot, index, at);
         Some(position)
     }
 
@@ -143,8 +158,8 @@ impl<N: Net> Worker<N> {
 
     /// Takes a subscription out of its feed. `counted`: the owner has counted it.
     fn leave(&mut self, slot: u32, index: u32, at: usize, counted: bool) {
-        self.subscriptions -= 1;
         let feed = &mut self.feeds[index as usize];
+        self.subscriptions -= usize::from(!feed.channel.starts_with(COMPANION));
         let (gone, moved) = feed.leave(at, &mut self.spare);
         let (owner, channel) = (feed.owner, Arc::clone(&feed.channel));
         let empty = feed.subscriptions().is_empty();
@@ -157,6 +172,10 @@ impl<N: Net> Worker<N> {
         if let Some(moved) = moved {
             self.table.hot_mut(moved).moved(index, at);
         }
+        if gone.marks.any(Marks::PRESENT | Marks::HEARS) {
+            self.disappear(slot, &channel, &gone);
+        }
+        self.forget_given(slot, &channel);
         // Whether the owner has counted one that waits for its first page is known when that comes.
         if counted && gone.state != State::Joining {
             let leave = Leave { audience, channel: Arc::clone(&channel) };
@@ -182,7 +201,9 @@ impl<N: Net> Worker<N> {
             feed.turn_page(at, end.epoch, end.index, end.index, &mut self.spare);
             return;
         }
-        let on_slow = self.policy.rule(&self.feeds[index as usize].channel).on_slow;
+        let channel = &self.feeds[index as usize].channel;
+        let hears = channel.starts_with(COMPANION);
+        let on_slow = if hears { OnSlow::Pull } else { self.policy.rule(channel).on_slow };
         let flags = self.table.hot(slot).flags;
         // In a drain each is closed when it is its turn to go, and reads on until then.
         let stays = !flags.has(Flags::LAGGED) || self.is_leaving() && flags.has(Flags::TOLD);
@@ -262,6 +283,7 @@ impl<N: Net> Worker<N> {
         page: Page,
         joined: Option<JoinAnswer>,
     ) {
+        let begins = joined.is_some();
         match joined {
             Some(joined) => self.say_joined(slot, &joined),
             None => self.table.hot_mut(slot).flags.clear(Flags::PULLING),
@@ -287,6 +309,9 @@ impl<N: Net> Worker<N> {
         }
         // Also without bytes: it may have to go on with the window, or with another page.
         self.mark_dirty(slot);
+        if begins {
+            self.appear(slot, index, at);
+        }
     }
 
     fn say_joined(&mut self, slot: u32, joined: &JoinAnswer) {
@@ -303,8 +328,9 @@ impl<N: Net> Worker<N> {
         let (recovered, missed) = (joined.recovered, joined.missed);
         let data = |out: &mut Vec<u8>| answer::subscribed(out, position, recovered, missed);
         let wall_ms = self.now.wall_ms;
-        self.say_text(slot, |out| {
-            answer::ack(out, &joined.request, Some(channel), data, wall_ms);
+        self.say_text(slot, |out| match &joined.request {
+            Requester::Client(id) => answer::ack(out, id, Some(channel), data, wall_ms),
+            _ => answer::given(out, channel, position, wall_ms),
         });
     }
 
@@ -331,6 +357,8 @@ impl<N: Net> Worker<N> {
 
     fn say_join_refused(&mut self, slot: u32, joined: &JoinAnswer, code: Code) {
         self.answered(slot);
+        // A client that has not asked is told nothing.
+        let Requester::Client(id) = &joined.request else { return };
         let (message, pace_ms) = match code {
             Code::RateLimited => {
                 let message = "this connection has brought too many channels into being";
@@ -339,7 +367,7 @@ impl<N: Net> Worker<N> {
             _ => ("the node has as many channels as it may", Some(OVERLOAD_PACE_MS)),
         };
         let fault = Fault::new(code, message);
-        self.say_error(slot, &joined.request, Some(&joined.channel), &fault, pace_ms);
+        self.say_error(slot, id, Some(&joined.channel), &fault, pace_ms);
     }
 
     /// One request less waits for its answer.

@@ -119,6 +119,9 @@ impl<N: Net> Worker<N> {
                 consider(inbox.began, progress(stall, inbox.came));
             }
             due = due.min(cold.update);
+            if let Some(login) = cold.session.as_ref().and_then(|session| session.login.as_ref()) {
+                due = due.min(login.notice).min(login.over);
+            }
             due = due.min(((self.now.mono_ms + RENEWED_MS) / TICK_MS) as u32);
             if hot.flags.has(Flags::THROTTLED) {
                 due = due.min((self.now.mono_ms / TICK_MS) as u32 + 1);
@@ -153,6 +156,10 @@ impl<N: Net> Worker<N> {
             return;
         }
         if over {
+            let flags = self.table.hot(slot).flags;
+            if flags.has(Flags::STRANGER) && !flags.has(Flags::TOLD) {
+                return self.stranger_is_late(slot);
+            }
             self.time_to_go(slot);
         }
         if self.table.hot(slot).phase == Phase::Open {
@@ -161,6 +168,9 @@ impl<N: Net> Worker<N> {
     }
 
     fn tend_socket(&mut self, slot: u32, now: u32) {
+        if !self.tend_login(slot, now) {
+            return;
+        }
         self.unthrottle(slot);
         self.renew_rate(slot);
         self.rest(slot);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::login::Visitor;
 use super::net::Net;
 use super::{Worker, identity};
 use crate::client::answer::{self, Welcome};
@@ -12,7 +13,7 @@ use crate::http::Refusal;
 use crate::http::head::{Body, Head, Method, Version};
 use crate::http::reply::{self, Circumstances, Reply};
 use crate::http::routes::{Raw, Route};
-use crate::hub::encode::ALL;
+use crate::hub::encode::{ALL, USER};
 use crate::hub::shard::Since;
 use crate::hub::{Encoding, Format, Mode, Position};
 use crate::limits::RECONNECT_MS;
@@ -63,9 +64,18 @@ impl<N: Net> Worker<N> {
             }
             _ => Endpoint::Envelope,
         };
+        let visitor = match endpoint {
+            Endpoint::Echo => Visitor::Anonymous,
+            _ => self
+                .visitor(head, upgrade.bearer)
+                .map_err(|refusal| self.refusal_reply(&refusal))?,
+        };
         handshake::encode_response(&mut self.answers, &upgrade);
         let window_bits = upgrade.deflate.map_or(0, |agreed| agreed.window_bits);
         self.open(slot, endpoint, window_bits);
+        if !self.let_in_as(slot, visitor, &route) {
+            return Ok(());
+        }
         match route {
             Route::Socket { since } => {
                 let since = Since { position: since.map(Into::into), ..Since::default() };
@@ -75,6 +85,25 @@ impl<N: Net> Worker<N> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a visitor begins at once with what it has come for; else it is told why not, or
+    /// awaited.
+    fn let_in_as(&mut self, slot: u32, visitor: Visitor, route: &Route<'_>) -> bool {
+        match visitor {
+            Visitor::Anonymous => return true,
+            Visitor::Known(token) => match self.log_in(slot, token) {
+                Ok(()) => return true,
+                Err(code) => self.close(slot, code),
+            },
+            Visitor::Refused(invalid) => self.refuse_token(slot, &RequestId::None, invalid),
+            Visitor::Stranger => match route {
+                Route::Socket { since } => self.await_login(slot, since.as_deref()),
+                // Here nobody can log in later.
+                _ => self.close(slot, CloseCode::TOKEN_NEEDED),
+            },
+        }
+        false
     }
 
     fn open(&mut self, slot: u32, endpoint: Endpoint, window_bits: u8) {
@@ -93,7 +122,7 @@ impl<N: Net> Worker<N> {
 
     /// A client of `fanwire.v1` follows `$all` from its welcome. Where this worker's feed knows the
     /// place, the welcome is said at once; else the owner is asked, and nothing is read meanwhile.
-    fn begin_envelope(&mut self, slot: u32, since: Since) {
+    pub(super) fn begin_envelope(&mut self, slot: u32, since: Since) {
         let channel: Arc<str> = ALL.into();
         if since == Since::default()
             && let Some(position) = self.join_live(slot, &channel, None, Mode::All)
@@ -106,19 +135,19 @@ impl<N: Net> Worker<N> {
     }
 
     fn begin_raw(&mut self, slot: u32, raw: Raw<'_>) {
-        if raw.channel.starts_with('$') {
-            // Not there yet; a browser cannot see a refused handshake, so it is told by a Close.
+        let channel: Arc<str> = self.full_name(slot, &raw.channel).as_ref().into();
+        if matches!(&*channel, ALL | USER) {
+            // A browser cannot see a refused handshake, so it is told by a Close.
             self.close(slot, CloseCode::POLICY);
             return;
         }
-        if !self.may_hear(slot, &raw.channel) {
+        if !self.may_hear(slot, &channel) {
             self.close(slot, CloseCode::FORBIDDEN);
             return;
         }
         if !raw.own {
             self.table.hot_mut(slot).flags.set(Flags::NOT_SELF);
         }
-        let channel: Arc<str> = raw.channel.as_ref().into();
         let mode = if raw.latest { Mode::Latest } else { Mode::All };
         let (position, last) = (raw.since.map(Into::into), raw.last.map(u64::from));
         let pace = self.pace_of(&channel, mode, None);
@@ -148,18 +177,22 @@ impl<N: Net> Worker<N> {
     /// The first message of a client's connection.
     fn say_welcome(&mut self, slot: u32, position: Position) {
         let name = identity::name(self.seed, self.key(slot));
+        // The memory engine's ends with the program.
+        let memory = identity::life(self.seed);
+        let login = self.told_of_login(slot);
         let config = Arc::clone(&self.config);
         let milliseconds = |time: std::time::Duration| time.as_millis() as u64;
         let welcome = Welcome {
             connection: &name,
-            user: None,
+            user: login.as_ref().map(|(user, _)| &**user),
             node: &config.node_name,
+            memory: &memory,
             position,
             ping_interval_ms: milliseconds(config.ping_interval),
             pong_timeout_ms: milliseconds(config.pong_timeout),
             update_interval_ms: milliseconds(config.update_interval),
             max_message_bytes: config.max_message_bytes as u64,
-            expires_in_ms: None,
+            expires_in_ms: login.as_ref().map(|&(_, expires_in_ms)| expires_in_ms),
             reconnect_ms: RECONNECT_MS,
         };
         let wall_ms = self.now.wall_ms;

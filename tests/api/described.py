@@ -79,9 +79,11 @@ def run(mode, flags, auth, change):
 def main():
     key = f"test:{SECRET}:admin"
     with_key = f'\n[auth.openapi.key]\nbearer = "{SECRET}"\n'
+    # With them there are users.
+    token_keys = ["--jwt-keys", "hs256:a secret for tokens of 32 bytes or more"]
     codes = [
         run("open mode", [], "", without_security),
-        run("with API keys", ["--api-keys", key], with_key, lambda api: api),
+        run("with keys", ["--api-keys", key, *token_keys], with_key, lambda api: api),
     ]
     # A run that a signal has ended has a code below 0.
     sys.exit(1 if any(codes) else 0)

@@ -6,11 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
 use fanwire::policy::Policy;
-use fanwire::policy::rule::Rule;
+use fanwire::policy::rule::{Presence, Rule};
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
 
@@ -38,9 +37,10 @@ impl Cost {
     }
 }
 
-/// A node on which nothing happens by itself.
+/// A node on which nothing happens by itself, and nobody is told who is there.
 pub fn quiet() -> Config {
-    let fallback = Arc::new(Rule { history_count: 4, ..Rule::default() });
+    let presence = Presence::None;
+    let fallback = Arc::new(Rule { history_count: 4, presence, ..Rule::default() });
     Config {
         listen: Vec::new(),
         ping_interval: Duration::ZERO,
@@ -61,10 +61,10 @@ impl Node {
         let office = Office::new(config.workers);
         let config = Arc::new(config);
         let stats = Arc::new(Stats::new(config.workers.into()));
-        let addresses = Arc::new(Addresses::new(7));
+        let node = Arc::new(fanwire::node::Node::new(7));
         let worker = |id: WorkerId| {
             let (config, stats) = (Arc::clone(&config), Arc::clone(&stats));
-            let setup = Setup { id, config, stats, addresses: Arc::clone(&addresses), seed: 7 };
+            let setup = Setup { id, config, stats, node: Arc::clone(&node), seed: 7 };
             Worker::new(setup, World::new(id, &office))
         };
         let workers = (0..config.workers).map(worker).collect();

@@ -7,11 +7,11 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanwire::addresses::Addresses;
 use fanwire::clock::Clock;
 use fanwire::config::ListenAddress;
 use fanwire::listen::Listener;
 use fanwire::metrics::Stats;
+use fanwire::node::Node;
 use fanwire::worker::mail::Mail;
 use fanwire::worker::mio::MioNet;
 use fanwire::worker::net::{Accept, Event, Net, Now, Peer, Serves, WorkerId};
@@ -118,8 +118,8 @@ impl Real {
         let net = nets.expect("a poll").pop().expect("of one worker");
         let net = Counted { net, calls: Calls::default(), idle: false };
         let stats = Arc::new(Stats::new(1));
-        let addresses = Arc::new(Addresses::new(7));
-        let setup = Setup { id: 0, config: Arc::new(quiet()), stats, addresses, seed: 7 };
+        let node = Arc::new(Node::new(7));
+        let setup = Setup { id: 0, config: Arc::new(quiet()), stats, node, seed: 7 };
         Self { worker: Worker::new(setup, net), address }
     }
 

@@ -4,10 +4,12 @@
 
 mod peer; // a client of fanwire.v1 on tungstenite
 mod server; // the program under test
+mod token; // a backend that issues tokens
 mod wire; // a client of bytes
 
 mod addresses; // how many connections one address may have
 mod api; // what a backend does over HTTP
+mod auth; // who a client is: logins, refreshes, ends of tokens
 mod bench; // `fanwire bench` measures it, and counts what others do wrong
 mod bench_storm; // its storms, readers that stand still, and several processes
 mod bounds; // rates, totals of the node, who dawdles
@@ -28,6 +30,7 @@ mod metrics; // what is counted, and how it is shown
 mod origins; // pages of other sites
 mod permissions; // what rules let clients do
 mod pings; // who is silent, and what comes by the clock
+mod presence; // who is in a channel
 mod protocol; // requests and their answers
 mod proxies; // who the client is behind proxies
 mod raw; // bare payloads, and `/echo`
@@ -35,5 +38,8 @@ mod recovery; // resuming, and gaps
 mod refusals; // every error
 mod reload; // SIGHUP
 mod replay; // the examples of docs/protocol.md, word for word
+mod rights; // what tokens and rules let clients do, cell by cell
 mod slow; // who reads late
 mod start; // what ends the start, and what does not
+mod token_command; // `fanwire token`, and files of keys that change
+mod users; // connections of a user, `$user`, and what the backend does to them

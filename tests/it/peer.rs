@@ -4,6 +4,7 @@
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
+use tungstenite::client::IntoClientRequest as _;
 use tungstenite::{Message, WebSocket};
 
 use crate::wire::PATIENCE;
@@ -18,11 +19,25 @@ pub struct Peer {
 impl Peer {
     /// Opens a WebSocket; on `/ws` the welcome is read.
     pub fn open(port: u16, path: &str) -> Self {
+        Self::open_with(port, path, None)
+    }
+
+    /// The same with a token, which must be good.
+    pub fn open_as(port: u16, path: &str, token: &str) -> Self {
+        Self::open_with(port, path, Some(token))
+    }
+
+    fn open_with(port: u16, path: &str, token: Option<&str>) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
         let address = format!("ws://localhost:{port}{path}");
-        let (socket, _) = tungstenite::client(address, stream).expect("handshake");
+        let mut request = address.into_client_request().expect("a request");
+        if let Some(token) = token {
+            let value = format!("Bearer {token}").parse().expect("visible");
+            request.headers_mut().insert("Authorization", value);
+        }
+        let (socket, _) = tungstenite::client(request, stream).expect("handshake");
         let mut peer = Self { socket, welcome: Value::Null };
         if path == "/ws" || path.starts_with("/ws?") {
             peer.welcome = peer.receive();

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::limits::FLUSH_SENDS;
 use fanwire::metrics::Stats;
+use fanwire::node::Node;
 use fanwire::worker::{Setup, Worker};
 
 use crate::client::codec::{Item, Reader, handshake, message, opcode};
@@ -76,7 +76,7 @@ fn play_until(seed: u64, sabotage: Sabotage, stops: usize) -> usize {
         id: 0,
         config: Arc::new(config),
         stats: Arc::clone(&stats),
-        addresses: Arc::new(Addresses::new(seed)),
+        node: Arc::new(Node::new(seed)),
         seed,
     };
     let mut worker = Worker::new(setup, FakeNet::new(&world, 0));

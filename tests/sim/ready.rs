@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fanwire::addresses::Addresses;
 use fanwire::config::Config;
 use fanwire::metrics::{Limit, Stats};
 use fanwire::policy::Policy;
@@ -36,11 +35,11 @@ impl Node {
         let world = Rc::new(RefCell::new(World::new(usize::from(count), 7, false)));
         let stats = Arc::new(Stats::new(usize::from(count)));
         let config = Arc::new(config);
-        let addresses = Arc::new(Addresses::new(7));
+        let node = Arc::new(fanwire::node::Node::new(7));
         let workers = (0..count).map(|id| {
             let (config, stats) = (Arc::clone(&config), Arc::clone(&stats));
-            let addresses = Arc::clone(&addresses);
-            Worker::new(Setup { id, config, stats, addresses, seed: 7 }, FakeNet::new(&world, id))
+            let node = Arc::clone(&node);
+            Worker::new(Setup { id, config, stats, node, seed: 7 }, FakeNet::new(&world, id))
         });
         let workers = workers.collect();
         Self { world, workers, stats }

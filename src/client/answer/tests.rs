@@ -24,6 +24,27 @@ fn number(id: u64) -> RequestId {
 }
 
 #[test]
+fn what_the_backend_has_done() {
+    let own = encode::own_channel("ann");
+    for (channel, shown) in [("room.7", "room.7"), (&own, "$user")] {
+        assert_eq!(
+            written(|out| given(out, channel, AT, TIME)),
+            whole(
+                &format!(r#""type":"subscribed","channel":"{shown}""#),
+                r#"{"position":"k3:1042"}"#
+            )
+        );
+        assert_eq!(
+            written(|out| ended(out, channel, "backend", Some(AT), TIME)),
+            whole(
+                &format!(r#""type":"unsubscribed","channel":"{shown}""#),
+                r#"{"reason":"backend","position":"k3:1042"}"#
+            )
+        );
+    }
+}
+
+#[test]
 fn acks() {
     let channel = Some("room.7");
     assert_eq!(
@@ -99,6 +120,7 @@ fn the_welcome() {
         connection: "c1",
         user: None,
         node: "host\\1",
+        memory: "k7",
         position: AT,
         ping_interval_ms: 25_000,
         pong_timeout_ms: 10_000,
@@ -110,7 +132,7 @@ fn the_welcome() {
     let expected = concat!(
         r#"{"type":"connection","data":{"connection":"c1","user":null,"server":"fanwire/"#,
         env!("CARGO_PKG_VERSION"),
-        r#"","node":"host\\1","protocol":1,"#,
+        r#"","node":"host\\1","memory":"k7","protocol":1,"#,
         r#""features":["history","raw","idempotency","batch","latest"],"#,
         r#""position":"k3:1042","ping_interval_ms":25000,"pong_timeout_ms":10000,"#,
         r#""update_interval_ms":30000,"max_message_bytes":65536,"expires_in_ms":null,"#,

@@ -17,6 +17,22 @@ fn envelope(channel: &str, publication: &Publication) -> Value {
 }
 
 #[test]
+fn ones_own_channel_has_one_name_for_everybody() {
+    let own = encode::own_channel("ann@x.org, Zoë");
+    assert_eq!(encode::shown(&own), "$user");
+    assert_ne!(own, encode::own_channel("ann@x.org"));
+    for other in ["$all", "$user", "room.7", "$probe.1", "user.ann"] {
+        assert_eq!(encode::shown(other), other);
+    }
+    assert_eq!(envelope(&own, &publication(at(1, 1), b"7"))["channel"], "$user");
+    let gap = Gap { after: None, to: at(1, 2), missed: None, reason: GapReason::Epoch };
+    let mut out = Vec::new();
+    encode::gap(&mut out, &own, &gap, 1);
+    let gap: Value = serde_json::from_slice(&out).expect("JSON");
+    assert_eq!(gap["channel"], "$user");
+}
+
+#[test]
 fn positions_are_written_in_base_36_and_decimal() {
     let longest = at(u64::MAX, u64::MAX).to_string();
     assert_eq!(longest, "3w5e11264sgsf:18446744073709551615");
