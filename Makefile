@@ -23,6 +23,8 @@ STEPS ?= fmt tidy clippy unit costs sim it abuse loom benches-build instructions
          interop api front client browser conformance-$(CONFORMANCE) fuzz-smoke
 
 BINARY := target/release/fanwire
+PICTURES := gallery-desktop chat-desktop ticker-desktop map-dark stream-desktop quiz-phone \
+            auction-phone device-phone
 COMPARE := benches/compare/Cargo.toml
 
 .PHONY: help test build fmt tidy clippy unit costs it abuse sim loom benches-build instructions deny \
@@ -120,9 +122,13 @@ client: build ## The client library: logic, package, and cut off 100 times in Ch
 	@scripts/need node npm chromium
 	client/test/run $(BINARY)
 
-browser: build ## The live page in Chromium.
+browser: build ## The live page and the demos in Chromium.
 	@scripts/need node npm chromium
 	tests/browser/run $(BINARY)
+
+screenshots: build ## The pictures in docs/images, made from the running demos.
+	@scripts/need node npm chromium
+	tests/browser/run --pictures docs/images $(BINARY) $(PICTURES)
 
 conformance: build ## Autobahn, all 517 cases; a few minutes.
 	@scripts/need venv
