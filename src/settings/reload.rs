@@ -11,7 +11,7 @@ use super::{Refused, Settings, Source, Values};
 use crate::policy::Policy;
 
 /// Settings that the policy takes up, so that they change with it.
-const CHANGEABLE: [&str; 8] = [
+const CHANGEABLE: [&str; 12] = [
     "history_count",
     "history_bytes",
     "history_age",
@@ -20,6 +20,10 @@ const CHANGEABLE: [&str; 8] = [
     "jwt_leeway",
     "jwt_claims",
     "anonymous",
+    "hooks",
+    "hook_timeout",
+    "hook_retry",
+    "hook_queue_bytes",
 ];
 
 /// What reading again goes by.
