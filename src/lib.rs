@@ -16,6 +16,7 @@ pub mod conn;
 pub mod drain;
 pub mod entropy;
 pub mod feed;
+pub mod heap;
 pub mod hooks;
 pub mod http;
 pub mod hub;

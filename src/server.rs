@@ -114,7 +114,7 @@ impl Server {
         loop {
             match next(&self.signals, reload.watches()) {
                 Some(SIGHUP) => {
-                    put_in_force(reload.read(), &mut self.hooks, &self.post, &self.stats)
+                    put_in_force(reload.read(), &mut self.hooks, &self.post, &self.stats);
                 }
                 Some(signal) => {
                     at_once.store(true, Ordering::Relaxed);

@@ -15,15 +15,16 @@ mod text;
 use histogram::{Histogram, Totals};
 pub use hooks::HookStats;
 use names::{
-    BUILD, BUSY, CLOSES, CONNECTIONS, COUNTERS, DRAINING, ENDS, GAPS, HOOK_CALLS, HOOK_EVENTS,
-    HOOK_QUEUES, HOOK_TIMES, LATENCY, LIMITS, MAIL, REFUSALS, RELOADS, REPLIES, STATUS_CLASSES,
-    TURNS,
+    BUILD, BUSY, CLOSES, CONNECTIONS, COUNTERS, DRAINING, ENDS, GAPS, HEAP, HOOK_CALLS,
+    HOOK_EVENTS, HOOK_QUEUES, HOOK_TIMES, LATENCY, LIMITS, MAIL, REFUSALS, RELOADS, REPLIES,
+    STATUS_CLASSES, TURNS,
 };
 pub use names::{Counter, End, Family, HookOutcome, Kind, Limit, Over};
 use text::Text;
 
 use crate::client::code::Code;
 use crate::drain::Drain;
+use crate::heap;
 use crate::hub::GapReason;
 use crate::ws::close::CloseCode;
 
@@ -269,8 +270,7 @@ impl Stats {
         for (outcome, count) in ["ok", "failed"].iter().zip(&self.reloads) {
             samples.sample(&[outcome], count.load(Ordering::Relaxed));
         }
-        #[cfg(feature = "count-heap")]
-        text.family(&names::HEAP).sample(&[], heap_bytes());
+        text.family(&HEAP).sample(&[], heap::in_use());
         self.load(&mut text);
         self.reasons(&mut text);
         self.hooks.show(&mut text);
@@ -334,13 +334,6 @@ impl Stats {
             samples.sample(&[class], self.total(|worker| &worker.replies[at]));
         }
     }
-}
-
-/// What the whole program has allocated and not freed.
-#[cfg(feature = "count-heap")]
-fn heap_bytes() -> u64 {
-    let heap = stats_alloc::INSTRUMENTED_SYSTEM.stats();
-    heap.bytes_allocated.wrapping_sub(heap.bytes_deallocated) as u64
 }
 
 /// Every metric that [`Stats::prometheus`] shows, but for `fanwire_heap_bytes` of builds that count

@@ -459,11 +459,9 @@ pub(super) const BUILD: Family = Family {
     help: " 1, with the version of the program.",
 };
 
-/// Only in builds with the feature `count-heap`.
-#[cfg(feature = "count-heap")]
 pub(super) const HEAP: Family = Family {
     name: "fanwire_heap_bytes",
     kind: Kind::Gauge,
     labels: &[],
-    help: " Bytes that are allocated.",
+    help: "Bytes of the heap that are in use.",
 };

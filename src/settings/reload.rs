@@ -1,6 +1,7 @@
 //! Reading the settings again while the server runs: keys and rules may change, everything else is
-//! as it was at the start. Keys of tokens are read again by themselves when their files change. What is wrong leaves all as it is; so does what would open the server to
-//! everybody. Who gets the new policy is the business of `server`.
+//! as it was at the start. Keys of tokens are read again by themselves when their files change.
+//! What is wrong leaves all as it is; so does what would open the server to everybody. Who gets the
+//! new policy is the business of `server`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
