@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::presence::heard;
 use super::{Encoding, Format, Framer, Gap, Kind, Publication};
 
 /// The channel that every `/ws` connection follows; its publications are `broadcast`.
@@ -55,6 +56,17 @@ pub fn envelope(out: &mut Vec<u8>, channel: &str, publication: &Publication) {
     out.push(b'}');
 }
 
+/// Appends what those who hear the presence of a channel are told. Their place needs no name: who
+/// lags gets a snapshot.
+fn presence(out: &mut Vec<u8>, channel: &str, publication: &Publication) {
+    out.extend_from_slice(br#"{"type":"presence","channel":"#);
+    string(out, channel);
+    data(out, publication);
+    out.extend_from_slice(br#","timestamp":"#);
+    number(out, publication.timestamp);
+    out.push(b'}');
+}
+
 /// Appends the text of a `gap`.
 pub fn gap(out: &mut Vec<u8>, channel: &str, gap: &Gap, wall_ms: u64) {
     out.extend_from_slice(br#"{"type":"gap","channel":"#);
@@ -89,7 +101,10 @@ pub fn frame(
     match encoding.format {
         Format::Json => {
             text.clear();
-            envelope(text, channel, publication);
+            match heard(channel) {
+                Some(channel) => presence(text, channel, publication),
+                None => envelope(text, channel, publication),
+            }
             framer.append(out, encoding, false, text);
         }
         Format::Raw => {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::Worker;
+use super::hooks::Begin;
 use super::net::Net;
 use super::sweep::ticks;
 use crate::client::answer;
@@ -145,7 +146,10 @@ impl<N: Net> Worker<N> {
             let fault = Fault::new(Code::Forbidden, message);
             return self.say_error(slot, id, None, &fault, None);
         }
-        if let Err(code) = self.log_in(slot, token) {
+        let before = self.who(slot);
+        let outcome = self.log_in(slot, token);
+        self.reappear(slot, &before);
+        if let Err(code) = outcome {
             return self.close(slot, code);
         }
         self.say_logged_in(slot, id);
@@ -174,7 +178,7 @@ impl<N: Net> Worker<N> {
         let session = self.table.cold_mut(slot).session.as_mut();
         let position = session.and_then(|session| session.resumes.take());
         self.begin_rounds(slot);
-        self.begin_envelope(slot, Since { position, ..Since::default() });
+        self.begin(slot, Begin::Envelope(Since { position, ..Since::default() }));
         self.send_off_late(slot);
     }
 

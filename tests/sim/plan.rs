@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use fanwire::config::Config;
 use fanwire::policy::Policy;
+use fanwire::policy::hook::{Backend, Event, Events};
 use fanwire::policy::pattern::Pattern;
-use fanwire::policy::rule::{OnSlow, Rule};
+use fanwire::policy::rule::{OnSlow, Presence, Rule};
 
 use crate::world::random::Random;
 use crate::world::{Faults, Sabotage};
@@ -90,6 +91,11 @@ impl Plan {
     }
 }
 
+/// What is told of who is in a channel.
+pub fn presence(random: &mut Random) -> Presence {
+    *random.pick(&[Presence::Full, Presence::Full, Presence::Full, Presence::Count, Presence::None])
+}
+
 /// Each channel has a way with slow readers, and some have a pace.
 fn policy(random: &mut Random, fallback: &Rule) -> Policy {
     let mut rule = |number: usize| {
@@ -98,11 +104,34 @@ fn policy(random: &mut Random, fallback: &Rule) -> Policy {
             pattern: Pattern::parse(&format!("c.{number}")).expect("a pattern"),
             on_slow: *random.pick(&ways),
             max_rate: random.chance(200).then_some(5.0),
+            presence: presence(random),
             ..fallback.clone()
         })
     };
     let rules = (0..8).map(&mut rule).collect();
-    Policy { rules, fallback: Arc::new(fallback.clone()), ..Policy::default() }
+    let policy = Policy { rules, fallback: Arc::new(fallback.clone()), ..Policy::default() };
+    let hooks = fallback.hooks;
+    let backend = (!hooks.is_empty()).then(|| Arc::new(backend()));
+    Policy { hooks, backend, ..policy }
+}
+
+/// What a backend is asked and told, if there is one. Whoever it may let in, it is told of.
+fn hooks(random: &mut Random) -> Events {
+    use Event::{Connect, Disconnect, Occupied, Publish, Subscribe, Vacated};
+    let there = random.chance(300);
+    let some = [[Connect, Disconnect], [Occupied, Vacated], [Subscribe; 2], [Publish; 2]];
+    some.into_iter().filter(|_| there && random.chance(700)).flatten().collect()
+}
+
+/// Where the world is called nobody looks at this.
+fn backend() -> Backend {
+    Backend {
+        url: String::new(),
+        secret: Vec::new(),
+        timeout: Duration::ZERO,
+        retry: Duration::ZERO,
+        queue_bytes: 0,
+    }
 }
 
 /// Settings with limits so small that they are met.
@@ -115,6 +144,7 @@ fn config(random: &mut Random, workers: u16, fat: bool) -> Config {
         history_count: if rarely(random) { 0 } else { some },
         history_bytes: if rarely(random) { random.between(500, 8_000) } else { 1 << 20 },
         history_age: Duration::from_secs(u64::from(rarely(random))),
+        hooks: hooks(random),
         ..Rule::default()
     };
     Config {
@@ -127,6 +157,9 @@ fn config(random: &mut Random, workers: u16, fat: bool) -> Config {
         window_bytes: random.between(256, 8_192),
         max_window_bytes: if rarely(random) { 4_096 } else { 64 << 20 },
         max_buffered_bytes: if rarely(random) { random.between(2_000, 60_000) } else { 64 << 20 },
+        presence_members: if random.chance(300) { random.between(2, 6) } else { 200 },
+        presence_interval: Duration::from_millis(*random.pick(&[0, 300, 1000])),
+        max_presence_bytes: if rarely(random) { random.between(0, 400) } else { 64 << 20 },
         max_mail_bytes: if rarely(random) { random.between(500, 20_000) } else { 64 << 20 },
         new_channels_per_second: if rarely(random) { 1 } else { 10 },
         max_pending: random.between(2, 12) as u16,
