@@ -2,14 +2,16 @@
 //! become `config::Config` here, at the start and again on SIGHUP; whatever is unknown or cannot be
 //! is refused with a line that names the setting, and its place where it stands in the file.
 //!
-//! `flags` is the list of all settings, with those of users in `token_flags`, `units` reads
-//! durations and sizes, `machine` asks the machine for defaults; `file` reads the file by way of
-//! `document`, `rules` its rules, `keys` the keys of the API, `tokens` those of tokens; `relations`
-//! knows what cannot work together, `reload` reads everything again. Nothing here serves.
+//! `flags` is the list of all settings, with those of users in `token_flags` and of hooks in
+//! `hooks`, `units` reads durations and sizes, `machine` asks the machine for defaults; `file`
+//! reads the file by way of `document`, `rules` its rules, `keys` the keys of the API, `tokens`
+//! those of tokens; `relations` knows what cannot work together, `reload` reads everything again,
+//! or the keys of tokens when `watch` has seen their files change. Nothing here serves.
 
 mod document;
 mod file;
 mod flags;
+mod hooks;
 mod keys;
 mod machine;
 mod refused;
@@ -19,6 +21,7 @@ mod rules;
 mod token_flags;
 mod tokens;
 pub(crate) mod units;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -36,6 +39,8 @@ pub use self::flags::{LogFormat, LogLevel, Task};
 pub use self::machine::Machine;
 pub use self::refused::Refused;
 pub use self::reload::{Reload, Reloaded};
+use self::tokens::TokenSource;
+use self::watch::Watch;
 use crate::config::Config;
 use crate::limits::LEAST_SHARE;
 use crate::policy::Policy;
@@ -59,6 +64,8 @@ pub struct Settings {
     pub warnings: Vec<String>,
     /// Where all this comes from.
     pub source: Source,
+    /// Where the keys of tokens come from, and the files that they stand in.
+    tokens: (TokenSource, Watch),
     /// The value of every setting as it was given, or its default.
     values: Values,
 }
@@ -160,14 +167,16 @@ fn all(command: &clap::Command) -> impl Iterator<Item = &Arg> {
 
 fn values(found: &ArgMatches) -> Values {
     let command = Flags::command();
-    let shown = |name: &&str| !SECRETS.contains(name);
+    let shown = |name: &&str| !SECRETS.contains(name) && *name != MAY_BE_SECRET;
     let names = all(&command).map(|arg| arg.get_id().as_str()).filter(shown);
     let texts = |name| found.get_raw(name).into_iter().flatten().map(OsString::from).collect();
     names.map(|name| (name.to_string(), texts(name))).collect()
 }
 
 /// Settings that have secrets.
-const SECRETS: [&str; 2] = ["api_keys", "jwt_keys"];
+const SECRETS: [&str; 3] = ["api_keys", "jwt_keys", "hook_secret"];
+/// One that may have one in it.
+const MAY_BE_SECRET: &str = "hook_url";
 
 fn matches(args: &[OsString]) -> Result<ArgMatches, clap::Error> {
     let program = OsString::from("fanwire");
@@ -244,6 +253,7 @@ fn fallback(flags: &Flags, open: bool) -> Rule {
         history_count: flags.history_count,
         history_bytes: flags.history_bytes,
         history_age: flags.history_age,
+        hooks: flags.hooks.events().of_channels(),
         ..Rule::default()
     }
 }
@@ -254,16 +264,23 @@ impl Flags {
         &self,
         file: Option<&File>,
         history_share: usize,
+        tokens: tokens::Read,
     ) -> Result<(Policy, Vec<String>), Vec<String>> {
         let (keys, mut warnings) =
             keys::parse_all(&self.api_keys).map_err(|reason| vec![reason])?;
-        let tokens = tokens::read(&self.tokens).map_err(|reason| vec![reason])?;
         warnings.extend(tokens.warnings);
+        if self.tokens.anonymous == Some(false) && tokens.keys.is_empty() {
+            return Err(vec!["anonymous: false needs jwt_keys, or nobody could log in".into()]);
+        }
         warnings.extend(file.into_iter().flat_map(|file| file.warnings.clone()));
+        let (backend, warning) = self.hooks.backend().map_err(|reason| vec![reason])?;
+        warnings.extend(warning);
         let mut policy = Policy {
             keys,
             anonymous: self.tokens.anonymous == Some(true),
             token_keys: Arc::new(tokens.keys),
+            backend: backend.map(Arc::new),
+            hooks: self.hooks.events(),
             ..Policy::default()
         };
         policy.fallback = Arc::new(fallback(self, policy.is_open()));
@@ -284,7 +301,11 @@ impl Flags {
     ) -> Result<Settings, Vec<String>> {
         let workers = self.workers.unwrap_or(source.machine.cores);
         let history_bytes = total(self.max_history_bytes, &source.machine, workers);
-        let (policy, warnings) = self.policy(file, history_bytes / usize::from(workers.max(1)))?;
+        let history_share = history_bytes / usize::from(workers.max(1));
+        let token_source = TokenSource::of(&self.tokens).map_err(|reason| vec![reason])?;
+        let read = token_source.read().map_err(|reason| vec![reason])?;
+        let tokens = (token_source, read.watch.clone());
+        let (policy, warnings) = self.policy(file, history_share, read)?;
         let task = Task::of(&self.words).map_err(|reason| vec![reason])?;
         let file = self.config.clone();
         let (log_level, log_format) = (self.log_level, self.log_format);
@@ -294,7 +315,7 @@ impl Flags {
             return Err(refusals);
         }
         let source = source.clone();
-        Ok(Settings { task, config, log_level, log_format, file, warnings, source, values })
+        Ok(Settings { task, config, log_level, log_format, file, warnings, source, tokens, values })
     }
 
     fn into_config(self, machine: &Machine, policy: Policy) -> Config {
@@ -343,6 +364,7 @@ impl Flags {
             cors_origins: self.cors_origins,
             trusted_proxies: self.trusted_proxies,
             proxy_protocol: self.proxy_protocol,
+            hook_calls: usize::from(self.hooks.hook_calls),
             drain_notice: self.drain_notice,
             drain_time: self.drain_time,
             auth_timeout: self.tokens.auth_timeout,

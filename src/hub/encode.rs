@@ -12,8 +12,8 @@ use super::{Encoding, Format, Framer, Gap, Kind, Publication};
 /// The channel that every `/ws` connection follows; its publications are `broadcast`.
 pub const ALL: &str = "$all";
 
-/// What the names of users' own channels begin with; the user's id follows. To everybody else such a
-/// channel is [`USER`].
+/// What the names of users' own channels begin with; the user's id follows. To clients and backends
+/// such a channel is [`USER`].
 const OF_USER: &str = "$user.";
 
 /// One's own channel, as its user knows it.

@@ -8,15 +8,18 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 mod histogram;
+mod hooks;
 mod names;
 mod text;
 
 use histogram::{Histogram, Totals};
+pub use hooks::HookStats;
 use names::{
-    BUILD, BUSY, CLOSES, CONNECTIONS, COUNTERS, DRAINING, ENDS, GAPS, LATENCY, LIMITS, MAIL,
-    REFUSALS, RELOADS, REPLIES, STATUS_CLASSES, TURNS,
+    BUILD, BUSY, CLOSES, CONNECTIONS, COUNTERS, DRAINING, ENDS, GAPS, HOOK_CALLS, HOOK_EVENTS,
+    HOOK_QUEUES, HOOK_TIMES, LATENCY, LIMITS, MAIL, REFUSALS, RELOADS, REPLIES, STATUS_CLASSES,
+    TURNS,
 };
-pub use names::{Counter, End, Family, Kind, Limit, Over};
+pub use names::{Counter, End, Family, HookOutcome, Kind, Limit, Over};
 use text::Text;
 
 use crate::client::code::Code;
@@ -183,13 +186,15 @@ pub struct Stats {
     /// Times that keys and rules were read again, and that this failed.
     reloads: [AtomicU64; 2],
     drain: Drain,
+    hooks: HookStats,
 }
 
 impl Stats {
     /// Counters for so many workers.
     pub fn new(workers: usize) -> Self {
         let per_worker = (0..workers).map(|_| WorkerStats::default()).collect();
-        Self { workers: per_worker, reloads: Default::default(), drain: Drain::new(workers) }
+        let (reloads, hooks) = Default::default();
+        Self { workers: per_worker, reloads, drain: Drain::new(workers), hooks }
     }
 
     /// One worker's.
@@ -210,6 +215,11 @@ impl Stats {
     /// How far the node is in draining.
     pub fn drain(&self) -> &Drain {
         &self.drain
+    }
+
+    /// What became of calls to the backend.
+    pub fn hooks(&self) -> &HookStats {
+        &self.hooks
     }
 
     /// Keys and rules were read again, or could not be. Any thread may say so.
@@ -263,6 +273,7 @@ impl Stats {
         text.family(&names::HEAP).sample(&[], heap_bytes());
         self.load(&mut text);
         self.reasons(&mut text);
+        self.hooks.show(&mut text);
         text.finish()
     }
 
@@ -337,7 +348,8 @@ fn heap_bytes() -> u64 {
 pub fn families() -> Vec<Family> {
     let state = [BUILD, CONNECTIONS, MAIL, DRAINING, RELOADS, BUSY, TURNS, LATENCY];
     let reasons = [CLOSES, ENDS, REFUSALS, LIMITS, GAPS, REPLIES];
-    COUNTERS.iter().copied().chain(state).chain(reasons).collect()
+    let hooks = [HOOK_CALLS, HOOK_EVENTS, HOOK_QUEUES, HOOK_TIMES];
+    COUNTERS.iter().copied().chain(state).chain(reasons).chain(hooks).collect()
 }
 
 #[cfg(test)]

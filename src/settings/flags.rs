@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
+use super::hooks::HookFlags;
 use super::keys::Secret;
 use super::token_flags::TokenFlags;
 use super::units::{
@@ -29,7 +30,8 @@ file only, as [[rule]]. SIGHUP reads keys and rules anew.";
 #[command(name = "fanwire", version, after_help = AFTER_HELP, args_override_self = true)]
 pub(super) struct Flags {
     /// `serve`, which is also what happens without a word, or `check`: say whether the settings
-    /// are right, and end. `fanwire bench --help` is about measuring a server
+    /// are right, and end. `fanwire token --help` is about tokens, `fanwire bench --help` about
+    /// measuring a server
     #[arg(value_name = "COMMAND")]
     pub words: Vec<Secret>,
 
@@ -245,6 +247,9 @@ pub(super) struct Flags {
     #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]
     #[arg(default_value = "20s")]
     pub drain_time: Duration,
+
+    #[command(flatten)]
+    pub hooks: HookFlags,
 
     /// Live page, demos and `/echo`; auto: in open mode
     #[arg(long, help_heading = WORDS, value_name = "WHEN", default_value = "auto")]

@@ -42,6 +42,7 @@ mod drain;
 mod errand;
 mod exchange;
 mod flush;
+mod hooks;
 mod identity;
 mod keys;
 mod login;
@@ -69,6 +70,7 @@ pub use audit::Audit;
 use codec::Codec;
 use door::Door;
 use drain::Departure;
+use hooks::Parked;
 use mail::Mail;
 use net::{Event, Net, Token, WorkerId};
 use probe::Probe;
@@ -191,6 +193,8 @@ pub struct Worker<N: Net> {
     input: Vec<u8>,
     /// What the connection that is being served is answered.
     answers: Vec<u8>,
+    /// Messages about which the backend is asked.
+    parked: Slab<Parked>,
     /// The connection that is being served.
     serving: Option<u32>,
     text: Vec<u8>,
@@ -263,6 +267,7 @@ impl<N: Net> Worker<N> {
             events: Vec::with_capacity(EVENTS),
             input: vec![0; READ_BYTES],
             answers: Vec::new(),
+            parked: Slab::new(),
             serving: None,
             text: Vec::new(),
             gather: Vec::new(),

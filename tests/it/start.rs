@@ -64,7 +64,10 @@ fn check_says_ok_or_what_is_wrong() {
     assert!(out.starts_with("ok\n") && out.contains("  rules      3\n"), "{out}");
     let (code, out, err) = check(&["--api-keys", "a:0123456789abcdef:read"]);
     assert_eq!((code, &*err), (Some(0), ""));
-    assert!(out.contains("  mode       1 key\n") && !out.contains("0123"), "{out}");
+    assert!(
+        out.contains("  mode       1 key; clients come without tokens\n") && !out.contains("0123"),
+        "{out}"
+    );
     let (_, out, _) = check(&["--api-listen", "127.0.0.1:9000,unix:/run/api.sock", "--open"]);
     let listening = "  listening  127.0.0.1:3003\n";
     let api = "  API        127.0.0.1:9000\n  API        unix:/run/api.sock\n";

@@ -151,7 +151,7 @@ fn what_cannot_be_together() {
     );
     wrong(
         "open = true\napi_keys = [\"a:0123456789abcdef:read\"]",
-        &["1: open: contradicts api_keys, with which nobody else may use the API"],
+        &["1: open: contradicts api_keys, with which only what they allow is allowed"],
     );
     wrong(
         "listen = [\"0.0.0.0:80\"]",
