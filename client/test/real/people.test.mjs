@@ -12,8 +12,8 @@ import { Server } from "./world.mjs";
 
 const test = (name, body) => unlimited(name, { timeout: 60_000 }, body);
 
-const SECRET = "a secret of the tests, 32 bytes or more";
-const KEY = "a key of the backend, long enough";
+const SECRET = "a-secret-of-the-tests-of-32-bytes-or-more";
+const KEY = "a-key-of-the-backend-long-enough";
 const SETTINGS = `
 jwt_keys = ["hs256:${SECRET}"]
 jwt_leeway = "0s"
