@@ -20,7 +20,7 @@ use crate::conn::table::Table;
 use crate::entropy::Random;
 use crate::feed::Feed;
 use crate::feed::window::Spare;
-use crate::hub::presence::{PresenceLimits, Presences};
+use crate::hub::presence::Presences;
 use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
@@ -216,13 +216,7 @@ impl<N: Net> Worker<N> {
             page_bytes: PAGE_BYTES,
         };
         let shard = Shard::new(limits, random.draw());
-        let limits = PresenceLimits {
-            members: config.presence_members,
-            interval_ms: config.presence_interval.as_millis() as u64,
-            leave_delay_ms: config.presence_leave_delay.as_millis() as u64,
-            max_bytes: config.max_presence_bytes / workers,
-        };
-        let presences = Presences::new(limits, (identity::name, seed), random.draw());
+        let presences = presence::presences(&config, seed, random.draw());
         Self {
             shard,
             presences,

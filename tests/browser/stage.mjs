@@ -15,7 +15,7 @@ const FRAME_CHARS = 200;
 const BACKEND = fileURLToPath(new URL("../../examples/demos/main.mjs", import.meta.url));
 const { FANWIRE, CHROMIUM, SCREENSHOTS, SERVER_LOG = "/dev/null" } = process.env;
 
-async function freePort() {
+export async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();
