@@ -51,8 +51,11 @@ export function problem(error) {
   $("#problem").textContent = `${error.code ?? "error"}: ${error.message}`;
 }
 
+/** Whether this is a number that can be drawn. */
+export const isNumber = (value) => typeof value === "number" && Math.abs(value) < 1e15;
+
 const CHECKS = {
-  number: (value) => Math.abs(value) < 1e15 && typeof value === "number", // can be drawn
+  number: isNumber,
   array: Array.isArray,
   string: (value) => typeof value === "string",
   boolean: (value) => typeof value === "boolean",
