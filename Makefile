@@ -63,7 +63,7 @@ it: ## Integration: the real binary over real sockets.
 
 abuse: ## Load and attack, thousands of clients; MINUTES=30: full sizes, and so long a soak.
 	@scripts/need rust slowhttptest
-	MINUTES=$(MINUTES) $(TEST) --features count-heap --test abuse -- --nocapture
+	MINUTES=$(MINUTES) $(TEST) --test abuse -- --nocapture
 
 costs: ## Exact costs: system calls, allocations, heap bytes, bytes on the wire; no clock.
 	@scripts/need rust

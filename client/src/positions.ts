@@ -4,7 +4,10 @@
 import { position } from "./envelope.js";
 
 /** As much of the browser's `Storage` as is needed. */
-export type PositionStorage = Pick<Storage, "getItem" | "setItem">;
+export interface PositionStorage {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+}
 
 export class Positions {
   #storage: PositionStorage | undefined;

@@ -12,6 +12,8 @@ import { FanwireError } from "./error.js";
 const SLICE_MS = 500;
 /** Refusals of one request that are temporary, before its caller is told. */
 const TRIES = 10;
+/** How long a server is trusted to know a key: a little less than its `idempotency_age`, 5 min. */
+const KEY_AGE_MS = 240_000;
 
 /** Bounds that an application may set. */
 export interface Limits {
@@ -28,9 +30,10 @@ interface Request {
   channel: string;
   /** Whether doing it twice would be wrong, but for the server's memory of its key. */
   once: boolean;
-  /** Sent on this connection; or perhaps done by an earlier one. */
+  /** Sent on this connection. */
   sent: boolean;
-  doubtful: boolean;
+  /** When it was first sent: from then on it may have happened. */
+  at?: number;
   tries: number;
   done(data: unknown): void;
   failed(error: FanwireError): void;
@@ -67,7 +70,7 @@ export class Requests {
     const head = JSON.stringify({ ...fields, id, channel });
     const frame = `${head.slice(0, -1)},"data":${json}}`;
     return new Promise((done, failed) => {
-      const fresh = { sent: false, doubtful: false, tries: 0 };
+      const fresh = { sent: false, tries: 0 };
       const request = { id, frame, channel, once, done, failed, ...fresh };
       const bound = this.#core.options.maxQueue ?? 1000;
       if (this.#waiting.size >= bound) return this.#fail([request], "queue_full", true);
@@ -79,10 +82,14 @@ export class Requests {
   /** A connection is open. `memory` names what remembers keys: another one has forgotten them. */
   opened(maxBytes: number, memory: unknown): void {
     this.#maxBytes = maxBytes;
-    const forgotten = memory !== this.#memory;
+    const now = this.#core.clock.now();
+    // Whichever way the clock may have jumped.
+    const old = (at: number): boolean => Math.abs(now - at) > KEY_AGE_MS;
+    const forgotten = [...this.#waiting.values()].filter(
+      ({ once, at }) => once && at !== undefined && (memory !== this.#memory || old(at)),
+    );
     this.#memory = memory;
-    const doubtful = [...this.#waiting.values()].filter((request) => request.doubtful);
-    if (forgotten) this.#fail(doubtful, UNKNOWN, true);
+    this.#fail(forgotten, "outcome_unknown", true);
     this.#pause.stop();
     this.#flush();
   }
@@ -94,7 +101,6 @@ export class Requests {
     if (error?.temporary && ++request.tries < TRIES) {
       // Whatever else is refused meanwhile waits with it, and all go again in their order.
       request.sent = false;
-      request.doubtful ||= request.once && error.code === UNKNOWN;
       const wait = Math.max(this.#core.backoff.wait(request.tries), error.retryAfterMs);
       this.#pause.start(wait, () => this.#flush());
       return true;
@@ -112,11 +118,8 @@ export class Requests {
     const all = [...this.#waiting.values()];
     if (course === "stop") return this.#fail(all, "closed", false);
     const sent = all.filter((request) => request.sent);
-    for (const request of sent) {
-      request.sent = false;
-      request.doubtful = request.once;
-    }
-    if (drop === "all") this.#fail(sent, UNKNOWN, true);
+    for (const request of sent) request.sent = false;
+    if (drop === "all") this.#fail(sent, "outcome_unknown", true);
     const longest = sent.sort((a, b) => b.frame.length - a.frame.length).slice(0, 1);
     if (drop === "longest") this.#fail(longest, "too_large", false);
   }
@@ -132,6 +135,7 @@ export class Requests {
       }
       if (!this.#core.link.send(request.frame)) return;
       request.sent = true;
+      request.at ??= this.#core.clock.now();
       if (this.#spent++ === 0) this.#slice.start(SLICE_MS, () => this.#renew());
     }
   }
@@ -155,7 +159,6 @@ export const WHY = {
   outcome_unknown: "nobody knows whether this happened",
   too_large: "the server takes nothing so long",
 };
-const UNKNOWN = "outcome_unknown";
 
 /** The length in UTF-8, or some length within `enough`. */
 function bytes(frame: string, enough: number): number {

@@ -140,6 +140,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   /** Goes on from `position`. @internal */
   reach(position: string): void {
     this.position = position;
+    delete this.join.at;
     this.#core.positions.save(this.channel, position);
   }
 
@@ -172,13 +173,8 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
 
   #isNew(id: string): boolean {
     if (this.#recent.has(id)) return false;
-    this.#recent.add(id);
-    if (this.#recent.size > RECENT) {
-      for (const oldest of this.#recent) {
-        this.#recent.delete(oldest);
-        break;
-      }
-    }
+    const [oldest] = this.#recent.add(id);
+    if (this.#recent.size > RECENT) this.#recent.delete(oldest!);
     return true;
   }
 }

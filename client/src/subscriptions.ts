@@ -76,7 +76,6 @@ export class Subscriptions {
     if (type === "unsubscribed") {
       this.#end(subscription, text(envelope.data?.reason) ?? type);
     } else if (type === "message" || type === "gap" || type === "presence") {
-      delete subscription.join.at;
       return subscription.receive(envelope);
     }
     return true;

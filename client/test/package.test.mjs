@@ -118,6 +118,11 @@ test("the types say what they should, and no more than the API", () => {
     options.push("--module", module, "--moduleResolution", resolution, "--types", "");
     run(process.execPath, [tsc, ...options, "types.ts", ...documented], folder);
   }
+  // A program in Node has no types of the browser's, but URL.
+  const program = 'import { Fanwire } from "fanwire"; export const fw: Fanwire = new Fanwire("x");';
+  writeFileSync(join(folder, "program.ts"), `${program} declare global { interface URL {} }`);
+  const plain = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022", "--types", ""];
+  run(process.execPath, [tsc, ...plain, "--module", "nodenext", "program.ts"], folder);
   // What is not for applications does not show.
   const shown = readFileSync(join(folder, "node_modules", name, "dist/subscription.d.ts"), "utf8");
   for (const hidden of ["receive", "turn(", "reach(", "interface Join"]) {

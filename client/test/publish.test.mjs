@@ -116,6 +116,25 @@ test("a server that has forgotten the keys is not sent what may have happened", 
   assert.deepEqual(later, [undefined]);
 });
 
+test("nor one that has kept them for too long, by whatever the clock says", async () => {
+  for (const wait of [
+    (clock) => clock.pass(240_001),
+    (clock) => clock.jump(3_600_000),
+    (clock) => clock.jump(-3_600_000),
+  ]) {
+    const stage = await opened();
+    const done = outcomes([stage.fw.publish("room", 1), stage.fw.history("room")]);
+    stage.socket.drops();
+    const later = outcomes([stage.fw.publish("room", 2)]);
+    await wait(stage.clock);
+    while (stage.fw.state !== "connecting") await stage.clock.pass(500);
+    stage.socket.welcomes();
+    await stage.settle();
+    assert.deepEqual([done, later], [["outcome_unknown", undefined], [undefined]]);
+    assert.deepEqual(sent(stage.socket), [2]);
+  }
+});
+
 test("the doubt stays until the answer, over several connections", async () => {
   const stage = await opened({}, { memory: "m1" });
   const done = outcomes([stage.fw.publish("room", 1)]);

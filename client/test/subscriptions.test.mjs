@@ -125,6 +125,16 @@ test("old messages that were asked for are asked for again, when the link went b
   await again(early.stage);
   assert.deepEqual(wishes(early.stage.socket)[0], { channel: "room", last: 3 });
 
+  const watched = await joined({ last: 3, presence: true });
+  const data = { snapshot: true, count: 0, members: [] };
+  watched.stage.socket.says({ type: "presence", channel: "room", data, timestamp: 1 });
+  await again(watched.stage);
+  assert.equal(
+    wishes(watched.stage.socket)[0].since,
+    undefined,
+    "who is there is not what was said",
+  );
+
   // Nothing came for a while: there was nothing old, and what is new must not be missed.
   const late = await joined({ last: 3 });
   await late.stage.clock.pass(1000);

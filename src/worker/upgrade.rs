@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::hooks::Begin;
 use super::login::Visitor;
 use super::net::Net;
 use super::{Worker, identity};
@@ -79,9 +80,9 @@ impl<N: Net> Worker<N> {
         match route {
             Route::Socket { since } => {
                 let since = Since { position: since.map(Into::into), ..Since::default() };
-                self.begin_envelope(slot, since);
+                self.begin(slot, Begin::Envelope(since));
             }
-            Route::Raw(raw) => self.begin_raw(slot, raw),
+            Route::Raw(raw) => self.begin(slot, Begin::Raw(raw)),
             _ => {}
         }
         Ok(())
@@ -134,7 +135,7 @@ impl<N: Net> Worker<N> {
         self.join(slot, channel, None, since, RequestId::default());
     }
 
-    fn begin_raw(&mut self, slot: u32, raw: Raw<'_>) {
+    pub(super) fn begin_raw(&mut self, slot: u32, raw: Raw<'_>) {
         let channel: Arc<str> = self.full_name(slot, &raw.channel).as_ref().into();
         if matches!(&*channel, ALL | USER) {
             // A browser cannot see a refused handshake, so it is told by a Close.

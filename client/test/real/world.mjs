@@ -35,7 +35,9 @@ export class Server {
 
   async start() {
     const listen = ["--listen", `127.0.0.1:${this.port}`, "--log-level", "error"];
-    this.child = spawn(FANWIRE, [...listen, ...this.#flags], { stdio: "ignore" });
+    this.child = spawn(FANWIRE, [...listen, ...this.#flags], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
     const deadline = Date.now() + READY_MS;
     for (;;) {
       try {

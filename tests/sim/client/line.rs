@@ -193,7 +193,7 @@ fn close_code(code: u16, rude: bool) -> &'static str {
         4004 => "closed: flood",
         4006 => "closed: lost (raw)",
         4007 => "closed: moved",
-        4403 => "closed: forbidden (raw)",
+        4403 => "closed: forbidden",
         4410 => "closed: disconnected",
         code => panic!("closed with {code}"),
     }
