@@ -35,6 +35,7 @@ export function connect() {
   const state = $("#state");
   fw.on("state", (now) => {
     state.dataset.state = now.state;
+    if (now.state === "open") $("#problem").textContent = "";
     state.lastChild.textContent = now.reason ? `${now.state}: ${now.reason}` : now.state;
   });
   fw.on("error", problem);
