@@ -2,6 +2,7 @@
 //! checked against these after every turn.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::Worker;
 use super::net::Net;
@@ -9,9 +10,10 @@ use crate::conn::entry::Flags;
 use crate::conn::inbox::Inbox;
 use crate::http::body::BodyReader;
 use crate::hub::{Audience, Position};
+use crate::policy::Policy;
 
 /// A worker's holdings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Audit {
     /// Connections.
     pub connections: usize,
@@ -31,6 +33,10 @@ pub struct Audit {
     pub counted: Vec<(String, Audience, usize)>,
     /// The heads of the channels owned here.
     pub heads: Vec<(String, Position)>,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// Not everything has been looked at under it.
+    pub reviews: bool,
     /// What is wrong.
     pub faults: Vec<String>,
 }
@@ -38,7 +44,12 @@ pub struct Audit {
 impl<N: Net> Worker<N> {
     /// Counts everything.
     pub fn audit(&self) -> Audit {
-        let mut audit = Audit { connections: self.table.len(), ..Audit::default() };
+        let mut audit = Audit {
+            connections: self.table.len(),
+            policy: Arc::clone(&self.policy),
+            reviews: self.review.is_some(),
+            ..Audit::default()
+        };
         self.audit_buffers(&mut audit);
         for (slot, hot, _) in self.table.iter() {
             audit.subscriptions += hot.subscriptions();

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::Worker;
-use super::net::Net;
+use super::net::{self, Net};
 use super::sweep::ticks;
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
@@ -196,7 +196,7 @@ impl<N: Net> Worker<N> {
     pub(super) fn tend_login(&mut self, slot: u32, now: u32) -> bool {
         let session = self.table.cold_mut(slot).session.as_mut();
         let Some(login) = session.and_then(|session| session.login.as_mut()) else { return true };
-        if now >= login.over {
+        if now >= login.over && !self.net.plants(net::Fault::EndlessToken) {
             self.close(slot, CloseCode::EXPIRED);
             return false;
         }

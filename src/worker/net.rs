@@ -150,4 +150,8 @@ pub enum Fault {
     CloseUnserved,
     /// What a round brings is lost.
     StaleRound,
+    /// A token that has ended ends nothing.
+    EndlessToken,
+    /// A new token ends no subscription.
+    StaleRights,
 }
