@@ -81,7 +81,11 @@ impl<N: Net> Worker<N> {
         let session = self.table.cold_mut(slot).session.get_or_insert_default();
         session.login = Some(Login { token, ends_ms, notice, over });
         self.schedule(slot);
-        self.enter_user(slot)
+        self.enter_user(slot)?;
+        // Whoever took the token back since it was verified may have looked for its connections
+        // before this one had its seat.
+        let revoked = self.token(slot).is_some_and(|token| self.is_revoked(token));
+        if revoked { Err(CloseCode::REVOKED) } else { Ok(()) }
     }
 
     /// A client that has to log in first: it has its time for that.

@@ -85,6 +85,7 @@ const IDENTIFYING: &[&str] = &[
     "anonymous",
     "closed: bad token",
     "closed: expired",
+    "closed: revoked",
     "closed: token needed",
     "closed: too late",
     "deliveries",
@@ -93,6 +94,7 @@ const IDENTIFYING: &[&str] = &[
     "logins refused",
     "reloads",
     "requests forbidden",
+    "revocations",
     "subscribed",
     "subscriptions ended",
 ];

@@ -21,6 +21,18 @@ pub struct Rights {
     reviewed: Vec<usize>,
     stamps: BTreeMap<(String, String), Stamp>,
     moment: u64,
+    /// Whose tokens may be taken back; nobody's, where the wall clock jumps.
+    pub users: Vec<String>,
+    revocations: Vec<Revocation>,
+}
+
+/// All tokens of a user up to then are taken back.
+#[derive(Debug)]
+struct Revocation {
+    user: String,
+    asked_ms: u64,
+    /// The moment by which the server had said that it was so.
+    done: Option<u64>,
 }
 
 /// The moment at which a publication was admitted.
@@ -76,6 +88,32 @@ impl Rights {
         self.stamps.insert((channel.to_owned(), position.to_string()), stamp);
     }
 
+    /// Somebody asks to take back the tokens of this user. Returns the number of the wish.
+    pub fn revoke(&mut self, user: &str, asked_ms: u64) -> usize {
+        self.revocations.push(Revocation { user: user.into(), asked_ms, done: None });
+        self.revocations.len() - 1
+    }
+
+    /// They are taken back.
+    pub fn revoked(&mut self, number: usize) {
+        self.revocations[number].done = Some(self.moment);
+    }
+
+    /// Whether the tokens of this user were ever to be taken back.
+    pub fn may_be_revoked(&self, user: &str) -> bool {
+        self.revocations.iter().any(|revocation| revocation.user == user)
+    }
+
+    /// Whether a grant had surely been taken back by that moment.
+    fn is_revoked(&self, grant: &Grant, stamp: Stamp) -> bool {
+        let Some(token) = &grant.token else { return false };
+        self.revocations.iter().any(|revocation| {
+            *revocation.user == *token.user
+                && grant.sent_ms <= revocation.asked_ms
+                && revocation.done.is_some_and(|done| done < stamp.moment)
+        })
+    }
+
     /// The present moment: what ends now does not cover what is admitted later.
     pub fn moment(&self) -> u64 {
         self.moment
@@ -87,7 +125,7 @@ impl Rights {
         let covers = |grant: &&Grant| {
             let replaced = grant.until.is_some_and(|until| until < stamp.moment);
             let over = grant.over_ms.is_some_and(|(_, over_ms)| over_ms < stamp.swept_ms);
-            !replaced && !over
+            !replaced && !over && !self.is_revoked(grant, stamp)
         };
         let allowed = |grant: &Grant| {
             self.policies[stamp.floor..].iter().any(|policy| {

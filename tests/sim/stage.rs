@@ -27,6 +27,7 @@ use crate::client::{Client, Scene};
 use crate::oracle::Oracle;
 use crate::plan::Plan;
 use crate::rights::{Rights, Stamp};
+use crate::tokens::USERS;
 use crate::world::net::FakeNet;
 use crate::world::tally::Tally;
 use crate::world::{Faults, World};
@@ -109,7 +110,7 @@ impl Stage {
         }
         for number in 0..plan.members {
             let grace_ms = plan.config.token_grace.as_millis() as u64;
-            clients.push(Box::new(Member::new(format!("u{}", number % 3), grace_ms)));
+            clients.push(Box::new(Member::new(format!("u{}", number % USERS), grace_ms)));
         }
         for _ in 0..plan.backends {
             clients.push(Box::new(Http::default()));

@@ -22,6 +22,9 @@ use crate::plan::Plan;
 use crate::stage::{Outcome, Stage};
 use crate::world::random::Random;
 
+/// Users among which the members are divided.
+pub const USERS: usize = 3;
+
 const SECRET: &[u8] = b"the secret that all of them are signed with";
 
 /// Signs claims: a JWT by HS256.
@@ -54,6 +57,9 @@ pub fn play(plan: &Plan, tracing: bool) -> Outcome {
         ..plan.clone()
     };
     let mut stage = Stage::new(&plan, tracing);
+    if plan.faults.jump == 0 {
+        stage.oracle.rights.users = (0..USERS).map(|number| format!("u{number}")).collect();
+    }
     stage.perform(&plan);
     stage.settle(3_000);
     stage.last_words();

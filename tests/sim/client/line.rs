@@ -196,6 +196,7 @@ fn close_code(code: u16, rude: bool) -> &'static str {
         4007 => "closed: moved",
         4101 => "closed: expired",
         4102 => "closed: bad token",
+        4103 => "closed: revoked",
         4401 => "closed: token needed",
         4403 => "closed: forbidden (raw)",
         4410 => "closed: disconnected",

@@ -79,6 +79,7 @@ impl Member {
         let (hears, publishes) = (some(), some());
         let expires_ms = scene.world.wall_ms() + life_ms;
         let claims = json!({"sub": user, "exp": expires_ms as f64 / 1000.0,
+            "iat": scene.world.wall_ms() as f64 / 1000.0,
             "subscribe": hears, "publish": publishes});
         let patterns = |texts: &[String]| {
             texts.iter().map(|text| Pattern::parse(text).expect("a pattern")).collect()
@@ -231,7 +232,8 @@ impl Member {
         match asked {
             Asked::Auth(grant) if granted => self.is_now(scene, grant, data),
             Asked::Auth(_) => {
-                assert!(["unauthorized", "token_expired", "forbidden"].contains(&code), "{data}");
+                let known = ["unauthorized", "token_expired", "token_revoked", "forbidden"];
+                assert!(known.contains(&code), "{data}");
                 self.refused |= self.grants.last().is_none_or(|grant| grant.token.is_none());
                 scene.oracle.tally.count("logins refused");
             }
@@ -340,6 +342,9 @@ impl Member {
                 assert!(over_ms.is_some_and(|(over_ms, _)| now_ms >= over_ms), "{over_ms:?}");
             }
             Some(4101 | 4102) => assert!(self.refused, "nothing was wrong with its token"),
+            Some(4103) => {
+                assert!(scene.oracle.rights.may_be_revoked(&self.user), "nobody took it back");
+            }
             Some(4003) => assert!(!self.welcomed, "it is no stranger"),
             Some(4401) => assert!(anonymous, "it has a token"),
             _ => {}
