@@ -16,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 use super::document::{self, Given, Lines, Problems};
 use super::keys;
 use super::rules::Draft;
+use super::tokens;
 use crate::limits::{MAX_RULES, MAX_SETTINGS_BYTES};
 
 /// A file that has been read.
@@ -48,8 +49,8 @@ impl File {
             vec![format!("{name}:{line}: not UTF-8")]
         })?;
         let mut file = Self::parse(&name, &text, command)?;
-        if mode & 0o004 != 0 && file.has_secrets() {
-            file.warnings.push(format!("api_keys: everybody may read {name}, which has secrets"));
+        if let Some(setting) = file.secrets().filter(|_| mode & 0o004 != 0) {
+            file.warnings.push(format!("{setting}: everybody may read {name}, which has secrets"));
         }
         Ok(file)
     }
@@ -89,9 +90,14 @@ impl File {
         self.given.iter().map(|given| (&*given.name, given.line)).collect()
     }
 
-    fn has_secrets(&self) -> bool {
-        let keys = self.given.iter().filter(|given| given.name == "api_keys");
-        keys.flat_map(|given| &given.values).any(|(_, key)| keys::is_bare(key))
+    /// A setting that has a secret itself, not where one is.
+    fn secrets(&self) -> Option<&str> {
+        let is_bare = |given: &&Given| match &*given.name {
+            "api_keys" => given.values.iter().any(|(_, key)| keys::is_bare(key)),
+            "jwt_keys" => given.values.iter().any(|(_, key)| tokens::is_bare(key)),
+            _ => false,
+        };
+        self.given.iter().find(is_bare).map(|given| &*given.name)
     }
 }
 

@@ -41,7 +41,8 @@ impl<N: Net> Worker<N> {
     /// From now on this policy is in force.
     pub(super) fn put_in_force(&mut self, policy: Arc<Policy>) {
         let needed = policy.needs_token();
-        self.policy = policy;
+        let old = std::mem::replace(&mut self.policy, policy);
+        self.begin_presence_review(old);
         self.review = Some(if needed { Review::Connection(0) } else { Review::SUBSCRIPTIONS });
     }
 

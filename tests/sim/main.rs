@@ -21,6 +21,7 @@ mod ready;
 mod rights;
 mod stage;
 mod tokens;
+mod users;
 mod world;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -55,6 +56,11 @@ const INTERESTING: &[&str] = &[
     "histories read",
     "not recovered",
     "paused reads",
+    "presence: counts",
+    "presence: differences",
+    "presence: first snapshots",
+    "presence: lists",
+    "presence: new snapshots",
     "publishes",
     "publishes refused",
     "publishes repeated",
@@ -245,6 +251,11 @@ fn the_oracle_sees_a_flush_without_an_end() {
 #[test]
 fn the_oracle_sees_a_close_before_everything_is_delivered() {
     is_noticed_in(drain::play, Sabotage::Server(Fault::CloseUnserved));
+}
+
+#[test]
+fn the_oracle_sees_somebody_whose_leaving_is_not_told() {
+    is_noticed(Sabotage::Server(Fault::LostExit));
 }
 
 #[test]
