@@ -125,7 +125,9 @@ impl<N: Net> Worker<N> {
         if state != State::Joining {
             return self.say_ended(slot, &channel, reason, position);
         }
-        // What begins it is on its way, and comes first.
+        // What begins it is on its way, and comes first; and what is asked of the channel from now
+        // on is answered behind it.
+        self.table.hot_mut(slot).pending += 1;
         let ticket = Ticket { connection: self.key(slot), request: Requester::Nobody };
         let owner = self.owner(&channel);
         let answer = Answer { ticket, channel: Some(channel), content: Content::Ended(reason) };
