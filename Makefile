@@ -20,13 +20,15 @@ export PATH := $(CURDIR)/.cache/bin:$(PATH)
 
 # In the order in which a mistake is found soonest. STEPS="fmt clippy" runs just those.
 STEPS ?= fmt tidy clippy unit costs sim it abuse loom benches-build instructions deny compare-check \
-         interop api front browser conformance-$(CONFORMANCE) fuzz-smoke
+         interop api front client browser conformance-$(CONFORMANCE) fuzz-smoke
 
 BINARY := target/release/fanwire
+PICTURES := gallery-desktop chat-desktop ticker-desktop map-dark stream-desktop quiz-phone \
+            auction-phone device-phone
 COMPARE := benches/compare/Cargo.toml
 
 .PHONY: help test build fmt tidy clippy unit costs it abuse sim loom benches-build instructions deny \
-        compare compare-quick compare-check interop api front browser conformance conformance-all \
+        compare compare-quick compare-check interop api front client browser conformance conformance-all \
         conformance-part conformance-off fuzz fuzz-smoke bench bench-codec screenshots clean
 
 help: ## This list.
@@ -61,7 +63,7 @@ it: ## Integration: the real binary over real sockets.
 
 abuse: ## Load and attack, thousands of clients; MINUTES=30: full sizes, and so long a soak.
 	@scripts/need rust slowhttptest
-	MINUTES=$(MINUTES) $(TEST) --features count-heap --test abuse -- --nocapture
+	MINUTES=$(MINUTES) $(TEST) --test abuse -- --nocapture
 
 costs: ## Exact costs: system calls, allocations, heap bytes, bytes on the wire; no clock.
 	@scripts/need rust
@@ -116,9 +118,17 @@ front: build ## 5,000 WebSockets through nginx, with deploy/nginx.conf, by TCP a
 	@scripts/need node npm nginx openssl
 	tests/front/run $(BINARY)
 
-browser: build ## The live page in Chromium.
+client: build ## The client library: logic, package, and cut off 100 times in Chromium.
+	@scripts/need node npm chromium
+	client/test/run $(BINARY)
+
+browser: build ## The live page and the demos in Chromium.
 	@scripts/need node npm chromium
 	tests/browser/run $(BINARY)
+
+screenshots: build ## The pictures in docs/images, made from the running demos.
+	@scripts/need node npm chromium
+	tests/browser/run --pictures docs/images $(BINARY) $(PICTURES)
 
 conformance: build ## Autobahn, all 517 cases; a few minutes.
 	@scripts/need venv
@@ -151,4 +161,5 @@ bench-codec: ## The codec beside its peers; two minutes, written to benches/comp
 
 clean: ## Removes what was built, but not the tools in .cache.
 	$(CARGO) clean
-	rm -rf benches/compare/target fuzz/target tests/browser/node_modules tests/interop/node_modules
+	rm -rf benches/compare/target fuzz/target tests/browser/node_modules tests/interop/node_modules \
+	  client/node_modules client/dist

@@ -105,6 +105,8 @@ pub struct Config {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Whether connections from trusted proxies begin with a PROXY header.
     pub proxy_protocol: bool,
+    /// Questions that the backend is asked at once.
+    pub hook_calls: usize,
     /// How long a draining node is red before it stops listening.
     pub drain_notice: Duration,
     /// How long draining may take in all.
@@ -228,6 +230,7 @@ impl Default for Config {
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
+            hook_calls: 16,
             drain_notice: Duration::ZERO,
             drain_time: seconds(20),
             policy: Arc::default(),

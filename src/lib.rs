@@ -16,6 +16,8 @@ pub mod conn;
 pub mod drain;
 pub mod entropy;
 pub mod feed;
+pub mod heap;
+pub mod hooks;
 pub mod http;
 pub mod hub;
 pub mod limits;

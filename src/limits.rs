@@ -184,6 +184,24 @@ pub const MIN_SECRET: usize = 16;
 pub const MAX_DURATION_MS: u64 = u32::MAX as u64 / 2;
 /// Feeds and subscriptions that are looked at in one turn because the rules have changed.
 pub const REVIEWS_PER_TURN: usize = 256;
+/// Bytes of the backend's answer to a hook; a longer one is none.
+pub const HOOK_ANSWER_BYTES: u64 = 16 << 10;
+/// Bytes of the head of such an answer.
+pub const HOOK_HEAD_BYTES: usize = 16 << 10;
+/// Bytes of the backend's words to a client whose request it denies; what is longer is cut.
+pub const HOOK_MESSAGE_BYTES: usize = 256;
+/// What a call that waits takes beside its body, roughly.
+pub const HOOK_CALL_BYTES: usize = 256;
+/// Events of one call.
+pub const HOOK_BATCH: usize = 100;
+/// Bytes of the events of one call, after the first.
+pub const HOOK_BATCH_BYTES: usize = 256 << 10;
+/// Pauses before a call that tells is tried again, the first and the longest, in milliseconds; each
+/// is between a half of that and one and a half.
+pub const HOOK_PAUSE_MS: (u64, u64) = (500, 30_000);
+/// How long a connection to the backend is kept: shorter than common servers keep theirs, so that
+/// no question is written into one that they are closing.
+pub const HOOK_IDLE: std::time::Duration = std::time::Duration::from_secs(3);
 const _: () = assert!(FLUSH_BYTES >= PAGE_BYTES, "one page fits a flush");
 const _: () = assert!(READ_BYTES >= MAX_TOKEN, "a log-in fits one read");
 const _: () = assert!(OUTPUT_BYTES >= PAGE_BYTES, "a page does not stop reading by itself");

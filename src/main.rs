@@ -9,14 +9,8 @@ use fanwire::settings::{LogFormat, LogLevel, Machine, Reload, Settings, Task};
 use fanwire::worker::net::Serves;
 use tracing::Level;
 
-#[cfg(all(feature = "mimalloc", not(feature = "count-heap")))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// The system's allocator, counted.
-#[cfg(feature = "count-heap")]
-#[global_allocator]
-static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
+static ALLOCATOR: fanwire::heap::Allocator = fanwire::heap::Allocator;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).peekable();

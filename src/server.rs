@@ -14,11 +14,13 @@ use signal_hook::iterator::Signals;
 
 use crate::clock::Clock;
 use crate::config::{Config, ListenAddress};
-use crate::entropy;
+use crate::entropy::{self, Random};
+use crate::hooks::{Hooks, Ticket, Verdict};
 use crate::limits::{RESERVED_DESCRIPTORS, WATCH_PERIOD};
 use crate::listen::{self, SocketFile};
 use crate::metrics::{End, Stats};
 use crate::node::Node;
+use crate::policy::Policy;
 use crate::settings::{Refused, Reload, Reloaded};
 use crate::worker::mail::Mail;
 use crate::worker::mio::{MioNet, Post};
@@ -37,6 +39,7 @@ pub struct Server {
     /// How many connections it takes.
     pub max_connections: usize,
     workers: Vec<JoinHandle<()>>,
+    hooks: Callers,
     post: Post,
     stats: Arc<Stats>,
     clock: Clock,
@@ -64,11 +67,14 @@ impl Server {
         let stats = Arc::new(Stats::new(usize::from(config.workers)));
         let seed = entropy::seed().map_err(io::Error::other)?;
         let node = Arc::new(Node::new(seed));
+        let mut hooks = Callers::new(&config, clock, &stats)?;
+        hooks.turn_to(&config.policy, &post)?;
         let config = Arc::new(config);
         let mut workers = Vec::new();
         for (id, world) in worlds.into_iter().enumerate() {
             let (config, stats) = (Arc::clone(&config), Arc::clone(&stats));
             let node = Arc::clone(&node);
+            let world = world.with_hooks(&hooks.hooks);
             let setup = Setup { id: id as u16, config, stats, node, seed };
             let name = format!("worker-{id}");
             let worker = thread::Builder::new().name(name).spawn(move || {
@@ -84,20 +90,32 @@ impl Server {
         for (address, serves) in &addresses {
             tracing::info!(%address, ?serves, "listening");
         }
-        Ok(Self { addresses, max_connections, workers, post, stats, clock, signals, _files: files })
+        Ok(Self {
+            addresses,
+            max_connections,
+            workers,
+            hooks,
+            post,
+            stats,
+            clock,
+            signals,
+            _files: files,
+        })
     }
 
     /// Serves until a signal asks to stop, then drains; reads keys and rules again when one asks
-    /// for that, and keys of tokens when their files have changed. A second one to stop ends the process at once, with the status of one that a
-    /// signal has ended: 128 and its number.
-    pub fn run_until_signal(self, mut reload: Reload) -> io::Result<()> {
+    /// for that, and keys of tokens when their files have changed. A second one to stop ends the
+    /// process at once, with the status of one that a signal has ended: 128 and its number.
+    pub fn run_until_signal(mut self, mut reload: Reload) -> io::Result<()> {
         let at_once = Arc::new(AtomicBool::new(false));
         for signal in STOPPING {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&at_once))?;
         }
         loop {
             match next(&self.signals, reload.watches()) {
-                Some(SIGHUP) => put_in_force(reload.read(), &self.post, &self.stats),
+                Some(SIGHUP) => {
+                    put_in_force(reload.read(), &mut self.hooks, &self.post, &self.stats);
+                }
                 Some(signal) => {
                     at_once.store(true, Ordering::Relaxed);
                     tracing::info!(signal, connections = self.stats.connections(), "draining");
@@ -105,7 +123,7 @@ impl Server {
                 }
                 None => {
                     if let Some(read) = reload.read_token_keys() {
-                        put_in_force(read, &self.post, &self.stats);
+                        put_in_force(read, &mut self.hooks, &self.post, &self.stats);
                     }
                 }
             }
@@ -122,6 +140,7 @@ impl Server {
             // A worker that panics ends the process: there is no other way for this to fail.
             let _ = worker.join();
         }
+        self.hooks.finish();
         let drained = self.stats.closed(CloseCode::RESTART);
         tracing::info!(drained, cut_off = self.stats.ended(End::CutOff), "stopped");
     }
@@ -146,7 +165,7 @@ fn next(signals: &Receiver<i32>, watches: bool) -> Option<i32> {
 }
 
 /// Gives what was read again to every worker; or says what is wrong, and all stays as it is.
-fn put_in_force(read: Result<Reloaded, Refused>, post: &Post, stats: &Stats) {
+fn put_in_force(read: Result<Reloaded, Refused>, hooks: &mut Callers, post: &Post, stats: &Stats) {
     let Reloaded { policy, waiting, warnings } = match read {
         Ok(reloaded) => reloaded,
         Err(refused) => {
@@ -165,8 +184,60 @@ fn put_in_force(read: Result<Reloaded, Refused>, post: &Post, stats: &Stats) {
     }
     let (keys, token_keys) = (policy.keys.len(), policy.token_keys.len());
     tracing::info!(keys, token_keys, rules = policy.rules.len(), "reloaded");
+    if let Err(error) = hooks.turn_to(&policy, post) {
+        tracing::error!(%error, "there are no threads for hooks: the backend is not called");
+    }
     post.to_all(|| Mail::Policy(Arc::clone(&policy)));
     stats.reloaded(true);
+}
+
+/// The threads that call the backend. There are none before there is a backend.
+#[derive(Debug)]
+struct Callers {
+    hooks: Arc<Hooks>,
+    /// How many questions are asked at once.
+    calls: usize,
+    /// The one that tells.
+    teller: Option<JoinHandle<()>>,
+}
+
+impl Callers {
+    fn new(config: &Config, clock: Clock, stats: &Arc<Stats>) -> io::Result<Self> {
+        let seed = entropy::seed().map_err(io::Error::other)?;
+        let calls = config.hook_calls;
+        let hooks = Arc::new(Hooks::new(calls, seed, clock, Arc::clone(stats)));
+        Ok(Self { hooks, calls, teller: None })
+    }
+
+    /// From now on the backend of this policy is called.
+    fn turn_to(&mut self, policy: &Policy, post: &Post) -> io::Result<()> {
+        self.hooks.turn_to(policy.backend.clone());
+        if policy.backend.is_none() || self.teller.is_some() {
+            return Ok(());
+        }
+        for number in 0..self.calls {
+            let (hooks, post) = (Arc::clone(&self.hooks), post.clone());
+            let name = format!("asks-{number}");
+            thread::Builder::new().name(name).spawn(move || {
+                hooks.ask(|ticket: Ticket, verdict: Verdict| {
+                    post.to_one(ticket.worker, Mail::Verdict(ticket, Box::new(verdict)));
+                });
+            })?;
+        }
+        let hooks = Arc::clone(&self.hooks);
+        let random = Random::new(entropy::seed().map_err(io::Error::other)?);
+        let tell = move || hooks.tell(random);
+        self.teller = Some(thread::Builder::new().name("tells".into()).spawn(tell)?);
+        Ok(())
+    }
+
+    /// Says what is still to be said.
+    fn finish(self) {
+        self.hooks.close();
+        if let Some(teller) = self.teller {
+            let _ = teller.join();
+        }
+    }
 }
 
 /// How many connections the descriptor limit allows beside a reserve and what the workers need

@@ -2,15 +2,16 @@
 //! become `config::Config` here, at the start and again on SIGHUP; whatever is unknown or cannot be
 //! is refused with a line that names the setting, and its place where it stands in the file.
 //!
-//! `flags` is the list of all settings, with those of users in `token_flags`, `units` reads
-//! durations and sizes, `machine` asks the machine for defaults; `file` reads the file by way of
-//! `document`, `rules` its rules, `keys` the keys of the API, `tokens` those of tokens; `relations`
-//! knows what cannot work together, `reload` reads everything again, or the keys of tokens when
-//! `watch` has seen their files change. Nothing here serves.
+//! `flags` is the list of all settings, with those of users in `token_flags` and of hooks in
+//! `hooks`, `units` reads durations and sizes, `machine` asks the machine for defaults; `file`
+//! reads the file by way of `document`, `rules` its rules, `keys` the keys of the API, `tokens`
+//! those of tokens; `relations` knows what cannot work together, `reload` reads everything again,
+//! or the keys of tokens when `watch` has seen their files change. Nothing here serves.
 
 mod document;
 mod file;
 mod flags;
+mod hooks;
 mod keys;
 mod machine;
 mod refused;
@@ -166,14 +167,16 @@ fn all(command: &clap::Command) -> impl Iterator<Item = &Arg> {
 
 fn values(found: &ArgMatches) -> Values {
     let command = Flags::command();
-    let shown = |name: &&str| !SECRETS.contains(name);
+    let shown = |name: &&str| !SECRETS.contains(name) && *name != MAY_BE_SECRET;
     let names = all(&command).map(|arg| arg.get_id().as_str()).filter(shown);
     let texts = |name| found.get_raw(name).into_iter().flatten().map(OsString::from).collect();
     names.map(|name| (name.to_string(), texts(name))).collect()
 }
 
 /// Settings that have secrets.
-const SECRETS: [&str; 2] = ["api_keys", "jwt_keys"];
+const SECRETS: [&str; 3] = ["api_keys", "jwt_keys", "hook_secret"];
+/// One that may have one in it.
+const MAY_BE_SECRET: &str = "hook_url";
 
 fn matches(args: &[OsString]) -> Result<ArgMatches, clap::Error> {
     let program = OsString::from("fanwire");
@@ -250,6 +253,7 @@ fn fallback(flags: &Flags, open: bool) -> Rule {
         history_count: flags.history_count,
         history_bytes: flags.history_bytes,
         history_age: flags.history_age,
+        hooks: flags.hooks.events().of_channels(),
         ..Rule::default()
     }
 }
@@ -269,10 +273,14 @@ impl Flags {
             return Err(vec!["anonymous: false needs jwt_keys, or nobody could log in".into()]);
         }
         warnings.extend(file.into_iter().flat_map(|file| file.warnings.clone()));
+        let (backend, warning) = self.hooks.backend().map_err(|reason| vec![reason])?;
+        warnings.extend(warning);
         let mut policy = Policy {
             keys,
             anonymous: self.tokens.anonymous == Some(true),
             token_keys: Arc::new(tokens.keys),
+            backend: backend.map(Arc::new),
+            hooks: self.hooks.events(),
             ..Policy::default()
         };
         policy.fallback = Arc::new(fallback(self, policy.is_open()));
@@ -356,6 +364,7 @@ impl Flags {
             cors_origins: self.cors_origins,
             trusted_proxies: self.trusted_proxies,
             proxy_protocol: self.proxy_protocol,
+            hook_calls: usize::from(self.hooks.hook_calls),
             drain_notice: self.drain_notice,
             drain_time: self.drain_time,
             auth_timeout: self.tokens.auth_timeout,

@@ -23,6 +23,8 @@ const ENTRY_BYTES: usize = 256;
 /// A token's SHA-256, and that of the keys.
 type Digest = [u8; 32];
 
+type Table = HashMap<Digest, Arc<Token>, FixedState>;
+
 /// The verified tokens of a node.
 #[derive(Debug)]
 pub struct Tokens {
@@ -33,8 +35,8 @@ pub struct Tokens {
 /// stays, and forgetting costs nothing.
 #[derive(Debug)]
 struct Shard {
-    newer: HashMap<Digest, Arc<Token>, FixedState>,
-    older: HashMap<Digest, Arc<Token>, FixedState>,
+    newer: Table,
+    older: Table,
     /// About what the newer one takes.
     bytes: usize,
 }
@@ -42,9 +44,8 @@ struct Shard {
 impl Tokens {
     /// None is known.
     pub fn new(seed: u64) -> Self {
-        let table = || HashMap::with_hasher(FixedState::with_seed(seed));
-        let shard = |_| Mutex::new(Shard { newer: table(), older: table(), bytes: 0 });
-        Self { shards: std::array::from_fn(shard) }
+        let shard = || Shard { newer: table(seed), older: table(seed), bytes: 0 };
+        Self { shards: std::array::from_fn(|_| Mutex::new(shard())) }
     }
 
     /// Verifies a token, or finds that it was verified with the same keys before. Time is that of
@@ -55,12 +56,13 @@ impl Tokens {
         }
         let digest = Sha256::new().chain_update(keys.digest()).chain_update(token).finalize();
         let digest: Digest = digest.into();
-        if let Some(known) = self.shard(&digest).find(&digest) {
+        let bytes = ENTRY_BYTES + 2 * token.len();
+        if let Some(known) = self.shard(&digest).find(digest, bytes) {
             return if keys.is_over(&known, now_ms) { Err(Invalid::Expired) } else { Ok(known) };
         }
         // Not under the lock: others need not wait for the signature.
         let verified = Arc::new(keys.verify(token, now_ms)?);
-        self.shard(&digest).keep(digest, &verified, ENTRY_BYTES + 2 * token.len());
+        self.shard(&digest).keep(digest, &verified, bytes);
         Ok(verified)
     }
 
@@ -88,9 +90,19 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn table(seed: u64) -> Table {
+    HashMap::with_hasher(FixedState::with_seed(seed))
+}
+
 impl Shard {
-    fn find(&self, digest: &Digest) -> Option<Arc<Token>> {
-        self.newer.get(digest).or_else(|| self.older.get(digest)).cloned()
+    /// Finds a token, of about so many bytes; it is one of the newer ones then.
+    fn find(&mut self, digest: Digest, bytes: usize) -> Option<Arc<Token>> {
+        if let Some(known) = self.newer.get(&digest) {
+            return Some(Arc::clone(known));
+        }
+        let known = self.older.remove(&digest)?;
+        self.keep(digest, &known, bytes);
+        Some(known)
     }
 
     /// Keeps a token, of about so many bytes.
@@ -203,6 +215,21 @@ mod tests {
         let known = tokens.len();
         tokens.verify(&keys, &last, NOW_MS).expect("good");
         assert_eq!(tokens.len(), known, "the last one is known");
+    }
+
+    /// Two generations: who is asked for between them stays.
+    #[test]
+    fn what_is_asked_for_stays() {
+        let token = Arc::new(Token::default());
+        let mut shard = Shard { newer: table(1), older: table(1), bytes: 0 };
+        let digest = |number: u8| [number; 32];
+        let half = KNOWN_TOKENS_BYTES / SHARDS / 2;
+        shard.keep(digest(1), &token, half / 2);
+        shard.keep(digest(2), &token, half / 2);
+        shard.keep(digest(3), &token, half / 2);
+        assert!(shard.find(digest(1), half / 2).is_some());
+        shard.keep(digest(4), &token, half / 2);
+        assert!(shard.find(digest(1), 1).is_some() && shard.find(digest(2), 1).is_none());
     }
 
     #[test]

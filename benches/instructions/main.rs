@@ -23,9 +23,8 @@ use callgrind::{Cost, Profile};
 use rows::{HEAD_ROOM, ROWS};
 use work::{MEASURED, Work};
 
-#[cfg(feature = "mimalloc")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: fanwire::heap::Allocator = fanwire::heap::Allocator;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).filter(|one| one != "--bench").collect();

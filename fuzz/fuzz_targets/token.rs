@@ -1,6 +1,6 @@
-//! Arbitrary bytes as a token, or as header and claims, on two lines, that a key has signed: nothing
-//! panics, only what was signed with a known key counts, and what counts is within its bounds. The
-//! first byte chooses.
+//! Arbitrary bytes as a token, or as header and claims, on two lines, that a key has signed:
+//! nothing panics, only what was signed with a known key counts, and what counts is within its
+//! bounds. The first byte chooses.
 #![no_main]
 
 use std::sync::LazyLock;

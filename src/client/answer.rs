@@ -18,6 +18,8 @@ pub struct Welcome<'a> {
     pub user: Option<&'a str>,
     /// Name of the node.
     pub node: &'a str,
+    /// What remembers idempotency keys: another one has forgotten those of this.
+    pub memory: &'a str,
     /// The place in `$all` from which on the connection hears it.
     pub position: Position,
     /// Period of pings; 0 for none.
@@ -42,6 +44,7 @@ pub fn connection(out: &mut Vec<u8>, welcome: &Welcome<'_>, timestamp: u64) {
             fields.optional_text("user", welcome.user);
             fields.text("server", concat!("fanwire/", env!("CARGO_PKG_VERSION")));
             fields.text("node", welcome.node);
+            fields.text("memory", welcome.memory);
             fields.number("protocol", 1);
             fields.raw("features", features);
             fields.position("position", welcome.position);

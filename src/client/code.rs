@@ -47,6 +47,8 @@ pub enum Code {
     TooManyChannels,
     /// The broker cannot be reached.
     EngineUnavailable,
+    /// The backend, which decides here, did not say.
+    BackendUnavailable,
     /// The node is about to stop.
     Draining,
     /// Nobody knows whether it happened.
@@ -57,7 +59,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::BadJson,
         Self::BadRequest,
         Self::BadChannel,
@@ -79,6 +81,7 @@ impl Code {
         Self::Overloaded,
         Self::TooManyChannels,
         Self::EngineUnavailable,
+        Self::BackendUnavailable,
         Self::Draining,
         Self::OutcomeUnknown,
         Self::Internal,
@@ -113,6 +116,7 @@ impl Code {
             Self::Overloaded => "overloaded",
             Self::TooManyChannels => "too_many_channels",
             Self::EngineUnavailable => "engine_unavailable",
+            Self::BackendUnavailable => "backend_unavailable",
             Self::Draining => "draining",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Internal => "internal",
@@ -137,9 +141,11 @@ impl Code {
             Self::UnsupportedData => 415,
             Self::RateLimited => 429,
             Self::Internal => 500,
-            Self::Overloaded | Self::TooManyChannels | Self::EngineUnavailable | Self::Draining => {
-                503
-            }
+            Self::Overloaded
+            | Self::TooManyChannels
+            | Self::EngineUnavailable
+            | Self::BackendUnavailable
+            | Self::Draining => 503,
             Self::OutcomeUnknown => 504,
         }
     }
@@ -196,6 +202,7 @@ mod tests {
             ("overloaded", 503, true),
             ("too_many_channels", 503, true),
             ("engine_unavailable", 503, true),
+            ("backend_unavailable", 503, true),
             ("draining", 503, true),
             ("outcome_unknown", 504, true),
             ("internal", 500, true),

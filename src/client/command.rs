@@ -17,6 +17,8 @@ use crate::limits::{
     MAX_REQUEST_NUMBER, MAX_TOKEN, MAX_WISHES, RATES,
 };
 
+mod owned;
+
 /// One message of a client.
 #[derive(Debug, PartialEq)]
 pub struct Request<'a> {

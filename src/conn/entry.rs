@@ -99,6 +99,10 @@ impl Flags {
     pub const STRANGER: u32 = 1 << 24;
     /// Its token sets a rate of its own.
     pub const SLOWED: u32 = 1 << 25;
+    /// The backend is asked about a message of it; nothing more is read until that is decided.
+    pub const PARKED: u32 = 1 << 28;
+    /// The backend is told when it ends.
+    pub const ANNOUNCED: u32 = 1 << 29;
 
     /// Whether all of these marks are set.
     pub fn has(self, marks: u32) -> bool {

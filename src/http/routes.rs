@@ -89,6 +89,15 @@ pub struct Raw<'a> {
     pub own: bool,
 }
 
+impl Raw<'_> {
+    /// The same, on its own.
+    pub fn into_owned(self) -> Raw<'static> {
+        let Self { channel, since, last, latest, own } = self;
+        let owned = |text: Text<'_>| Cow::Owned(text.into_owned());
+        Raw { channel: owned(channel), since: since.map(owned), last, latest, own }
+    }
+}
+
 /// Which part of a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History<'a> {

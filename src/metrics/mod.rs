@@ -8,19 +8,23 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 mod histogram;
+mod hooks;
 mod names;
 mod text;
 
 use histogram::{Histogram, Totals};
+pub use hooks::HookStats;
 use names::{
-    BUILD, BUSY, CLOSES, CONNECTIONS, COUNTERS, DRAINING, ENDS, GAPS, LATENCY, LIMITS, MAIL,
-    REFUSALS, RELOADS, REPLIES, STATUS_CLASSES, TURNS,
+    BUILD, BUSY, CLOSES, CONNECTIONS, COUNTERS, DRAINING, ENDS, GAPS, HEAP, HOOK_CALLS,
+    HOOK_EVENTS, HOOK_QUEUES, HOOK_TIMES, LATENCY, LIMITS, MAIL, REFUSALS, RELOADS, REPLIES,
+    STATUS_CLASSES, TURNS,
 };
-pub use names::{Counter, End, Family, Kind, Limit, Over};
+pub use names::{Counter, End, Family, HookOutcome, Kind, Limit, Over};
 use text::Text;
 
 use crate::client::code::Code;
 use crate::drain::Drain;
+use crate::heap;
 use crate::hub::GapReason;
 use crate::ws::close::CloseCode;
 
@@ -183,13 +187,15 @@ pub struct Stats {
     /// Times that keys and rules were read again, and that this failed.
     reloads: [AtomicU64; 2],
     drain: Drain,
+    hooks: HookStats,
 }
 
 impl Stats {
     /// Counters for so many workers.
     pub fn new(workers: usize) -> Self {
         let per_worker = (0..workers).map(|_| WorkerStats::default()).collect();
-        Self { workers: per_worker, reloads: Default::default(), drain: Drain::new(workers) }
+        let (reloads, hooks) = Default::default();
+        Self { workers: per_worker, reloads, drain: Drain::new(workers), hooks }
     }
 
     /// One worker's.
@@ -210,6 +216,11 @@ impl Stats {
     /// How far the node is in draining.
     pub fn drain(&self) -> &Drain {
         &self.drain
+    }
+
+    /// What became of calls to the backend.
+    pub fn hooks(&self) -> &HookStats {
+        &self.hooks
     }
 
     /// Keys and rules were read again, or could not be. Any thread may say so.
@@ -259,10 +270,10 @@ impl Stats {
         for (outcome, count) in ["ok", "failed"].iter().zip(&self.reloads) {
             samples.sample(&[outcome], count.load(Ordering::Relaxed));
         }
-        #[cfg(feature = "count-heap")]
-        text.family(&names::HEAP).sample(&[], heap_bytes());
+        text.family(&HEAP).sample(&[], heap::in_use());
         self.load(&mut text);
         self.reasons(&mut text);
+        self.hooks.show(&mut text);
         text.finish()
     }
 
@@ -325,19 +336,13 @@ impl Stats {
     }
 }
 
-/// What the whole program has allocated and not freed.
-#[cfg(feature = "count-heap")]
-fn heap_bytes() -> u64 {
-    let heap = stats_alloc::INSTRUMENTED_SYSTEM.stats();
-    heap.bytes_allocated.wrapping_sub(heap.bytes_deallocated) as u64
-}
-
 /// Every metric that [`Stats::prometheus`] shows, but for `fanwire_heap_bytes` of builds that count
 /// the heap.
 pub fn families() -> Vec<Family> {
     let state = [BUILD, CONNECTIONS, MAIL, DRAINING, RELOADS, BUSY, TURNS, LATENCY];
     let reasons = [CLOSES, ENDS, REFUSALS, LIMITS, GAPS, REPLIES];
-    COUNTERS.iter().copied().chain(state).chain(reasons).collect()
+    let hooks = [HOOK_CALLS, HOOK_EVENTS, HOOK_QUEUES, HOOK_TIMES];
+    COUNTERS.iter().copied().chain(state).chain(reasons).chain(hooks).collect()
 }
 
 #[cfg(test)]

@@ -231,6 +231,8 @@ reasons! {
         MailBytes = "max_mail_bytes";
         /// Reading paused: too many requests wait for their answers.
         Pending = "max_pending";
+        /// The backend was not asked, or not told: too much waits for it.
+        HookQueue = "hook_queue_bytes";
         /// Reading paused: a history is on its way.
         History = "history_answers";
         /// Reading paused: too much output waits.
@@ -278,12 +280,55 @@ reasons! {
     }
 }
 
+reasons! {
+    /// Calls to the backend, by what was asked (or that events were told) and what came of it.
+    HookOutcome as HOOK_OUTCOMES = "fanwire_hook_calls_total" by "outcome" {
+        /// It said yes.
+        Allowed = "allowed";
+        /// It said no.
+        Denied = "denied";
+        /// It was told.
+        Told = "told";
+        /// It did not answer within `hook_timeout`.
+        Late = "late";
+        /// There was no connection, or it broke.
+        Unreachable = "unreachable";
+        /// It answered something else.
+        Garbage = "garbage";
+        /// It was not asked: too many questions wait.
+        Crowded = "crowded";
+    }
+}
+
+pub(super) const HOOK_CALLS: Family = Family { labels: &["call", "outcome"], ..HOOK_OUTCOMES };
+
+pub(super) const HOOK_EVENTS: Family = Family {
+    name: "fanwire_hook_events_total",
+    kind: Kind::Counter,
+    labels: &["event", "outcome"],
+    help: " Events that the backend was told, and those that it never will be.",
+};
+
+pub(super) const HOOK_QUEUES: Family = Family {
+    name: "fanwire_hook_queue_bytes",
+    kind: Kind::Gauge,
+    labels: &["queue"],
+    help: " Bytes that wait for calls to the backend.",
+};
+
+pub(super) const HOOK_TIMES: Family = Family {
+    name: "fanwire_hook_seconds",
+    kind: Kind::Histogram,
+    labels: &[],
+    help: " Calls to the backend, by how long they took; a question's time in the queue included.",
+};
+
 impl Limit {
     /// Whether it is a limit of the node, which its operator wants to hear of, and not one of some
     /// connection.
     pub const fn is_of_node(self) -> bool {
         use Limit::{Address, Answer, BadKeys, BufferedBytes, Channels, Connections};
-        use Limit::{Handshakes, MailBytes, OpenFiles, PresenceBytes, Revocations};
+        use Limit::{Handshakes, HookQueue, MailBytes, OpenFiles, PresenceBytes, Revocations};
         matches!(
             self,
             Connections
@@ -294,6 +339,7 @@ impl Limit {
                 | BadKeys
                 | Revocations
                 | BufferedBytes
+                | HookQueue
                 | MailBytes
                 | PresenceBytes
                 | Answer
@@ -413,11 +459,9 @@ pub(super) const BUILD: Family = Family {
     help: " 1, with the version of the program.",
 };
 
-/// Only in builds with the feature `count-heap`.
-#[cfg(feature = "count-heap")]
 pub(super) const HEAP: Family = Family {
     name: "fanwire_heap_bytes",
     kind: Kind::Gauge,
     labels: &[],
-    help: " Bytes that are allocated.",
+    help: "Bytes of the heap that are in use.",
 };

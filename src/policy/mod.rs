@@ -3,17 +3,19 @@
 //!
 //! `pattern` says which names a rule is about, `rule` what it decides, `permissions` what rules
 //! come to for a client, `token` who clients are, `key` who the backends are, `authorize` who of
-//! them asks and may what.
+//! them asks and may what, `hook` what the backend is asked and told.
 
 use std::sync::Arc;
 
 pub mod authorize;
+pub mod hook;
 pub mod key;
 pub mod pattern;
 pub mod permissions;
 pub mod rule;
 pub mod token;
 
+use hook::{Backend, Event, Events};
 use key::ApiKey;
 use rule::Rule;
 use token::KeySet;
@@ -31,6 +33,10 @@ pub struct Policy {
     pub token_keys: Arc<KeySet>,
     /// Whether a client may stay without a token though there are keys for tokens.
     pub anonymous: bool,
+    /// Where the backend is called, if it is.
+    pub backend: Option<Arc<Backend>>,
+    /// Of connections: what it is asked about, and told of.
+    pub hooks: Events,
 }
 
 impl Policy {
@@ -39,6 +45,18 @@ impl Policy {
         let name = permissions::in_rules(channel);
         let found = self.rules.iter().find(|rule| rule.pattern.matches(name));
         found.unwrap_or(&self.fallback)
+    }
+
+    /// The backend, if it is to be called for this.
+    pub fn hook(&self, event: Event, channel: Option<&str>) -> Option<&Arc<Backend>> {
+        let backend = self.backend.as_ref()?;
+        let hooks = match channel {
+            // Reserved channels belong to who connects.
+            Some(channel) if channel.starts_with('$') => return None,
+            Some(channel) => self.rule(channel).hooks,
+            None => self.hooks,
+        };
+        hooks.has(event).then_some(backend)
     }
 
     /// Whether everybody who reaches the server may do everything: no key of any kind is

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::hook::Events;
 use super::pattern::Pattern;
 use crate::limits::UNLIMITED;
 
@@ -33,6 +34,8 @@ pub struct Rule {
     pub payload: Payload,
     /// Whether publications of clients carry the user's name.
     pub from: bool,
+    /// What of it the backend is asked about, and told of.
+    pub hooks: Events,
 }
 
 /// Who may.
@@ -95,6 +98,7 @@ impl Default for Rule {
             publish_rate: 0,
             payload: Payload::Any,
             from: true,
+            hooks: Events::default(),
         }
     }
 }

@@ -14,9 +14,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{self, Given, Lines, Problems};
-use super::keys;
 use super::rules::Draft;
-use super::tokens;
+use super::{SECRETS, keys, tokens};
 use crate::limits::{MAX_RULES, MAX_SETTINGS_BYTES};
 
 /// A file that has been read.
@@ -49,7 +48,7 @@ impl File {
             vec![format!("{name}:{line}: not UTF-8")]
         })?;
         let mut file = Self::parse(&name, &text, command)?;
-        if let Some(setting) = file.secrets().filter(|_| mode & 0o004 != 0) {
+        if let Some(setting) = file.bare_secret().filter(|_| mode & 0o004 != 0) {
             file.warnings.push(format!("{setting}: everybody may read {name}, which has secrets"));
         }
         Ok(file)
@@ -90,14 +89,17 @@ impl File {
         self.given.iter().map(|given| (&*given.name, given.line)).collect()
     }
 
-    /// A setting that has a secret itself, not where one is.
-    fn secrets(&self) -> Option<&str> {
-        let is_bare = |given: &&Given| match &*given.name {
-            "api_keys" => given.values.iter().any(|(_, key)| keys::is_bare(key)),
-            "jwt_keys" => given.values.iter().any(|(_, key)| tokens::is_bare(key)),
-            _ => false,
+    /// A setting with a secret that stands in the file itself.
+    fn bare_secret(&self) -> Option<&'static str> {
+        let is_bare = |name: &str, value: &str| match name {
+            "api_keys" => keys::is_bare(value),
+            "jwt_keys" => tokens::is_bare(value),
+            _ => !value.starts_with('@'),
         };
-        self.given.iter().find(is_bare).map(|given| &*given.name)
+        SECRETS.into_iter().find(|name| {
+            let values = self.given.iter().filter(|given| given.name == *name);
+            values.flat_map(|given| &given.values).any(|(_, value)| is_bare(name, value))
+        })
     }
 }
 

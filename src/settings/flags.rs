@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
+use super::hooks::HookFlags;
 use super::keys::Secret;
 use super::token_flags::TokenFlags;
 use super::units::{
@@ -246,6 +247,9 @@ pub(super) struct Flags {
     #[arg(long, help_heading = TIMES, value_name = "TIME", value_parser = duration)]
     #[arg(default_value = "20s")]
     pub drain_time: Duration,
+
+    #[command(flatten)]
+    pub hooks: HookFlags,
 
     /// Live page, demos and `/echo`; auto: in open mode
     #[arg(long, help_heading = WORDS, value_name = "WHEN", default_value = "auto")]

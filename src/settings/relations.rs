@@ -47,6 +47,7 @@ pub(super) fn refusals(config: &Config) -> Vec<String> {
     }
     users(config, &mut refusals);
     front(config, &mut refusals);
+    refusals.extend(nobody_to_call(config));
     refusals
 }
 
@@ -56,6 +57,14 @@ fn users(config: &Config, refusals: &mut Vec<String>) {
         let why = "must not be 0, who never logs in would stay for ever";
         refusals.push(format!("auth_timeout: {why}"));
     }
+}
+
+/// Hooks, but no backend.
+fn nobody_to_call(config: &Config) -> Option<String> {
+    let policy = &config.policy;
+    let rules = policy.rules.iter().any(|rule| !rule.hooks.is_empty());
+    let wanted = rules || !policy.hooks.is_empty();
+    (wanted && policy.backend.is_none()).then(|| "hooks: hook_url must say who is called".into())
 }
 
 /// Where it listens, and who stands in front. Without keys everybody may do everything: that must

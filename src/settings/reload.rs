@@ -1,6 +1,7 @@
 //! Reading the settings again while the server runs: keys and rules may change, everything else is
-//! as it was at the start. Keys of tokens are read again by themselves when their files change. What is wrong leaves all as it is; so does what would open the server to
-//! everybody. Who gets the new policy is the business of `server`.
+//! as it was at the start. Keys of tokens are read again by themselves when their files change.
+//! What is wrong leaves all as it is; so does what would open the server to everybody. Who gets the
+//! new policy is the business of `server`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::{Refused, Settings, Source, Values};
 use crate::policy::Policy;
 
 /// Settings that the policy takes up, so that they change with it.
-const CHANGEABLE: [&str; 8] = [
+const CHANGEABLE: [&str; 12] = [
     "history_count",
     "history_bytes",
     "history_age",
@@ -20,6 +21,10 @@ const CHANGEABLE: [&str; 8] = [
     "jwt_leeway",
     "jwt_claims",
     "anonymous",
+    "hooks",
+    "hook_timeout",
+    "hook_retry",
+    "hook_queue_bytes",
 ];
 
 /// What reading again goes by.

@@ -12,6 +12,7 @@ use toml::de::DeTable;
 use super::document::{self, Lines, Problems};
 use super::units::{byte_limit, count, duration};
 use crate::limits::{RATES, UNLIMITED};
+use crate::policy::hook::{Event, Events};
 use crate::policy::pattern::Pattern;
 use crate::policy::rule::{OnSlow, Payload, Presence, Rule, Who};
 
@@ -56,6 +57,10 @@ pub(super) struct Fields {
     /// Whether publications of clients carry the user's name [default: true]
     #[arg(long, value_name = "BOOL", num_args = 1, action = clap::ArgAction::Set)]
     from: Option<bool>,
+    /// What the backend is asked about, and told of [default: `hooks`]
+    #[arg(long, value_name = "EVENT", action = clap::ArgAction::Append)]
+    #[arg(value_parser = words(&HOOKS))]
+    hooks: Option<Vec<Event>>,
 }
 
 const WHO: [(&str, Who); 4] = [
@@ -70,8 +75,15 @@ const ON_SLOW: [(&str, OnSlow); 3] =
     [("pull", OnSlow::Pull), ("latest", OnSlow::Latest), ("close", OnSlow::Close)];
 const PAYLOAD: [(&str, Payload); 2] = [("any", Payload::Any), ("json", Payload::Json)];
 
+const HOOKS: [(&str, Event); 4] = [
+    ("subscribe", Event::Subscribe),
+    ("publish", Event::Publish),
+    ("occupied", Event::Occupied),
+    ("vacated", Event::Vacated),
+];
+
 /// Accepts these words.
-fn words<T: Copy + Send + Sync>(
+pub(super) fn words<T: Copy + Send + Sync>(
     words: &'static [(&'static str, T)],
 ) -> impl TypedValueParser<Value = T> {
     let parser = PossibleValuesParser::new(words.iter().map(|(word, _)| *word));
@@ -162,6 +174,17 @@ impl Draft {
             publish_rate: fields.publish_rate.unwrap_or(default.publish_rate),
             payload: fields.payload.unwrap_or(default.payload),
             from: fields.from.unwrap_or(default.from),
+            hooks: self.hooks(default),
+        }
+    }
+
+    /// Reserved channels have none: they belong to who connects.
+    fn hooks(&self, default: &Rule) -> Events {
+        match &self.fields.hooks {
+            _ if self.is_reserved() => Events::default(),
+            Some(events) => events.iter().copied().collect(),
+            None if self.lines.contains_key("hooks") => Events::default(),
+            None => default.hooks,
         }
     }
 
@@ -179,6 +202,11 @@ impl Draft {
         if self.is_reserved() && self.fields.presence.is_some_and(|it| it != Presence::None) {
             let text = "presence: nothing is told of who hears a reserved channel";
             problems.add(self.line_of("presence"), text);
+        }
+        if self.is_reserved() && self.lines.contains_key("hooks") {
+            let pattern = self.pattern.as_str();
+            let text = format!("hooks: {pattern} has none; ask about connect");
+            problems.add(self.line_of("hooks"), text);
         }
         if rule.publish_rate > 0 && rule.publish == Who::Backend {
             let text = "publish_rate: limits clients, but here no client may publish";

@@ -7,10 +7,12 @@ use crate::config::{ListenAddress, PerUser};
 use crate::http::forwarded::TrustedProxy;
 use crate::http::guard::AllowedOrigin;
 use crate::limits::UNLIMITED;
+use crate::policy::hook::Event;
 use crate::policy::token::{KeySet, Terms};
 
 mod documents;
 mod errors;
+mod hooks;
 mod tokens;
 
 fn machine() -> Machine {
@@ -65,7 +67,7 @@ fn defaults_are_those_of_the_contract() {
 }
 
 /// Each value differs from all others, so that no two fields can be mixed up.
-const EVERY_SETTING: [&str; 68] = [
+const EVERY_SETTING: [&str; 75] = [
     "--listen=127.0.0.1:1",
     "--listen=[::1]:2",
     "--workers=3",
@@ -132,6 +134,13 @@ const EVERY_SETTING: [&str; 68] = [
     "--jwt-leeway=41s",
     "--jwt-claims=p",
     "--anonymous",
+    "--hook-url=http://h/37",
+    "--hook-secret=0123456789abcd38",
+    "--hooks=connect,publish",
+    "--hook-timeout=39s",
+    "--hook-retry=40s",
+    "--hook-calls=41",
+    "--hook-queue-bytes=42",
     "--log-level=warn",
     "--log-format=json",
 ];
@@ -203,6 +212,7 @@ fn every_setting_is_read_into_its_own_field() {
         max_presence_bytes: 45,
         drain_notice: seconds(34),
         drain_time: seconds(35),
+        hook_calls: 41,
         auth_timeout: seconds(37),
         token_notice: seconds(38),
         token_grace: seconds(39),
@@ -212,12 +222,16 @@ fn every_setting_is_read_into_its_own_field() {
         per_user_policy: PerUser::Replace,
         policy: policy_of_every_setting(),
     };
+    // Which is not shown.
+    assert_eq!(config.policy.backend, expected.policy.backend);
     assert_eq!(format!("{config:#?}"), format!("{expected:#?}"));
 }
 
 fn policy_of_every_setting() -> Arc<Policy> {
     let history_age = Duration::from_secs(23);
-    let fallback = Rule { history_count: 21, history_bytes: 22, history_age, ..Rule::default() };
+    let hooks = [Event::Publish].into_iter().collect();
+    let fallback =
+        Rule { history_count: 21, history_bytes: 22, history_age, hooks, ..Rule::default() };
     let terms = Terms {
         issuers: vec!["i".into(), "j".into()],
         audiences: vec!["a".into()],
@@ -226,7 +240,10 @@ fn policy_of_every_setting() -> Arc<Policy> {
     };
     let token_keys = Arc::new(KeySet::new(Vec::new(), terms));
     let fallback = Arc::new(fallback);
-    Arc::new(Policy { fallback, token_keys, anonymous: true, ..Policy::default() })
+    let backend = Some(Arc::new(hooks::every_setting()));
+    let hooks = [Event::Connect, Event::Publish].into_iter().collect();
+    let policy = Policy { fallback, token_keys, anonymous: true, ..Policy::default() };
+    Arc::new(Policy { backend, hooks, ..policy })
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Worker;
+use super::hooks::Parked;
 use super::net::Net;
-use crate::conn::entry::Flags;
+use crate::conn::entry::{Flags, Hot, Phase};
 use crate::conn::inbox::Inbox;
 use crate::feed::subscription::Marks;
 use crate::http::body::BodyReader;
@@ -29,6 +30,8 @@ pub struct Audit {
     pub window_bytes: usize,
     /// Bytes of unfinished input and private output.
     pub buffered_bytes: usize,
+    /// Messages about which the backend is asked.
+    pub parked: usize,
     /// What the subscriptions here come to.
     pub joined: Vec<(String, Audience, usize)>,
     /// What the channels owned here think that others have.
@@ -52,11 +55,13 @@ impl<N: Net> Worker<N> {
     pub fn audit(&self) -> Audit {
         let mut audit = Audit {
             connections: self.table.len(),
+            parked: self.parked.len(),
             policy: Arc::clone(&self.policy),
             reviews: self.review.is_some(),
             ..Audit::default()
         };
         self.audit_buffers(&mut audit);
+        self.audit_parked(&mut audit);
         for (slot, hot, _) in self.table.iter() {
             audit.subscriptions += self.subscriptions_of(slot);
             let waits = hot.flags.any(Flags::BLOCKED | Flags::DIRTY | Flags::DEAD);
@@ -107,6 +112,18 @@ impl<N: Net> Worker<N> {
         let (held, counted) = (audit.buffered_bytes, self.ledger.bytes());
         if held != counted {
             audit.faults.push(format!("connections hold {held} bytes, {counted} counted"));
+        }
+    }
+
+    /// Whoever is not read because of a question has one, and only one message that asks.
+    fn audit_parked(&self, audit: &mut Audit) {
+        let living = |hot: &Hot<N::Socket>| matches!(hot.phase, Phase::Opening | Phase::Open);
+        for (slot, hot, _) in self.table.iter().filter(|(_, hot, _)| living(hot)) {
+            let own = |at: &&Parked| at.belongs_to(self.key(slot));
+            let count = self.parked.iter().map(|(_, parked)| parked).filter(own).count();
+            if count != usize::from(hot.flags.has(Flags::PARKED)) {
+                audit.faults.push(format!("connection {slot} has {count} messages that wait"));
+            }
         }
     }
 

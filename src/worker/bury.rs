@@ -105,6 +105,7 @@ impl<N: Net> Worker<N> {
         let hot = self.table.hot_mut(slot);
         let is_socket = |phase| matches!(phase, Phase::Opening | Phase::Open | Phase::Closing);
         if is_socket(hot.phase) && !is_socket(phase) {
+            self.inform_of_end(slot);
             let counters = self.counters();
             counters.set(Counter::Open, counters.value(Counter::Open).saturating_sub(1));
         }

@@ -9,7 +9,7 @@ use super::net::Net;
 use super::presence::{NO_PRESENCE, parse_cursor};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
-use crate::client::command::{self, Command, Request, RequestId, Start, Wish};
+use crate::client::command::{self, Command, Refusal, Request, RequestId, Start, Wish};
 use crate::conn::entry::Flags;
 use crate::hub::Kind;
 use crate::hub::channel::Draft;
@@ -39,7 +39,11 @@ impl<N: Net> Worker<N> {
                 self.name_in_full(slot, &mut command);
                 match self.forbidden(slot, &command) {
                     Some((channel, deed)) => self.forbid(slot, id, channel, deed),
-                    None => self.carry_out_command(slot, id, command),
+                    None => {
+                        if let Some((id, command)) = self.ask_first(slot, id, command) {
+                            self.carry_out_command(slot, id, command);
+                        }
+                    }
                 }
             }
             Err(refusal) => {
@@ -91,7 +95,7 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    fn carry_out_command(&mut self, slot: u32, id: RequestId, command: Command<'_>) {
+    pub(super) fn carry_out_command(&mut self, slot: u32, id: RequestId, command: Command<'_>) {
         let wall_ms = self.now.wall_ms;
         match command {
             Command::Echo { data } => {
@@ -101,13 +105,7 @@ impl<N: Net> Worker<N> {
             Command::Publish(publish) => self.publish(slot, id, publish),
             Command::Subscribe { wishes, .. } => {
                 for wish in wishes {
-                    match wish {
-                        Ok(wish) => self.subscribe(slot, id.clone(), wish),
-                        Err(refusal) => {
-                            let channel = refusal.channel.as_deref();
-                            self.refuse_in_order(slot, refusal.id, channel, refusal.fault, None);
-                        }
-                    }
+                    self.carry_out_wish(slot, id.clone(), wish);
                 }
             }
             Command::Unsubscribe { channel } => {
@@ -127,6 +125,21 @@ impl<N: Net> Worker<N> {
             Command::Auth { token } => self.authenticate(slot, &id, &token),
             Command::Presence { channel, limit, cursor } => {
                 self.read_presence(slot, id, &channel, limit, cursor.as_deref());
+            }
+        }
+    }
+
+    /// One of the channels that a `subscribe` names.
+    pub(super) fn carry_out_wish(
+        &mut self,
+        slot: u32,
+        id: RequestId,
+        wish: Result<Wish<'_>, Refusal>,
+    ) {
+        match wish {
+            Ok(wish) => self.subscribe(slot, id, wish),
+            Err(Refusal { id, channel, fault }) => {
+                self.refuse_in_order(slot, id, channel.as_deref(), fault, None);
             }
         }
     }
@@ -251,6 +264,20 @@ impl<N: Net> Worker<N> {
         if !self.may_publish(slot, &channel) {
             return self.close(slot, CloseCode::FORBIDDEN);
         }
+        if !self.ask_about_raw(slot, &channel, kind, payload) {
+            self.publish_raw(slot, channel, kind, payload);
+        }
+    }
+
+    /// The same, decided.
+    pub(super) fn publish_raw(
+        &mut self,
+        slot: u32,
+        channel: Arc<str>,
+        kind: MessageKind,
+        payload: &[u8],
+    ) {
+        let hot = self.table.hot(slot);
         let skip = hot.flags.has(Flags::NOT_SELF).then_some(self.key(slot));
         let kind = match kind {
             MessageKind::Text => Kind::Text,
@@ -307,7 +334,7 @@ impl<N: Net> Worker<N> {
 
     /// What a command wants of a channel whose rule does not allow it. (Each wish of a subscribe is
     /// judged alone.)
-    fn forbidden<'c>(
+    pub(super) fn forbidden<'c>(
         &self,
         slot: u32,
         command: &'c Command<'_>,
@@ -329,7 +356,7 @@ impl<N: Net> Worker<N> {
     }
 
     /// Refuses what the channel's rule does not allow.
-    fn forbid(&mut self, slot: u32, id: RequestId, channel: &str, deed: &str) {
+    pub(super) fn forbid(&mut self, slot: u32, id: RequestId, channel: &str, deed: &str) {
         if channel == USER && !self.has_users() {
             return self.not_enabled(
                 slot,
@@ -348,7 +375,7 @@ impl<N: Net> Worker<N> {
 
     /// Refuses a request. Where others of this connection wait for the channel's owner, the refusal
     /// goes there and back, for answers of one channel keep their order.
-    fn refuse_in_order(
+    pub(super) fn refuse_in_order(
         &mut self,
         slot: u32,
         id: RequestId,

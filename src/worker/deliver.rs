@@ -20,6 +20,7 @@ use crate::hub::shard::{Joined, PROBE, Refused};
 use crate::hub::{ConnectionKey, Delivery, encode};
 use crate::limits::{HISTORY_ANSWER_BYTES, LISTS, OVERLOAD_PACE_MS};
 use crate::metrics::{Counter, Limit};
+use crate::policy::hook::Event;
 
 impl<N: Net> Worker<N> {
     /// Takes all mail that has arrived, then what this worker has posted to itself, and goes on
@@ -86,6 +87,7 @@ impl<N: Net> Worker<N> {
             Mail::RoundPage(letter) => self.take_round(*letter),
             Mail::Deliver(delivery) => self.append(&delivery),
             Mail::Answer(answer) => self.open_answer(*answer),
+            Mail::Verdict(ticket, verdict) => self.take_verdict(ticket, *verdict),
             Mail::Policy(policy) => self.put_in_force(policy),
         }
     }
@@ -102,6 +104,7 @@ impl<N: Net> Worker<N> {
         let Join { audience, channel, feed, reader, since, request, birth } = join;
         let births = self.shard.births();
         let (terms, now) = (self.terms(&channel), self.now);
+        let vacant = self.is_vacant(&channel);
         let outcome = if self.is_stillborn(birth, &channel) {
             Err(Code::RateLimited)
         } else {
@@ -109,6 +112,9 @@ impl<N: Net> Worker<N> {
                 .join(&channel, audience, feed, &since, &terms, now, &mut self.codec)
                 .map_err(|refused| refusal(refused).0.code)
         };
+        if vacant && outcome.is_ok() {
+            self.inform_of_channel(Event::Occupied, &channel);
+        }
         let Some(reader) = reader else {
             debug_assert!(outcome.is_ok(), "a live feed's channel exists");
             return;
@@ -140,6 +146,9 @@ impl<N: Net> Worker<N> {
             return self.owner_unhear(leave);
         }
         self.shard.leave(&leave.channel, leave.audience, self.now);
+        if self.is_vacant(&leave.channel) {
+            self.inform_of_channel(Event::Vacated, &leave.channel);
+        }
         if leave.channel.starts_with(PROBE) {
             self.shard.forget_probe(&leave.channel);
         }

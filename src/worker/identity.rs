@@ -36,6 +36,11 @@ pub fn is_name(text: &str) -> bool {
     text.split('-').count() == 4 && text.split('-').all(is_part)
 }
 
+/// The name of this life of the node, which no other life has.
+pub fn life(seed: u64) -> String {
+    Epoch(node(seed)).to_string()
+}
+
 /// What tells nodes apart. The seed itself keys hash tables and stays secret.
 fn node(seed: u64) -> u64 {
     crate::entropy::Random::new(seed ^ 0x6e6f_6465).draw() >> 36
@@ -49,6 +54,7 @@ mod tests {
     fn names_are_read_back() {
         let key = ConnectionKey { worker: 3, slot: 70_000, generation: u32::MAX };
         let text = name(42, key);
+        assert!(text.starts_with(&format!("{}-", life(42))) && life(42) != life(43));
         assert_eq!(parse(42, &text), Some(key));
         assert_eq!(parse(43, &text), None);
         assert!(is_name(&text) && is_name("zzzzzzzzzzzzz-0-0-0"));

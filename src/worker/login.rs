@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::Worker;
+use super::hooks::Begin;
 use super::net::{self, Net};
 use super::sweep::ticks;
 use crate::client::answer;
@@ -181,7 +182,7 @@ impl<N: Net> Worker<N> {
         let session = self.table.cold_mut(slot).session.as_mut();
         let position = session.and_then(|session| session.resumes.take());
         self.begin_rounds(slot);
-        self.begin_envelope(slot, Since { position, ..Since::default() });
+        self.begin(slot, Begin::Envelope(Since { position, ..Since::default() }));
         self.send_off_late(slot);
     }
 

@@ -7,6 +7,7 @@ use super::connections::Census;
 use super::errand::Errand;
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
+use crate::hooks::{self, Verdict};
 use crate::hub::channel::Draft;
 use crate::hub::page::{Page, Want};
 use crate::hub::presence::{self, Who};
@@ -63,6 +64,8 @@ pub enum Mail {
     Deliver(Box<Delivery>),
     /// From the owner: an answer.
     Answer(Box<Answer>),
+    /// From a thread that asks the backend: what it says.
+    Verdict(hooks::Ticket, Box<Verdict>),
     /// From the main thread: these rules and keys are in force now.
     Policy(Arc<Policy>),
 }

@@ -19,6 +19,7 @@ use super::mailbox::Mailbox;
 use super::net::{Accept, Event, Net, Now, Peer, Serves, Token, WorkerId};
 use crate::clock::Clock;
 use crate::config::ListenAddress;
+use crate::hooks::{Call, Hooks};
 use crate::limits::{EVENTS, FAILED_ACCEPTS};
 use crate::listen::Listener;
 
@@ -87,6 +88,13 @@ impl Post {
         self.0.iter().for_each(|station| post(station, &mut vec![letter()]));
     }
 
+    /// Posts a letter to one worker.
+    pub fn to_one(&self, worker: WorkerId, letter: Mail) {
+        if let Some(station) = self.0.get(usize::from(worker)) {
+            post(station, &mut vec![letter]);
+        }
+    }
+
     /// Wakes every worker, to make it look at what the main thread has changed.
     pub fn wake_all(&self) {
         self.0.iter().for_each(wake);
@@ -104,6 +112,7 @@ pub struct MioNet {
     /// What the kernel may hold unsent for a connection on a unix socket.
     unsent_bytes: u32,
     clock: Clock,
+    hooks: Option<Arc<Hooks>>,
 }
 
 impl MioNet {
@@ -137,8 +146,15 @@ impl MioNet {
             id: id as WorkerId,
             unsent_bytes,
             clock,
+            hooks: None,
         };
         Ok(polls.into_iter().enumerate().map(world).collect())
+    }
+
+    /// With a way to the backend.
+    #[must_use]
+    pub fn with_hooks(self, hooks: &Arc<Hooks>) -> Self {
+        Self { hooks: Some(Arc::clone(hooks)), ..self }
     }
 
     /// The way to all workers.
@@ -237,6 +253,10 @@ impl Net for MioNet {
 
     fn post(&mut self, to: WorkerId, batch: &mut Vec<Mail>) {
         post(&self.stations[usize::from(to)], batch);
+    }
+
+    fn call(&mut self, call: Call) -> bool {
+        self.hooks.as_ref().is_some_and(|hooks| hooks.call(call))
     }
 
     fn backlog(&self, of: WorkerId) -> usize {

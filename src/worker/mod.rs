@@ -20,7 +20,7 @@ use crate::conn::table::Table;
 use crate::entropy::Random;
 use crate::feed::Feed;
 use crate::feed::window::Spare;
-use crate::hub::presence::{PresenceLimits, Presences};
+use crate::hub::presence::Presences;
 use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
@@ -42,6 +42,7 @@ mod drain;
 mod errand;
 mod exchange;
 mod flush;
+mod hooks;
 mod identity;
 mod keys;
 mod login;
@@ -69,6 +70,7 @@ pub use audit::Audit;
 use codec::Codec;
 use door::Door;
 use drain::Departure;
+use hooks::Parked;
 use mail::Mail;
 use net::{Event, Net, Token, WorkerId};
 use probe::Probe;
@@ -191,6 +193,8 @@ pub struct Worker<N: Net> {
     input: Vec<u8>,
     /// What the connection that is being served is answered.
     answers: Vec<u8>,
+    /// Messages about which the backend is asked.
+    parked: Slab<Parked>,
     /// The connection that is being served.
     serving: Option<u32>,
     text: Vec<u8>,
@@ -212,13 +216,7 @@ impl<N: Net> Worker<N> {
             page_bytes: PAGE_BYTES,
         };
         let shard = Shard::new(limits, random.draw());
-        let limits = PresenceLimits {
-            members: config.presence_members,
-            interval_ms: config.presence_interval.as_millis() as u64,
-            leave_delay_ms: config.presence_leave_delay.as_millis() as u64,
-            max_bytes: config.max_presence_bytes / workers,
-        };
-        let presences = Presences::new(limits, (identity::name, seed), random.draw());
+        let presences = presence::presences(&config, seed, random.draw());
         Self {
             shard,
             presences,
@@ -269,6 +267,7 @@ impl<N: Net> Worker<N> {
             events: Vec::with_capacity(EVENTS),
             input: vec![0; READ_BYTES],
             answers: Vec::new(),
+            parked: Slab::new(),
             serving: None,
             text: Vec::new(),
             gather: Vec::new(),

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::mail::Mail;
+use crate::hooks::Call;
 use crate::hub::Publication;
 pub use crate::hub::{Now, WorkerId};
 
@@ -119,6 +120,13 @@ pub trait Net {
     /// Takes all mail that has arrived.
     fn collect(&mut self, into: &mut Vec<Mail>);
 
+    /// Has the backend called, beside the loop: a question is answered by mail. False when there is
+    /// no room for it; without hooks there is none.
+    fn call(&mut self, call: Call) -> bool {
+        drop(call);
+        false
+    }
+
     /// Told of every publication at the instant in which the owner gives it its position. For the
     /// simulation's oracle; the real one does nothing.
     fn admitted(&mut self, channel: &str, publication: &Publication) {
@@ -156,4 +164,8 @@ pub enum Fault {
     EndlessToken,
     /// A new token ends no subscription.
     StaleRights,
+    /// What the backend does not allow is done all the same.
+    IgnoredVerdict,
+    /// The backend is not told of an end.
+    SilentEnd,
 }

@@ -11,8 +11,9 @@ use super::net::{Fault as Planted, Net};
 use super::{Worker, identity};
 use crate::client::code::{Code, Fault};
 use crate::client::command::RequestId;
+use crate::config::Config;
 use crate::feed::subscription::{Marks, State, Subscription};
-use crate::hub::presence::{self, Span, Who};
+use crate::hub::presence::{self, PresenceLimits, Presences, Span, Who};
 use crate::hub::shard::Since;
 use crate::limits::{
     HISTORY_ANSWER_BYTES, LEAVES_PER_TURN, OVERLOAD_PACE_MS, PRESENCE_INFO_BYTES,
@@ -29,6 +30,17 @@ pub(super) fn parse_cursor(seed: u64, text: &str) -> Option<Who> {
         ("c:", name) => identity::parse(seed, name).map(Who::Guest),
         _ => None,
     }
+}
+
+/// The presence of the channels that one worker owns; `own` is a seed of its own.
+pub(super) fn presences(config: &Config, seed: u64, own: u64) -> Presences {
+    let limits = PresenceLimits {
+        members: config.presence_members,
+        interval_ms: config.presence_interval.as_millis() as u64,
+        leave_delay_ms: config.presence_leave_delay.as_millis() as u64,
+        max_bytes: config.max_presence_bytes / usize::from(config.workers.max(1)),
+    };
+    Presences::new(limits, (identity::name, seed), own)
 }
 
 /// What is answered where nothing is told of who is there.
@@ -64,15 +76,19 @@ impl<N: Net> Worker<N> {
         (Who::User(Arc::clone(&token.user)), info.map(Arc::clone))
     }
 
-    /// A connection has begun to follow a channel: its owner is told who is there now.
+    /// A connection has begun to follow a channel: its owner is told who is there now. What it asked
+    /// to hear it hears also where a new rule tells nothing any more, or not yet.
     pub(super) fn appear(&mut self, slot: u32, index: u32, at: usize) {
         let channel = &self.feeds[index as usize].channel;
-        if self.presence_of(channel) == Presence::None {
+        if channel.starts_with('$') {
             return;
         }
         let channel = Arc::clone(channel);
-        let marks = self.feeds[index as usize].mark(at, Marks::PRESENT, true);
-        self.enters(slot, &channel);
+        let is_told = self.presence_of(&channel) != Presence::None;
+        let marks = self.feeds[index as usize].mark(at, Marks::PRESENT, is_told);
+        if is_told {
+            self.enters(slot, &channel);
+        }
         if marks.any(Marks::HEARS) {
             self.hear_presence(slot, &channel);
         }
@@ -125,8 +141,8 @@ impl<N: Net> Worker<N> {
         }
     }
 
-    /// Other rules are in force: who is in a channel that tells more or less than before comes to it
-    /// anew, or leaves.
+    /// Other rules are in force: who is in a channel that tells more or less than before comes to
+    /// it anew, or leaves.
     pub(super) fn begin_presence_review(&mut self, old: Arc<Policy>) {
         self.presences.reconsider(self.now);
         // Under a review that has not come to its end, nobody knows which rule was the last.

@@ -196,12 +196,10 @@ impl<N: Net> Worker<N> {
             Route::Live => Ask::Live,
             Route::Ready { .. } => Ask::Ready,
             Route::Home if !self.has_pages() => Ask::Asset(&pages::NO_PAGES),
-            Route::Home => self.asset("")?,
+            Route::Home => Ask::Asset(&pages::LIVE),
             Route::Demo { file } => self.asset(file)?,
             Route::ApiDescription => Ask::Asset(&pages::DESCRIPTION),
-            Route::ClientScript => {
-                return Err(Refusal::keeping(404, "not_found", "there is nothing here"));
-            }
+            Route::ClientScript => Ask::Asset(&pages::CLIENT),
             Route::PublishToUser { .. }
             | Route::DisconnectUser { .. }
             | Route::SubscribeUser { .. }

@@ -96,7 +96,7 @@ impl<N: Net> Worker<N> {
     /// Whether nothing may be read from this connection now. Whoever ends that makes it ready.
     #[inline]
     pub(super) fn is_stopped(&mut self, slot: u32) -> bool {
-        const STOPS: u32 = Flags::HISTORY | Flags::THROTTLED | Flags::DEAD;
+        const STOPS: u32 = Flags::HISTORY | Flags::THROTTLED | Flags::PARKED | Flags::DEAD;
         let hot = self.table.hot(slot);
         let free = hot.phase == Phase::Open && hot.pending == 0 && hot.outbox.is_none();
         (!free || hot.flags.any(STOPS)) && self.stops(slot)
@@ -116,7 +116,7 @@ impl<N: Net> Worker<N> {
                     () if hot.queued() > OUTPUT_BYTES => Some(Limit::Output),
                     () => None,
                 };
-                reason.is_some() || hot.flags.has(Flags::THROTTLED)
+                reason.is_some() || hot.flags.any(Flags::THROTTLED | Flags::PARKED)
             }
             Phase::Head | Phase::Body => hot.queued() > OUTPUT_BYTES,
             Phase::Closing | Phase::Lingering => false,

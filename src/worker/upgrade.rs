@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::hooks::Begin;
 use super::login::Visitor;
 use super::net::Net;
 use super::{Worker, identity};
@@ -79,9 +80,9 @@ impl<N: Net> Worker<N> {
         match route {
             Route::Socket { since } => {
                 let since = Since { position: since.map(Into::into), ..Since::default() };
-                self.begin_envelope(slot, since);
+                self.begin(slot, Begin::Envelope(since));
             }
-            Route::Raw(raw) => self.begin_raw(slot, raw),
+            Route::Raw(raw) => self.begin(slot, Begin::Raw(raw)),
             _ => {}
         }
         Ok(())
@@ -134,7 +135,7 @@ impl<N: Net> Worker<N> {
         self.join(slot, channel, None, since, RequestId::default());
     }
 
-    fn begin_raw(&mut self, slot: u32, raw: Raw<'_>) {
+    pub(super) fn begin_raw(&mut self, slot: u32, raw: Raw<'_>) {
         let channel: Arc<str> = self.full_name(slot, &raw.channel).as_ref().into();
         if matches!(&*channel, ALL | USER) {
             // A browser cannot see a refused handshake, so it is told by a Close.
@@ -177,6 +178,8 @@ impl<N: Net> Worker<N> {
     /// The first message of a client's connection.
     fn say_welcome(&mut self, slot: u32, position: Position) {
         let name = identity::name(self.seed, self.key(slot));
+        // The memory engine's ends with the program.
+        let memory = identity::life(self.seed);
         let login = self.told_of_login(slot);
         let config = Arc::clone(&self.config);
         let milliseconds = |time: std::time::Duration| time.as_millis() as u64;
@@ -184,6 +187,7 @@ impl<N: Net> Worker<N> {
             connection: &name,
             user: login.as_ref().map(|(user, _)| &**user),
             node: &config.node_name,
+            memory: &memory,
             position,
             ping_interval_ms: milliseconds(config.ping_interval),
             pong_timeout_ms: milliseconds(config.pong_timeout),

@@ -6,8 +6,11 @@ import itertools
 import json
 import os
 import pathlib
+import re
+import subprocess
 import sys
 import unittest
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -266,6 +269,20 @@ class Http(unittest.IsolatedAsyncioTestCase):
     async def test_foreign_origin(self):
         foreign = ("-H", "Origin: https://elsewhere.example")
         self.assertEqual((await curl(f"{SERVER.http}/status", None, *foreign))[0], 403)
+
+
+class Documents(unittest.TestCase):
+    """The example in Python of docs/connecting.md, as it stands, but for the port."""
+
+    def test_connecting(self):
+        text = (ROOT / "docs/connecting.md").read_text(encoding="utf-8")
+        program = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+        program = program.replace("ws://127.0.0.1:3003", SERVER.ws)
+        body = json.dumps({"text": "hello from the other side"}).encode()
+        urllib.request.urlopen(f"{SERVER.http}/channels/room.7", body).close()
+        arguments = [sys.executable, "-W", "error", "-c", program]
+        said = subprocess.run(arguments, capture_output=True, text=True, timeout=30)
+        self.assertEqual((said.stdout, said.stderr), ("hello from the other side\n", ""))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ class Issuers(unittest.IsolatedAsyncioTestCase):
         cls.pair = variables(pair)
         cls.servers = {name: cls.start(name, found)
                        for name, found in (("hs256", cls.secret), ("es256", cls.pair))}
+        cls.tokens = list(cls.issued())
 
     @classmethod
     def start(cls, name, settings):
@@ -61,22 +62,27 @@ class Issuers(unittest.IsolatedAsyncioTestCase):
         cls.addClassCleanup(server.stop)
         return server
 
-    def tokens(self):
-        """Each example with its server, the settings of that, and a token for ann."""
-        examples, key = self.folder / "tokens", self.folder / "private.pem"
+    @classmethod
+    def issued(cls):
+        """Each example's name, the server that it is for, and a token of it for ann."""
+        examples, key = cls.folder / "tokens", cls.folder / "private.pem"
         user = ["ann", "room.*"]
         for server, settings, command in [
-            ("hs256", self.secret, ["node", examples / "issue.mjs", *user]),
-            ("hs256", self.secret, [sys.executable, examples / "issue.py", *user]),
-            ("es256", self.pair, ["node", examples / "issue-es256.mjs", key, "fanwire", *user]),
-            ("es256", self.pair, [sys.executable, examples / "issue_es256.py", key, "fanwire", *user]),
+            ("hs256", cls.secret, ["node", examples / "issue.mjs", *user]),
+            ("hs256", cls.secret, [sys.executable, examples / "issue.py", *user]),
+            ("es256", cls.pair, ["node", examples / "issue-es256.mjs", key, "fanwire", *user]),
+            ("es256", cls.pair, [sys.executable, examples / "issue_es256.py", key, "fanwire", *user]),
         ]:
-            with self.subTest(example=pathlib.Path(command[1]).name):
-                token = run(*command, environment=settings).strip()
-                yield self.servers[server], settings, token
+            token = run(*command, environment=settings).strip()
+            yield pathlib.Path(command[1]).name, cls.servers[server], settings, token
 
-    async def test_inspected(self):
-        for _, settings, token in self.tokens():
+    def each(self):
+        for name, server, settings, token in self.tokens:
+            with self.subTest(example=name):
+                yield server, settings, token
+
+    def test_inspected(self):
+        for _, settings, token in self.each():
             said = run(FANWIRE, "token", "inspect", environment=settings, text=token)
             self.assertIn('good: user "ann", for 3', said)
             other = variables(run(FANWIRE, "token", "keys"))
@@ -85,7 +91,7 @@ class Issuers(unittest.IsolatedAsyncioTestCase):
             self.assertIn("(unauthorized, 4102 bad_token)", said)
 
     async def test_logged_in(self):
-        for server, settings, token in self.tokens():
+        for server, settings, token in self.each():
             for peer in (NodePeer, PythonPeer):
                 async with peer(f"{server.ws}/ws") as client:
                     await client.request(type="auth", id=1, data={"token": token})
@@ -120,9 +126,40 @@ class Issuers(unittest.IsolatedAsyncioTestCase):
 class Documents(unittest.TestCase):
     """What docs/authentication.md shows is what is tested here."""
 
+    @classmethod
+    def setUpClass(cls):
+        cls.text = (ROOT / "docs/authentication.md").read_text(encoding="utf-8")
+
+    def test_an_open_server_is_closed_by_following_it(self):
+        section = self.text.split("\n## ")[1]
+        steps = re.findall(r"^ {4}(\S.*)$", section, re.MULTILINE)
+        umask, keys, read, start, curl_line, make, inspect = steps[:7]
+        self.assertEqual(start, "fanwire")
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="fanwire-closed-"))
+        self.addCleanup(shutil.rmtree, folder)
+
+        def shell(*lines, status=0):
+            script = "\n".join([f'cd {folder}; fanwire() {{ "{FANWIRE}" "$@"; }}', *lines])
+            return run("bash", "-ec", script, status=status)
+
+        shell(umask, keys)
+        self.assertEqual(stat.S_IMODE((folder / "fanwire.env").stat().st_mode), 0o600)
+        launcher = folder / "start"
+        launcher.write_text(f'#!/bin/bash\ncd {folder}; {read}\nexec {FANWIRE} "$@"\n')
+        launcher.chmod(0o700)
+        server = NodeServer(launcher, ROOT / "target/interop-tokens-closed.log")
+        self.addCleanup(server.stop)
+        said = server.log.read_text()
+        self.assertIn("1 key; clients need tokens", said)
+        self.assertIn("It says `1 key; clients need tokens`", section)
+        answer = shell(curl_line.replace(":3003", f":{server.port}"))
+        self.assertIn("HTTP/1.1 401 ", answer)
+        said = shell(read, make, inspect)
+        self.assertIn('good: user "ann", for 3', said)
+
     def test_examples_stand_there_as_they_are(self):
-        text = (ROOT / "docs/authentication.md").read_text(encoding="utf-8")
-        shown = re.findall(r"<!-- (examples/tokens/[\w.-]+) -->\n```\w+\n(.*?)```", text, re.DOTALL)
+        shown = re.findall(r"<!-- (examples/tokens/[\w.-]+) -->\n```\w+\n(.*?)```", self.text,
+                           re.DOTALL)
         self.assertEqual({name for name, _ in shown},
                          {f"examples/tokens/{file.name}" for file in EXAMPLES.iterdir()})
         for name, code in shown:

@@ -2,6 +2,7 @@
 //! test wants, `peer` one that is well-behaved (tungstenite); each other module is one subject.
 //! Everything waits for events with a deadline; nothing sleeps.
 
+mod backend; // what hooks call
 mod peer; // a client of fanwire.v1 on tungstenite
 mod server; // the program under test
 mod token; // a backend that issues tokens
@@ -20,6 +21,7 @@ mod deflate; // permessage-deflate as it is negotiated and spoken
 mod drain; // how a node stops, and how connections of age go
 mod frames; // frames and messages, valid and not
 mod handshake; // what becomes a WebSocket, and what does not
+mod hooks; // the backend is asked and told
 mod hostile; // floods, bombs, and who does not read
 mod http; // requests, bodies, limits, and what is no second request
 mod keys; // API keys: scopes, channels, guesses

@@ -95,6 +95,23 @@ fn one_connection_too_many_is_refused() {
     });
 }
 
+/// The seat of one that is closed is free at once, however long its peer takes to go.
+#[test]
+fn a_closing_connection_is_not_counted() {
+    with_users(&["--max-connections-per-user", "1"], |server| {
+        for _ in 0..3 {
+            let line = format!("Authorization: Bearer {}\r\n", of("ann"));
+            let (mut silent, _) = Wire::open_with(server.port, "/ws", &line);
+            silent.json();
+            let gone = done(server, "DELETE", "/users/ann/connections", "");
+            assert_eq!(gone["disconnected"], 1);
+            open(server, "ann").ping();
+            await_counter(server, "fanwire_users", 0);
+            drop(silent);
+        }
+    });
+}
+
 /// The claims of a token that may hear a channel.
 fn hears(channel: &str) -> Value {
     json!({"subscribe": [channel]})

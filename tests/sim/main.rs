@@ -41,7 +41,15 @@ const SEEDS: u64 = 400;
 const INTERESTING: &[&str] = &[
     "accepts without descriptors",
     "channels with a second life",
-    "closed: forbidden (raw)",
+    "channels occupied",
+    "channels vacated",
+    "closed: forbidden",
+    "disconnects told",
+    "publishes not decided",
+    "questions allowed",
+    "questions denied",
+    "questions without an answer",
+    "turned away",
     "closed: lost (raw)",
     "closed: moved",
     "closed: no pong",
@@ -256,6 +264,12 @@ fn the_oracle_sees_a_close_before_everything_is_delivered() {
 #[test]
 fn the_oracle_sees_somebody_whose_leaving_is_not_told() {
     is_noticed(Sabotage::Server(Fault::LostExit));
+}
+
+#[test]
+fn the_backend_sees_that_it_is_not_heeded_or_not_told() {
+    is_noticed(Sabotage::Server(Fault::IgnoredVerdict));
+    is_noticed(Sabotage::Server(Fault::SilentEnd));
 }
 
 #[test]

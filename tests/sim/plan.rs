@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fanwire::config::Config;
 use fanwire::policy::Policy;
+use fanwire::policy::hook::{Backend, Event, Events};
 use fanwire::policy::pattern::Pattern;
 use fanwire::policy::rule::{OnSlow, Presence, Rule};
 
@@ -111,7 +112,29 @@ fn policy(random: &mut Random, fallback: &Rule) -> Policy {
         })
     };
     let rules = (0..8).map(&mut rule).collect();
-    Policy { rules, fallback: Arc::new(fallback.clone()), ..Policy::default() }
+    let policy = Policy { rules, fallback: Arc::new(fallback.clone()), ..Policy::default() };
+    let hooks = fallback.hooks;
+    let backend = (!hooks.is_empty()).then(|| Arc::new(backend()));
+    Policy { hooks, backend, ..policy }
+}
+
+/// What a backend is asked and told, if there is one. Whoever it may let in, it is told of.
+fn hooks(random: &mut Random) -> Events {
+    use Event::{Connect, Disconnect, Occupied, Publish, Subscribe, Vacated};
+    let there = random.chance(300);
+    let some = [[Connect, Disconnect], [Occupied, Vacated], [Subscribe; 2], [Publish; 2]];
+    some.into_iter().filter(|_| there && random.chance(700)).flatten().collect()
+}
+
+/// Where the world is called nobody looks at this.
+fn backend() -> Backend {
+    Backend {
+        url: String::new(),
+        secret: Vec::new(),
+        timeout: Duration::ZERO,
+        retry: Duration::ZERO,
+        queue_bytes: 0,
+    }
 }
 
 /// Settings with limits so small that they are met.
@@ -124,6 +147,7 @@ fn config(random: &mut Random, workers: u16, fat: bool) -> Config {
         history_count: if rarely(random) { 0 } else { some },
         history_bytes: if rarely(random) { random.between(500, 8_000) } else { 1 << 20 },
         history_age: Duration::from_secs(u64::from(rarely(random))),
+        hooks: hooks(random),
         ..Rule::default()
     };
     Config {

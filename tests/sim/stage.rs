@@ -269,6 +269,7 @@ impl Stage {
     pub fn settle(&mut self, ms: u64) {
         let lazy_edges = self.world.borrow().faults.lazy_edges;
         self.world.borrow_mut().faults = Faults { lazy_edges, ..Faults::default() };
+        self.world.borrow_mut().backend.calm_down();
         let end = self.world.borrow().now_ms() + ms;
         loop {
             self.run_until_idle();
@@ -396,8 +397,10 @@ impl Stage {
         let ended: u64 = End::ALL.iter().map(|&how| self.stats.ended(how)).sum();
         assert_eq!(ended, self.stats.sum(Counter::Buried), "each end has one reason");
         assert!(self.node.addresses.is_empty(), "nobody is there, and nobody's address");
+        self.world.borrow().backend.check_empty();
         for (at, worker) in self.workers.iter().enumerate() {
             let audit = worker.audit();
+            assert_eq!(audit.parked, 0, "messages that wait at worker {at}");
             let held = (audit.connections, audit.subscriptions, audit.feeds);
             assert_eq!(held, (0, 0, 0), "worker {at}: connections, subscriptions, feeds");
             let bytes = (audit.window_bytes, audit.buffered_bytes);

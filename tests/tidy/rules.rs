@@ -20,10 +20,11 @@ const PURE: [(&str, &[&str]); 6] = [
 ];
 
 /// Parts above the pure ones, each with those that it must not use: the arrows go down only.
-const DOWNWARDS: [(&str, &[&str]); 8] = [
+const DOWNWARDS: [(&str, &[&str]); 9] = [
     ("bench", &["server", "worker", "engine", "conn", "client", "feed", "hub"]),
     ("worker", &["server", "settings"]),
     ("engine", &["server", "settings", "conn"]),
+    ("hooks", &["server", "settings", "worker", "engine", "conn", "client", "feed"]),
     ("conn", &["server", "settings", "worker", "engine"]),
     ("metrics", &["server", "settings", "worker", "engine", "conn"]),
     ("config", &["server", "settings", "worker", "engine", "conn"]),

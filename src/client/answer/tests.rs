@@ -120,6 +120,7 @@ fn the_welcome() {
         connection: "c1",
         user: None,
         node: "host\\1",
+        memory: "k7",
         position: AT,
         ping_interval_ms: 25_000,
         pong_timeout_ms: 10_000,
@@ -131,7 +132,7 @@ fn the_welcome() {
     let expected = concat!(
         r#"{"type":"connection","data":{"connection":"c1","user":null,"server":"fanwire/"#,
         env!("CARGO_PKG_VERSION"),
-        r#"","node":"host\\1","protocol":1,"#,
+        r#"","node":"host\\1","memory":"k7","protocol":1,"#,
         r#""features":["history","raw","idempotency","batch","latest"],"#,
         r#""position":"k3:1042","ping_interval_ms":25000,"pong_timeout_ms":10000,"#,
         r#""update_interval_ms":30000,"max_message_bytes":65536,"expires_in_ms":null,"#,

@@ -72,7 +72,8 @@ fn every_way_to_write_a_key() {
     let pems = Scratch::new("two.pem", &format!("{}\n{}", file("rsa.pub"), file("p256.pub")));
     assert_eq!(one(&pems.path()), [RS256, ES256]);
     let jwks = r#"{"keys": [
-        {"kty": "oct", "kid": "a", "alg": "HS256", "k": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"},
+        {"kty": "oct", "kid": "a", "alg": "HS256",
+         "k": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"},
         {"kty": "RSA", "use": "enc", "n": "AQAB", "e": "AQAB"},
         {"kty": "XYZ"}]}"#;
     let jwks = Scratch::new("jwks.json", jwks);

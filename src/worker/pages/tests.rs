@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::DESCRIPTION;
+use super::{DEMO, DESCRIPTION, find};
 use crate::client::code::Code;
 use crate::http::head::Method;
+use crate::http::reply::Content;
 use crate::http::routes::{Route, RouteError, route};
 use crate::http::target::Target;
 use crate::worker::keys::{Wants, wants};
@@ -146,4 +147,25 @@ fn described_errors_exist() {
     }
     let unused: Vec<_> = responses.keys().filter(|name| !used.contains(*name)).collect();
     assert!(unused.is_empty(), "{unused:?}");
+}
+
+/// Every file of `web/demo` is served, by its name, as what its ending says.
+#[test]
+fn demos_are_complete() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/web/demo");
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).expect("web/demo") {
+        let name = entry.expect("a file").file_name().into_string().expect("a name");
+        let asset = find(&name).unwrap_or_else(|| panic!("{name} is not served"));
+        let expected = match name.rsplit_once('.').expect("an ending").1 {
+            "html" => Content::Page,
+            "js" => Content::Script,
+            "css" => Content::Style,
+            other => panic!("{other}"),
+        };
+        assert_eq!(asset.content, expected, "{name}");
+        names.insert(name);
+    }
+    assert_eq!(names.len(), DEMO.len());
+    assert_eq!(find("").expect("the gallery").path, "index.html");
 }

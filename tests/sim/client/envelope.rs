@@ -7,6 +7,7 @@ mod requests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fanwire::hub::{Kind, Position};
+use fanwire::policy::hook::Event;
 use serde_json::value::RawValue;
 
 use self::presence::Heard;
@@ -114,6 +115,9 @@ impl EnvelopeClient {
             Item::Message(code, text) => {
                 assert_eq!(code, opcode::TEXT, "only text comes on /ws");
                 let envelope = Envelope::read(&text);
+                if !self.welcomed && envelope.kind == "error" {
+                    return turned_away(scene, &envelope.answer());
+                }
                 assert_eq!(self.welcomed, envelope.kind != "connection", "{envelope:?}");
                 self.take(scene, &envelope);
             }
@@ -264,6 +268,8 @@ impl EnvelopeClient {
             Asked::Publish(number, _) => {
                 let answer = envelope.answer();
                 let id = answer.id.expect("an ack of a publish has a position");
+                let asks = scene.oracle.policy.hook(Event::Publish, Some(channel)).is_some();
+                assert!(!asks || scene.world.backend.has_allowed(*number), "{number}: not asked");
                 scene.oracle.acknowledge(*number, position(&id), answer.duplicate);
             }
             Asked::History => {
@@ -318,6 +324,11 @@ impl EnvelopeClient {
                 assert!(!temporary);
                 self.forbidden(scene, channel, asked);
             }
+            (Asked::Publish(number, _), "backend_unavailable") => {
+                assert!(temporary);
+                scene.oracle.refuse(*number);
+                scene.oracle.tally.count("publishes not decided");
+            }
             (Asked::Publish(number, _), "too_many_channels" | "rate_limited" | "overloaded") => {
                 assert!(temporary);
                 scene.oracle.refuse(*number);
@@ -326,10 +337,18 @@ impl EnvelopeClient {
             (Asked::SubscribeAgain, "already_subscribed") => {
                 scene.oracle.tally.count("subscribed twice");
             }
-            (Asked::Echo(_) | Asked::Ping | Asked::History, "rate_limited") => {
+            (Asked::History, "backend_unavailable" | "overloaded")
+            | (Asked::Echo(_) | Asked::Ping | Asked::History, "rate_limited") => {
                 scene.oracle.tally.count("requests refused");
             }
-            (_, "rate_limited" | "too_many_channels" | "too_many_subscriptions" | "overloaded") => {
+            (
+                _,
+                "rate_limited"
+                | "too_many_channels"
+                | "too_many_subscriptions"
+                | "overloaded"
+                | "backend_unavailable",
+            ) => {
                 scene.oracle.tally.count("requests refused");
                 // What it follows now is not worth working out: it begins anew.
                 self.line.say_message(scene, opcode::CLOSE, &[3, 232]);
@@ -395,6 +414,13 @@ impl EnvelopeClient {
         (self.open, self.welcomed) = (false, false);
         self.rest_until = scene.step + scene.world.random.below(400) as u64;
     }
+}
+
+/// The backend does not let it in; a Close follows.
+fn turned_away(scene: &mut Scene, answer: &Answer) {
+    let code = answer.code.as_deref().expect("an error has a code");
+    assert!(matches!(code, "forbidden" | "backend_unavailable" | "overloaded"), "{code}");
+    scene.oracle.tally.count("turned away");
 }
 
 impl Client for EnvelopeClient {

@@ -198,7 +198,7 @@ fn close_code(code: u16, rude: bool) -> &'static str {
         4102 => "closed: bad token",
         4103 => "closed: revoked",
         4401 => "closed: token needed",
-        4403 => "closed: forbidden (raw)",
+        4403 => "closed: forbidden",
         4410 => "closed: disconnected",
         code => panic!("closed with {code}"),
     }

@@ -2,6 +2,7 @@
 //! seed. It knows bytes and letters only: what they mean, clients and oracle know. `net` is the
 //! border to the workers; nothing happens between their turns but what the caller asks for.
 
+pub mod backend;
 pub mod fairness;
 pub mod link;
 pub mod net;
@@ -19,6 +20,7 @@ use fanwire::hub::Publication;
 use fanwire::worker::mail::Mail;
 use fanwire::worker::net::{Event, Fault, Now, Peer, Token, WorkerId};
 
+use self::backend::Backend;
 use self::fairness::Account;
 use self::link::{Link, Read};
 use self::net::FakeSocket;
@@ -123,6 +125,8 @@ pub struct World {
     pub sabotage: Sabotage,
     /// How often something happened.
     pub tally: Tally,
+    /// Whom hooks call.
+    pub backend: Backend,
     /// What the owners admitted since this was last emptied.
     pub admissions: Vec<Admission>,
     now: Now,
@@ -145,6 +149,7 @@ impl World {
             faults: Faults::default(),
             sabotage: Sabotage::None,
             tally: Tally::default(),
+            backend: Backend::default(),
             admissions: Vec::new(),
             now: Now { wall_ms: 1_790_000_000_000, ..Now::default() },
             links: Vec::new(),
@@ -204,7 +209,7 @@ impl World {
             Sleep::Awake => Some(self.now.mono_ms),
             Sleep::Until(deadline) => deadline,
         };
-        self.stations.iter().filter_map(until).min()
+        self.stations.iter().filter_map(until).chain(self.backend.due_ms()).min()
     }
 
     /// Wakes all workers, as the main thread can.
@@ -230,6 +235,10 @@ impl World {
 
     /// Moves one letter or more of one pair, or a placed connection. False when none is under way.
     pub fn deliver_mail(&mut self) -> bool {
+        for (ticket, verdict) in self.backend.answers(self.now.mono_ms, &mut self.tally) {
+            let letter = Mail::Verdict(ticket, Box::new(verdict));
+            self.post.send_from_outside(ticket.worker, letter);
+        }
         let moved = self.post.carry(&mut self.random);
         for (to, socket, peer) in self.post.placed.drain(..) {
             self.stations[usize::from(to)].placed.push((socket, peer));

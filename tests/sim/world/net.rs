@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use fanwire::hooks::Call;
 use fanwire::hub::Publication;
 use fanwire::worker::mail::Mail;
 use fanwire::worker::net::{Accept, Event, Fault, Net, Now, Peer, WorkerId};
@@ -187,12 +188,24 @@ impl Net for FakeNet {
         into.append(&mut letters);
     }
 
+    fn call(&mut self, call: Call) -> bool {
+        let mut world = self.world.borrow_mut();
+        world.working(self.worker, "calls the backend");
+        let World { backend, now, random, tally, .. } = &mut *world;
+        let taken = backend.call(&call, now.mono_ms, random, tally);
+        world.fold(call.body.len() as u64);
+        let body = String::from_utf8_lossy(&call.body);
+        world.tell(format_args!("w{} calls ({taken}): {:?} {body}", self.worker, call.ticket));
+        taken
+    }
+
     fn admitted(&mut self, channel: &str, publication: &Publication) {
         let mut world = self.world.borrow_mut();
         world.working(self.worker, "admits");
         let position = publication.position;
         world.tell(format_args!("w{} admits {channel} {position}", self.worker));
         world.fold(position.index);
+        world.backend.check_published(&publication.payload);
         world.admissions.push(Admission::of(channel, publication));
     }
 
