@@ -162,4 +162,8 @@ pub enum Fault {
     IgnoredVerdict,
     /// The backend is not told of an end.
     SilentEnd,
+    /// A token that has ended ends nothing.
+    EndlessToken,
+    /// A new token ends no subscription.
+    StaleRights,
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::mail::{Answer, Content, Mail, Requester, Ticket};
-use super::net::Net;
+use super::net::{Fault, Net};
 use crate::client::answer;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::feed::subscription::{State, Subscription};
@@ -89,6 +89,9 @@ impl<N: Net> Worker<N> {
 
     /// Ends what the new token of a connection does not allow.
     pub(super) fn review_connection(&mut self, slot: u32) {
+        if self.net.plants(Fault::StaleRights) {
+            return;
+        }
         let references: Vec<_> = self.table.hot(slot).references().collect();
         for reference in references {
             // Looked up anew, for with one subscription another may have ended.
