@@ -81,12 +81,20 @@ pub struct Config {
     pub position_age: Duration,
     /// How long an idempotency key is remembered.
     pub idempotency_age: Duration,
+    /// Members of a channel that are told by name; more are only counted.
+    pub presence_members: usize,
+    /// Least time between two differences of presence; 0 is none.
+    pub presence_interval: Duration,
+    /// How long a user without connections is still there.
+    pub presence_leave_delay: Duration,
     /// Bytes of all histories, last values and idempotency keys of the node.
     pub max_history_bytes: usize,
     /// Bytes of all windows of the node.
     pub max_window_bytes: usize,
     /// Bytes of unfinished input and private output of the node; then 503 or 1013.
     pub max_buffered_bytes: usize,
+    /// Bytes of all members that are known by name; others are only counted.
+    pub max_presence_bytes: usize,
     /// Bytes of letters that may wait for one worker; then requests are refused.
     pub max_mail_bytes: usize,
     /// Origins allowed besides the same host, as <scheme://host>[:port].
@@ -210,9 +218,13 @@ impl Default for Config {
             max_channels: 1_000_000,
             position_age: seconds(24 * 3600),
             idempotency_age: seconds(300),
+            presence_members: 200,
+            presence_interval: seconds(1),
+            presence_leave_delay: seconds(10),
             max_history_bytes: 256 << 20,
             max_window_bytes: 256 << 20,
             max_buffered_bytes: 256 << 20,
+            max_presence_bytes: 256 << 20,
             max_mail_bytes: 64 << 20,
             origins: Vec::new(),
             cors_origins: Vec::new(),

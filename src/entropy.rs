@@ -1,6 +1,7 @@
 //! Randomness: the only file that asks the operating system for some, and the small generator that
-//! the workers draw from. Nothing here serves as a secret beyond the keys of hash tables and the
-//! epochs of channels; what is drawn from `Random` can be predicted by whoever sees enough of it.
+//! the workers draw from. Nothing here serves as a secret beyond the keys of hash tables, the
+//! epochs of channels, and secrets that `fanwire token keys` makes for an operator; what is drawn
+//! from `Random` can be predicted by whoever sees enough of it.
 
 /// Asks the operating system for 64 unpredictable bits.
 ///
@@ -8,6 +9,16 @@
 /// When the operating system has none to give, which ends the start of the server.
 pub fn seed() -> Result<u64, getrandom::Error> {
     getrandom::u64()
+}
+
+/// Asks the operating system for 256 unpredictable bits, which serve as a secret.
+///
+/// # Errors
+/// When the operating system has none to give.
+pub fn secret() -> Result<[u8; 32], getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A deterministic generator (`SplitMix64`): the same seed gives the same numbers, so that a

@@ -28,6 +28,7 @@ pub mod policy;
 pub mod revocations;
 pub mod server;
 pub mod settings;
+pub mod token_command;
 pub mod tokens;
 pub mod users;
 pub mod worker;

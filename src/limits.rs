@@ -104,6 +104,12 @@ pub const LATEST_LAG: u64 = 32;
 /// Periods of paced groups, in milliseconds: `max_rate` is rounded to the next slower one.
 pub const PACES_MS: [u16; 16] =
     [20, 40, 67, 100, 134, 200, 334, 500, 667, 1000, 1334, 2000, 3334, 5000, 6667, 10_000];
+/// Channels that are told in one turn of who has come and left.
+pub const PRESENCES_PER_TURN: usize = 64;
+/// Users that leave in one turn because they have been away for too long.
+pub const LEAVES_PER_TURN: usize = 1024;
+/// Bytes of what a user shows of itself in presence; more is not shown.
+pub const PRESENCE_INFO_BYTES: usize = 1 << 10;
 /// Rounds of paced groups that begin in one turn.
 pub const ROUNDS_PER_TURN: usize = 64;
 /// Bytes of a token, and of a cursor of a list.
@@ -116,8 +122,10 @@ pub const MAX_KEY_ID: usize = 256;
 pub const MAX_TOKEN_PATTERNS: usize = 256;
 /// Bytes of what a token tells others of its user.
 pub const MAX_TOKEN_INFO: usize = 1 << 10;
+/// How often the files of keys are looked at.
+pub const WATCH_PERIOD: std::time::Duration = std::time::Duration::from_secs(1);
 /// Keys that tokens are verified with: each may be tried for a token without `kid`.
-pub const MAX_TOKEN_KEYS: usize = 64;
+pub const MAX_TOKEN_KEYS: usize = 32;
 /// Bytes of the verified tokens that are remembered, so that who comes back is not checked again.
 pub const KNOWN_TOKENS_BYTES: usize = 32 << 20;
 /// Bytes of a message of a client that has to log in first, where `max_message_bytes` is not less.

@@ -23,6 +23,9 @@ fn main() -> ExitCode {
     if args.next_if(|word| word == "bench").is_some() {
         return fanwire::bench::main(args);
     }
+    if args.next_if(|word| word == "token").is_some() {
+        return fanwire::token_command::main(args);
+    }
     let settings = Settings::from_args(args, std::env::vars_os(), &Machine::read());
     let settings = settings.unwrap_or_else(|refused| refused.exit());
     if settings.task == Task::Check {
@@ -78,11 +81,22 @@ fn summary(settings: &Settings) -> String {
 
 /// Who may do what.
 fn mode(config: &Config) -> String {
-    match config.policy.keys.len() {
-        0 if config.open => "open to everybody who reaches these addresses (--open)".into(),
-        0 => "open, to this machine only: no keys are configured".into(),
-        1 => "1 key".into(),
-        keys => format!("{keys} keys"),
+    let policy = &config.policy;
+    if policy.is_open() && config.open {
+        return "open to everybody who reaches these addresses (--open)".into();
+    }
+    if policy.is_open() {
+        return "open, to this machine only: no keys are configured".into();
+    }
+    let clients = match policy.token_keys.len() {
+        0 => "clients come without tokens".into(),
+        _ if policy.anonymous => "clients may come with tokens".into(),
+        _ => "clients need tokens".to_string(),
+    };
+    match policy.keys.len() {
+        0 => format!("no key for the API; {clients}"),
+        1 => format!("1 key; {clients}"),
+        keys => format!("{keys} keys; {clients}"),
     }
 }
 

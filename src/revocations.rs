@@ -1,7 +1,7 @@
 //! Tokens that were taken back before their end: by user (all that were issued until then) or by
 //! their id. One table for the node, bounded, asked at logins only; while it is empty, that costs
 //! no lock. It lives as long as the node. Closing who is connected is the business of
-//! `worker::users`.
+//! `worker::errand`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};

@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -15,12 +16,12 @@ use crate::clock::Clock;
 use crate::config::{Config, ListenAddress};
 use crate::entropy::{self, Random};
 use crate::hooks::{Hooks, Ticket, Verdict};
-use crate::limits::RESERVED_DESCRIPTORS;
+use crate::limits::{RESERVED_DESCRIPTORS, WATCH_PERIOD};
 use crate::listen::{self, SocketFile};
 use crate::metrics::{End, Stats};
 use crate::node::Node;
 use crate::policy::Policy;
-use crate::settings::{Reload, Reloaded};
+use crate::settings::{Refused, Reload, Reloaded};
 use crate::worker::mail::Mail;
 use crate::worker::mio::{MioNet, Post};
 use crate::worker::net::Serves;
@@ -42,7 +43,7 @@ pub struct Server {
     post: Post,
     stats: Arc<Stats>,
     clock: Clock,
-    signals: Signals,
+    signals: Receiver<i32>,
     /// Unlinked at the end.
     _files: Vec<SocketFile>,
 }
@@ -51,7 +52,7 @@ impl Server {
     /// Binds the listeners and starts the workers.
     pub fn start(mut config: Config) -> io::Result<Self> {
         // First of all: whoever sees that it serves may ask it to stop, or to read settings again.
-        let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        let signals = forwarded(Signals::new([SIGTERM, SIGINT, SIGHUP])?)?;
         config.workers = config.workers.max(1);
         config.max_connections = config.max_connections.min(spare_descriptors(config.workers));
         let max_connections = config.max_connections;
@@ -103,23 +104,57 @@ impl Server {
     }
 
     /// Serves until a signal asks to stop, then drains; reads keys and rules again when one asks
-    /// for that. A second one to stop ends the process at once, with the status of one that a
+    /// for that, and keys of tokens when their files have changed. A second one to stop ends the process at once, with the status of one that a
     /// signal has ended: 128 and its number.
     pub fn run_until_signal(mut self, mut reload: Reload) -> io::Result<()> {
         let at_once = Arc::new(AtomicBool::new(false));
         for signal in STOPPING {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&at_once))?;
         }
-        for signal in self.signals.forever() {
-            if signal != SIGHUP {
-                at_once.store(true, Ordering::Relaxed);
-                tracing::info!(signal, connections = self.stats.connections(), "draining");
-                break;
+        loop {
+            match next(&self.signals, reload.watches()) {
+                Some(SIGHUP) => self.put_in_force(reload.read()),
+                Some(signal) => {
+                    at_once.store(true, Ordering::Relaxed);
+                    tracing::info!(signal, connections = self.stats.connections(), "draining");
+                    break;
+                }
+                None => {
+                    if let Some(read) = reload.read_token_keys() {
+                        self.put_in_force(read);
+                    }
+                }
             }
-            read_again(&mut reload, &mut self.hooks, &self.post, &self.stats);
         }
         self.drain();
         Ok(())
+    }
+
+    /// Gives what was read again to every worker; or says what is wrong, and all stays as it is.
+    fn put_in_force(&mut self, read: Result<Reloaded, Refused>) {
+        let Reloaded { policy, waiting, warnings } = match read {
+            Ok(reloaded) => reloaded,
+            Err(refused) => {
+                for reason in refused.lines() {
+                    tracing::error!(reason, "settings not reloaded, the old ones stay in force");
+                }
+                return self.stats.reloaded(false);
+            }
+        };
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        if !waiting.is_empty() {
+            let settings = waiting.join(", ");
+            tracing::warn!(settings, "changed settings that need a new start");
+        }
+        let (keys, token_keys) = (policy.keys.len(), policy.token_keys.len());
+        tracing::info!(keys, token_keys, rules = policy.rules.len(), "reloaded");
+        if let Err(error) = self.hooks.turn_to(&policy, &self.post) {
+            tracing::error!(%error, "there are no threads for hooks: the backend is not called");
+        }
+        self.post.to_all(|| Mail::Policy(Arc::clone(&policy)));
+        self.stats.reloaded(true);
     }
 
     /// Lets all connections go, and waits until they are gone.
@@ -136,31 +171,22 @@ impl Server {
     }
 }
 
-/// Reads keys and rules again and gives them to every worker; or says what is wrong, and all stays
-/// as it is.
-fn read_again(reload: &mut Reload, hooks: &mut Callers, post: &Post, stats: &Stats) {
-    let Reloaded { policy, waiting, warnings } = match reload.read() {
-        Ok(reloaded) => reloaded,
-        Err(refused) => {
-            for reason in refused.lines() {
-                tracing::error!(reason, "settings not reloaded, the old ones stay in force");
-            }
-            return stats.reloaded(false);
+/// Signals, as something that one can wait for no longer than one likes.
+fn forwarded(mut signals: Signals) -> io::Result<Receiver<i32>> {
+    let (sender, receiver) = mpsc::channel();
+    let forward = move || {
+        for signal in signals.forever() {
+            // Nobody listens any more once it stops.
+            let _ = sender.send(signal);
         }
     };
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    if !waiting.is_empty() {
-        let settings = waiting.join(", ");
-        tracing::warn!(settings, "changed settings that need a new start");
-    }
-    tracing::info!(keys = policy.keys.len(), rules = policy.rules.len(), "reloaded");
-    if let Err(error) = hooks.turn_to(&policy, post) {
-        tracing::error!(%error, "there are no threads for hooks: the backend is not called");
-    }
-    post.to_all(|| Mail::Policy(Arc::clone(&policy)));
-    stats.reloaded(true);
+    thread::Builder::new().name("signals".into()).spawn(forward)?;
+    Ok(receiver)
+}
+
+/// The next signal; `None` when it is time to look at files again, where some are watched.
+fn next(signals: &Receiver<i32>, watches: bool) -> Option<i32> {
+    if watches { signals.recv_timeout(WATCH_PERIOD).ok() } else { signals.recv().ok() }
 }
 
 /// The threads that call the backend. There are none before there is a backend.

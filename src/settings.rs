@@ -5,8 +5,8 @@
 //! `flags` is the list of all settings, with those of users in `token_flags` and of hooks in
 //! `hooks`, `units` reads durations and sizes, `machine` asks the machine for defaults; `file`
 //! reads the file by way of `document`, `rules` its rules, `keys` the keys of the API, `tokens`
-//! those of tokens; `relations` knows what cannot work together, `reload` reads everything again.
-//! Nothing here serves.
+//! those of tokens; `relations` knows what cannot work together, `reload` reads everything again,
+//! or the keys of tokens when `watch` has seen their files change. Nothing here serves.
 
 mod document;
 mod file;
@@ -21,6 +21,7 @@ mod rules;
 mod token_flags;
 mod tokens;
 pub(crate) mod units;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -38,6 +39,8 @@ pub use self::flags::{LogFormat, LogLevel, Task};
 pub use self::machine::Machine;
 pub use self::refused::Refused;
 pub use self::reload::{Reload, Reloaded};
+use self::tokens::TokenSource;
+use self::watch::Watch;
 use crate::config::Config;
 use crate::limits::LEAST_SHARE;
 use crate::policy::Policy;
@@ -61,6 +64,8 @@ pub struct Settings {
     pub warnings: Vec<String>,
     /// Where all this comes from.
     pub source: Source,
+    /// Where the keys of tokens come from, and the files that they stand in.
+    tokens: (TokenSource, Watch),
     /// The value of every setting as it was given, or its default.
     values: Values,
 }
@@ -259,11 +264,14 @@ impl Flags {
         &self,
         file: Option<&File>,
         history_share: usize,
+        tokens: tokens::Read,
     ) -> Result<(Policy, Vec<String>), Vec<String>> {
         let (keys, mut warnings) =
             keys::parse_all(&self.api_keys).map_err(|reason| vec![reason])?;
-        let tokens = tokens::read(&self.tokens).map_err(|reason| vec![reason])?;
         warnings.extend(tokens.warnings);
+        if self.tokens.anonymous == Some(false) && tokens.keys.is_empty() {
+            return Err(vec!["anonymous: false needs jwt_keys, or nobody could log in".into()]);
+        }
         warnings.extend(file.into_iter().flat_map(|file| file.warnings.clone()));
         let (backend, warning) = self.hooks.backend().map_err(|reason| vec![reason])?;
         warnings.extend(warning);
@@ -293,7 +301,11 @@ impl Flags {
     ) -> Result<Settings, Vec<String>> {
         let workers = self.workers.unwrap_or(source.machine.cores);
         let history_bytes = total(self.max_history_bytes, &source.machine, workers);
-        let (policy, warnings) = self.policy(file, history_bytes / usize::from(workers.max(1)))?;
+        let history_share = history_bytes / usize::from(workers.max(1));
+        let token_source = TokenSource::of(&self.tokens).map_err(|reason| vec![reason])?;
+        let read = token_source.read().map_err(|reason| vec![reason])?;
+        let tokens = (token_source, read.watch.clone());
+        let (policy, warnings) = self.policy(file, history_share, read)?;
         let task = Task::of(&self.words).map_err(|reason| vec![reason])?;
         let file = self.config.clone();
         let (log_level, log_format) = (self.log_level, self.log_format);
@@ -303,7 +315,7 @@ impl Flags {
             return Err(refusals);
         }
         let source = source.clone();
-        Ok(Settings { task, config, log_level, log_format, file, warnings, source, values })
+        Ok(Settings { task, config, log_level, log_format, file, warnings, source, tokens, values })
     }
 
     fn into_config(self, machine: &Machine, policy: Policy) -> Config {
@@ -343,6 +355,10 @@ impl Flags {
             max_history_bytes: total(self.max_history_bytes, machine, workers),
             max_window_bytes: total(self.max_window_bytes, machine, workers),
             max_buffered_bytes: total(self.max_buffered_bytes, machine, workers),
+            max_presence_bytes: total(self.max_presence_bytes, machine, workers),
+            presence_members: self.presence_members,
+            presence_interval: self.presence_interval,
+            presence_leave_delay: self.presence_leave_delay,
             max_mail_bytes: self.max_mail_bytes,
             origins: self.origins,
             cors_origins: self.cors_origins,

@@ -124,3 +124,97 @@ impl Invalid {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::policy::token::Terms;
+    use crate::policy::token::key::{Algorithm, Key};
+
+    const NOW_MS: u64 = 1_790_000_000_000;
+
+    fn key(byte: u8) -> Key {
+        Key::secret(Algorithm::HS256, &[byte; 32]).expect("a key")
+    }
+
+    fn keys(byte: u8) -> KeySet {
+        KeySet::new(vec![key(byte)], Terms { leeway_ms: 0, ..Terms::default() })
+    }
+
+    /// A token that the secret of this byte has signed.
+    fn token(byte: u8, user: &str, filler: usize) -> String {
+        use base64::Engine as _;
+        let encode = |text: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        let claims = json!({"sub": user, "exp": NOW_MS / 1000 + 60, "filler": "x".repeat(filler)});
+        let message =
+            format!("{}.{}", encode(r#"{"alg":"HS256"}"#.into()), encode(claims.to_string()));
+        let signature = key(byte).sign(&message).expect("a signature");
+        format!("{message}.{signature}")
+    }
+
+    #[test]
+    fn who_comes_back_is_known() {
+        let (tokens, keys) = (Tokens::new(1), keys(1));
+        let text = token(1, "ann", 0);
+        let first = tokens.verify(&keys, &text, NOW_MS).expect("good");
+        assert_eq!((&*first.user, tokens.len()), ("ann", 1));
+        let again = tokens.verify(&keys, &text, NOW_MS + 59_999).expect("good");
+        assert!(Arc::ptr_eq(&first, &again), "not verified once more");
+        let over = tokens.verify(&keys, &text, NOW_MS + 60_000);
+        assert_eq!(over, Err(Invalid::Expired), "though it is known");
+    }
+
+    #[test]
+    fn new_keys_know_none_of_the_old_ones() {
+        let tokens = Tokens::new(1);
+        let text = token(1, "ann", 0);
+        assert!(tokens.verify(&keys(1), &text, NOW_MS).is_ok());
+        assert_eq!(tokens.verify(&keys(2), &text, NOW_MS), Err(Invalid::Signature));
+        let strict = Terms { issuers: vec!["i".into()], ..Terms::default() };
+        let strict = KeySet::new(vec![key(1)], strict);
+        assert_eq!(tokens.verify(&strict, &text, NOW_MS), Err(Invalid::Issuer));
+    }
+
+    #[test]
+    fn what_is_refused_is_not_kept() {
+        let (tokens, keys) = (Tokens::new(1), keys(1));
+        let long = "x".repeat(MAX_TOKEN + 1);
+        for bad in ["", "a.b.c", &token(2, "ann", 0), &long] {
+            assert!(tokens.verify(&keys, bad, NOW_MS).is_err());
+        }
+        assert!(tokens.is_empty());
+    }
+
+    #[test]
+    fn what_is_known_is_bounded() {
+        let (tokens, keys) = (Tokens::new(1), keys(1));
+        let filler = 11_000;
+        let bytes = ENTRY_BYTES + 2 * token(1, "0000", filler).len();
+        let most = KNOWN_TOKENS_BYTES / bytes;
+        let mut last = String::new();
+        for number in 0..2 * most {
+            last = token(1, &format!("{number:04}"), filler);
+            tokens.verify(&keys, &last, NOW_MS).expect("good");
+            assert!(tokens.len() <= most + SHARDS, "{} of {most}", tokens.len());
+        }
+        assert!(tokens.len() > most / 3, "{} of {most}", tokens.len());
+        let known = tokens.len();
+        tokens.verify(&keys, &last, NOW_MS).expect("good");
+        assert_eq!(tokens.len(), known, "the last one is known");
+    }
+
+    #[test]
+    fn words_and_close_codes() {
+        for (invalid, code, close) in [
+            (Invalid::Expired, "token_expired", 4101),
+            (Invalid::Revoked, "token_revoked", 4103),
+            (Invalid::Signature, "unauthorized", 4102),
+            (Invalid::NotYet, "unauthorized", 4102),
+            (Invalid::Malformed("x"), "unauthorized", 4102),
+        ] {
+            assert_eq!((invalid.code().as_str(), invalid.close().0), (code, close));
+        }
+    }
+}

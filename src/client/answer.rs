@@ -7,7 +7,7 @@ use super::command::RequestId;
 use crate::hub::{Position, encode};
 
 /// What this server can do beyond the first words of v1, told in the welcome.
-pub const FEATURES: [&str; 5] = ["history", "raw", "idempotency", "batch", "latest"];
+pub const FEATURES: [&str; 6] = ["history", "raw", "idempotency", "batch", "latest", "presence"];
 
 /// What the welcome says.
 #[derive(Clone, Debug)]

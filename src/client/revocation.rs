@@ -1,5 +1,5 @@
-//! What the backend says to take tokens back: the body of `POST /revocations`. What becomes of it is
-//! the business of `worker::users`.
+//! What the backend says to take tokens back: the body of `POST /revocations`. What becomes of it
+//! is the business of `worker::errand`.
 
 use std::borrow::Cow;
 

@@ -12,6 +12,7 @@ use crate::http::body::BodyReader;
 use crate::http::head::Scanner;
 use crate::http::reply::Content;
 use crate::hub::ConnectionKey;
+use crate::hub::presence::Who;
 use crate::hub::shard::{Description, Published, Span};
 use crate::policy::authorize::Caller;
 use crate::policy::token::Token;
@@ -84,6 +85,15 @@ pub enum Ask {
     Describe(Arc<str>),
     /// Read a channel's history.
     History(Arc<str>, Span),
+    /// List who is in a channel.
+    Presence {
+        /// The channel.
+        channel: Arc<str>,
+        /// Behind this member.
+        after: Option<Who>,
+        /// At most so many.
+        limit: u32,
+    },
     /// List channels.
     Channels {
         /// What their names begin with.

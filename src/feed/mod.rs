@@ -314,6 +314,14 @@ impl Feed {
         anew && self.lagging > usize::from(lags)
     }
 
+    /// Sets or clears marks that are nothing to this feed; returns all that it had.
+    pub fn mark(&mut self, at: usize, marks: Marks, on: bool) -> Marks {
+        let own = &mut self.subscriptions[at].marks;
+        let before = *own;
+        own.set(marks, on);
+        before
+    }
+
     /// Takes a subscription out. The last one takes its place: returns that one's slot.
     pub fn leave(&mut self, at: usize, spare: &mut Spare) -> (Subscription, Option<u32>) {
         let gone = self.subscriptions.swap_remove(at);

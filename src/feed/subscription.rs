@@ -1,6 +1,8 @@
 //! One subscription: a cursor of 16 bytes. A publication never touches it; it says how far its
 //! connection has been given the feed.
 
+use std::ops::BitOr;
+
 use crate::hub::Mode;
 
 /// What a subscription waits for. That it is behind is not recorded: the cursor is the position.
@@ -46,9 +48,14 @@ impl Marks {
     /// It was too slow, and gets the newest of every key until it has caught up (`on_slow`).
     pub const CONFLATED: Self = Self(1 << 3);
 
-    /// Whether it has none.
+    /// Its channel's owner has been told that its connection is there.
+    pub const PRESENT: Self = Self(1 << 4);
+    /// Its connection hears who is there.
+    pub const HEARS: Self = Self(1 << 5);
+
+    /// Whether it has none that matters to what it is sent.
     pub fn is_none(self) -> bool {
-        self.0 == 0
+        self.0 & !(Self::PRESENT.0 | Self::HEARS.0) == 0
     }
 
     /// Whether it has one of these.
@@ -59,6 +66,14 @@ impl Marks {
     /// Sets or clears marks.
     pub fn set(&mut self, marks: Self, on: bool) {
         self.0 = if on { self.0 | marks.0 } else { self.0 & !marks.0 };
+    }
+}
+
+impl BitOr for Marks {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 

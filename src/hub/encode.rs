@@ -6,13 +6,14 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::presence::heard;
 use super::{Encoding, Format, Framer, Gap, Kind, Publication};
 
 /// The channel that every `/ws` connection follows; its publications are `broadcast`.
 pub const ALL: &str = "$all";
 
-/// What the names of users' own channels begin with; the user's id follows. To everybody else such a
-/// channel is [`USER`].
+/// What the names of users' own channels begin with; the user's id follows. To clients and backends
+/// such a channel is [`USER`].
 const OF_USER: &str = "$user.";
 
 /// One's own channel, as its user knows it.
@@ -55,6 +56,17 @@ pub fn envelope(out: &mut Vec<u8>, channel: &str, publication: &Publication) {
     out.push(b'}');
 }
 
+/// Appends what those who hear the presence of a channel are told. Their place needs no name: who
+/// lags gets a snapshot.
+fn presence(out: &mut Vec<u8>, channel: &str, publication: &Publication) {
+    out.extend_from_slice(br#"{"type":"presence","channel":"#);
+    string(out, channel);
+    data(out, publication);
+    out.extend_from_slice(br#","timestamp":"#);
+    number(out, publication.timestamp);
+    out.push(b'}');
+}
+
 /// Appends the text of a `gap`.
 pub fn gap(out: &mut Vec<u8>, channel: &str, gap: &Gap, wall_ms: u64) {
     out.extend_from_slice(br#"{"type":"gap","channel":"#);
@@ -89,7 +101,10 @@ pub fn frame(
     match encoding.format {
         Format::Json => {
             text.clear();
-            envelope(text, channel, publication);
+            match heard(channel) {
+                Some(channel) => presence(text, channel, publication),
+                None => envelope(text, channel, publication),
+            }
             framer.append(out, encoding, false, text);
         }
         Format::Raw => {

@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod latest;
 pub mod order;
 pub mod page;
+pub mod presence;
 pub mod shard;
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,7 @@ pub struct Now {
 }
 
 /// A connection, wherever it is. Slots are reused, generations tell the uses apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionKey {
     /// The worker that owns the connection for life.
     pub worker: WorkerId,

@@ -14,6 +14,7 @@ use super::channel::{Channel, Draft, Publisher, Scratch, Terms};
 use super::idempotency::Keys;
 use super::order::{Look, Order};
 use super::page::{Page, PageKey, Pages, Place, Want};
+use super::presence::heard;
 use super::{
     Audience, Delivery, Epoch, FeedKey, Framer, GapReason, Mode, Now, Position, Publication,
     WorkerId,
@@ -25,12 +26,14 @@ mod upkeep;
 /// beyond `max_channels`, and nobody sees them.
 pub const PROBE: &str = "$probe.";
 
-/// Which shard owns a channel. `seed` is the node's, so that strangers cannot aim at one worker.
+/// Which shard owns a channel, and its companion. `seed` is the node's, so that strangers cannot aim
+/// at one worker.
 pub fn owner(channel: &str, seed: u64, workers: u16) -> WorkerId {
     use std::hash::{BuildHasher as _, Hasher as _};
     if workers <= 1 {
         return 0;
     }
+    let channel = heard(channel).unwrap_or(channel);
     let mut hasher = FixedState::with_seed(seed).build_hasher();
     hasher.write(channel.as_bytes());
     (hasher.finish() % u64::from(workers)) as WorkerId

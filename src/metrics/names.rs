@@ -100,6 +100,8 @@ counters! {
     Pulls = "fanwire_pulls_total" counter;
     /// Pages of rounds that paced groups got.
     Rounds = "fanwire_rounds_total" counter;
+    /// Differences of presence that were told.
+    PresenceMessages = "fanwire_presence_messages_total" counter;
     /// Clients told to go, because the node drains or their connection is of age.
     Goaways = "fanwire_goaways_total" counter;
     /// Tokens taken in: logins and refreshes.
@@ -124,6 +126,10 @@ counters! {
     Channels = "fanwire_channels" gauge;
     /// Bytes of histories, last values and idempotency keys.
     HistoryBytes = "fanwire_history_bytes" gauge;
+    /// Members of channels that are known by name, each counted in every channel where it is.
+    PresenceMembers = "fanwire_presence_members" gauge;
+    /// Bytes of these members.
+    PresenceBytes = "fanwire_presence_bytes" gauge;
     /// Bytes in the windows of feeds.
     WindowBytes = "fanwire_window_bytes" gauge;
     /// Bytes of unfinished input and private output.
@@ -203,6 +209,12 @@ reasons! {
         Revocations = "revocations";
         /// A list was refused: too many were being made.
         Lists = "lists";
+        /// A channel has turned to counts: it has too many members to tell their names.
+        PresenceMembers = "presence_members";
+        /// Somebody is counted in a channel without a name: there is no room for more.
+        PresenceBytes = "max_presence_bytes";
+        /// What a user shows of itself was left out: it is too long.
+        PresenceInfo = "presence_info_bytes";
         /// Last values were forgotten: a channel had too many keys, or too many bytes of them.
         LastValues = "last_values";
         /// A message was over the rate: refused, or reading paused.
@@ -316,7 +328,7 @@ impl Limit {
     /// connection.
     pub const fn is_of_node(self) -> bool {
         use Limit::{Address, Answer, BadKeys, BufferedBytes, Channels, Connections};
-        use Limit::{Handshakes, HookQueue, MailBytes, OpenFiles, Revocations};
+        use Limit::{Handshakes, HookQueue, MailBytes, OpenFiles, PresenceBytes, Revocations};
         matches!(
             self,
             Connections
@@ -329,6 +341,7 @@ impl Limit {
                 | BufferedBytes
                 | HookQueue
                 | MailBytes
+                | PresenceBytes
                 | Answer
         )
     }

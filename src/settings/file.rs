@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::document::{self, Given, Lines, Problems};
 use super::rules::Draft;
-use super::{SECRETS, keys};
+use super::{keys, tokens};
 use crate::limits::{MAX_RULES, MAX_SETTINGS_BYTES};
 
 /// A file that has been read.
@@ -48,7 +48,7 @@ impl File {
             vec![format!("{name}:{line}: not UTF-8")]
         })?;
         let mut file = Self::parse(&name, &text, command)?;
-        if let Some(setting) = file.bare_secret().filter(|_| mode & 0o004 != 0) {
+        if let Some(setting) = file.secrets().filter(|_| mode & 0o004 != 0) {
             file.warnings.push(format!("{setting}: everybody may read {name}, which has secrets"));
         }
         Ok(file)
@@ -89,17 +89,15 @@ impl File {
         self.given.iter().map(|given| (&*given.name, given.line)).collect()
     }
 
-    /// A setting with a secret that stands in the file itself.
-    fn bare_secret(&self) -> Option<&'static str> {
-        let is_bare = |name: &str, value: &str| match name {
-            "api_keys" => keys::is_bare(value),
-            "jwt_keys" => value.split_once(':').is_some_and(|(_, key)| !key.starts_with('@')),
-            _ => !value.starts_with('@'),
+    /// A setting that has a secret itself, not where one is.
+    fn secrets(&self) -> Option<&str> {
+        let is_bare = |given: &&Given| match &*given.name {
+            "api_keys" => given.values.iter().any(|(_, key)| keys::is_bare(key)),
+            "jwt_keys" => given.values.iter().any(|(_, key)| tokens::is_bare(key)),
+            "hook_secret" => given.values.iter().any(|(_, secret)| !secret.starts_with('@')),
+            _ => false,
         };
-        SECRETS.into_iter().find(|name| {
-            let values = self.given.iter().filter(|given| given.name == *name);
-            values.flat_map(|given| &given.values).any(|(_, value)| is_bare(name, value))
-        })
+        self.given.iter().find(is_bare).map(|given| &*given.name)
     }
 }
 

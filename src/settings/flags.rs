@@ -30,7 +30,8 @@ file only, as [[rule]]. SIGHUP reads keys and rules anew.";
 #[command(name = "fanwire", version, after_help = AFTER_HELP, args_override_self = true)]
 pub(super) struct Flags {
     /// `serve`, which is also what happens without a word, or `check`: say whether the settings
-    /// are right, and end. `fanwire bench --help` is about measuring a server
+    /// are right, and end. `fanwire token --help` is about tokens, `fanwire bench --help` about
+    /// measuring a server
     #[arg(value_name = "COMMAND")]
     pub words: Vec<Secret>,
 
@@ -174,6 +175,19 @@ pub(super) struct Flags {
     #[arg(default_value = "5m")]
     pub idempotency_age: Duration,
 
+    /// Members of a channel that are told by name; where there are more, only how many
+    #[arg(long, help_heading = CHANNELS, value_name = "COUNT", value_parser = count_limit)]
+    #[arg(default_value = "200")]
+    pub presence_members: usize,
+    /// Time in which changes of presence are gathered
+    #[arg(long, help_heading = CHANNELS, value_name = "TIME", value_parser = duration)]
+    #[arg(default_value = "1s")]
+    pub presence_interval: Duration,
+    /// How long a user without connections is still there
+    #[arg(long, help_heading = CHANNELS, value_name = "TIME", value_parser = duration)]
+    #[arg(default_value = "10s")]
+    pub presence_leave_delay: Duration,
+
     /// Bytes of all histories of the node [default: an eighth of memory]
     #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
     pub max_history_bytes: Option<usize>,
@@ -184,6 +198,10 @@ pub(super) struct Flags {
     /// eighth of memory]
     #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
     pub max_buffered_bytes: Option<usize>,
+    /// Bytes of all members of channels who are known by name; more are only counted [default: an
+    /// eighth of memory]
+    #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
+    pub max_presence_bytes: Option<usize>,
     /// Bytes of letters that may wait for one worker; then requests are refused
     #[arg(long, help_heading = MEMORY, value_name = "SIZE", value_parser = byte_limit)]
     #[arg(default_value = "64MiB")]

@@ -41,8 +41,11 @@ pub(super) fn refusals(config: &Config) -> Vec<String> {
         refusals.push(format!("drain_notice: {why}"));
     }
     if c.open && !c.policy.is_open() {
-        refusals.push("open: contradicts api_keys, with which nobody else may use the API".into());
+        let keys = if c.policy.keys.is_empty() { "jwt_keys" } else { "api_keys" };
+        let why = format!("contradicts {keys}, with which only what they allow is allowed");
+        refusals.push(format!("open: {why}"));
     }
+    users(config, &mut refusals);
     front(config, &mut refusals);
     refusals.extend(nobody_to_call(config));
     refusals
@@ -54,6 +57,14 @@ fn nobody_to_call(config: &Config) -> Option<String> {
     let rules = policy.rules.iter().any(|rule| !rule.hooks.is_empty());
     let wanted = rules || !policy.hooks.is_empty();
     (wanted && policy.backend.is_none()).then(|| "hooks: hook_url must say who is called".into())
+}
+
+/// Who needs a token, and how long one has time for it.
+fn users(config: &Config, refusals: &mut Vec<String>) {
+    if config.auth_timeout.is_zero() && config.policy.needs_token() {
+        let why = "must not be 0, who never logs in would stay for ever";
+        refusals.push(format!("auth_timeout: {why}"));
+    }
 }
 
 /// Where it listens, and who stands in front. Without keys everybody may do everything: that must

@@ -204,6 +204,10 @@ impl Draft {
             let text = format!("hooks: {pattern} has none; ask about connect");
             problems.add(self.line_of("hooks"), text);
         }
+        if self.is_reserved() && self.fields.presence.is_some_and(|it| it != Presence::None) {
+            let text = "presence: nothing is told of who hears a reserved channel";
+            problems.add(self.line_of("presence"), text);
+        }
         if rule.publish_rate > 0 && rule.publish == Who::Backend {
             let text = "publish_rate: limits clients, but here no client may publish";
             problems.add(self.line_of("publish_rate"), text);
@@ -218,13 +222,12 @@ impl Draft {
 
     /// Its fields that do nothing yet, each with what that means.
     fn not_yet(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let Fields { subscribe, publish, presence, from, .. } = &self.fields;
+        let Fields { subscribe, publish, from, .. } = &self.fields;
         let nobody = |who: &Who| matches!(who, Who::User | Who::Token);
         let lets_nobody = "nobody can log in, so this lets no client in";
         [
             ("subscribe", subscribe.as_ref().is_some_and(nobody), lets_nobody),
             ("publish", publish.as_ref().is_some_and(nobody), lets_nobody),
-            ("presence", presence.is_some(), "nothing is told of who is there"),
             ("from", from.is_some(), "publications carry no name"),
         ]
         .into_iter()

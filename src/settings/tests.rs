@@ -13,6 +13,7 @@ use crate::policy::token::{KeySet, Terms};
 mod documents;
 mod errors;
 mod hooks;
+mod tokens;
 
 fn machine() -> Machine {
     Machine { cores: 6, host_name: "edge-1".into(), memory_bytes: 8 << 30 }
@@ -58,6 +59,7 @@ fn defaults_are_those_of_the_contract() {
         max_history_bytes: 1 << 30,
         max_window_bytes: 1 << 30,
         max_buffered_bytes: 1 << 30,
+        max_presence_bytes: 1 << 30,
         ..Config::default()
     };
     assert_eq!(format!("{:#?}", settings.config), format!("{expected:#?}"));
@@ -65,7 +67,7 @@ fn defaults_are_those_of_the_contract() {
 }
 
 /// Each value differs from all others, so that no two fields can be mixed up.
-const EVERY_SETTING: [&str; 71] = [
+const EVERY_SETTING: [&str; 75] = [
     "--listen=127.0.0.1:1",
     "--listen=[::1]:2",
     "--workers=3",
@@ -114,6 +116,10 @@ const EVERY_SETTING: [&str; 71] = [
     "--new-channels-per-second=32",
     "--max-buffered-bytes=33",
     "--max-mail-bytes=36",
+    "--presence-members=42",
+    "--presence-interval=43s",
+    "--presence-leave-delay=44s",
+    "--max-presence-bytes=45",
     "--drain-notice=34s",
     "--drain-time=35s",
     "--auth-timeout=37s",
@@ -200,6 +206,10 @@ fn every_setting_is_read_into_its_own_field() {
         new_channels_per_second: 32,
         max_buffered_bytes: 33,
         max_mail_bytes: 36,
+        presence_members: 42,
+        presence_interval: seconds(43),
+        presence_leave_delay: seconds(44),
+        max_presence_bytes: 45,
         drain_notice: seconds(34),
         drain_time: seconds(35),
         hook_calls: 41,

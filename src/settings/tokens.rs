@@ -8,51 +8,74 @@ use jsonwebtoken::jwk::Jwk;
 use rustls_pki_types::pem::{SectionKind, SliceIter};
 use serde_json::Value;
 
-use super::keys::{Warnings, read_secret};
+use super::keys::{Secret, Warnings, read_secret};
 use super::token_flags::TokenFlags;
+use super::watch::Watch;
 use crate::limits::{MAX_KEY_ID, MAX_TOKEN_KEYS};
 use crate::policy::token::key::{Algorithm, Key};
 use crate::policy::token::{KeySet, Terms};
 
-/// What the settings say of tokens.
+/// Where keys come from and what is asked of tokens, so that they can be read again when a file has
+/// changed.
+#[derive(Clone, Debug)]
+pub(super) struct TokenSource {
+    given: Vec<Given>,
+    terms: Terms,
+}
+
+/// What it came to.
 #[derive(Debug)]
 pub(super) struct Read {
     /// The keys.
     pub keys: KeySet,
+    /// The files that they stand in.
+    pub watch: Watch,
     /// What is not wrong, but not wise.
     pub warnings: Warnings,
 }
 
-/// Reads all keys, with what is asked of tokens.
-pub(super) fn read(flags: &TokenFlags) -> Result<Read, String> {
-    let boxed = |names: &[String]| names.iter().map(|name| name.as_str().into()).collect();
-    let terms = Terms {
-        issuers: boxed(&flags.jwt_issuer),
-        audiences: boxed(&flags.jwt_audience),
-        leeway_ms: flags.jwt_leeway.as_millis() as u64,
-        place: flags.jwt_claims.as_deref().map(Into::into),
-    };
-    let (mut keys, mut warnings) = (Vec::new(), Warnings::new());
-    for (at, text) in flags.jwt_keys.iter().enumerate() {
-        let number = at + 1;
-        let wrong = |reason| format!("jwt_keys: number {number}: {reason}");
-        let given = Given::parse(&text.0).map_err(wrong)?;
-        keys.extend(given.keys(&mut warnings).map_err(wrong)?);
+impl TokenSource {
+    /// What the settings say.
+    pub fn of(flags: &TokenFlags) -> Result<Self, String> {
+        let boxed = |names: &[String]| names.iter().map(|name| name.as_str().into()).collect();
+        let terms = Terms {
+            issuers: boxed(&flags.jwt_issuer),
+            audiences: boxed(&flags.jwt_audience),
+            leeway_ms: flags.jwt_leeway.as_millis() as u64,
+            place: flags.jwt_claims.as_deref().map(Into::into),
+        };
+        let given = flags.jwt_keys.iter().enumerate();
+        let given = given.map(|(at, text)| Given::parse(&text.0).map_err(|why| wrong(at, &why)));
+        Ok(Self { given: given.collect::<Result<_, _>>()?, terms })
     }
-    if keys.len() > MAX_TOKEN_KEYS {
-        return Err(format!("jwt_keys: more than {MAX_TOKEN_KEYS} keys"));
+
+    /// Reads all keys.
+    pub fn read(&self) -> Result<Read, String> {
+        let watch = Watch::of(self.given.iter().filter_map(Given::file));
+        let (mut keys, mut warnings) = (Vec::new(), Warnings::new());
+        for (at, given) in self.given.iter().enumerate() {
+            keys.extend(given.keys(&mut warnings).map_err(|why| wrong(at, &why))?);
+        }
+        if keys.len() > MAX_TOKEN_KEYS {
+            return Err(format!("jwt_keys: more than {MAX_TOKEN_KEYS} keys"));
+        }
+        if self.terms.audiences.is_empty() && !keys.iter().all(Key::is_secret) {
+            let why = "needed with public keys, whose tokens may be meant for somebody else";
+            return Err(format!("jwt_audience: {why}"));
+        }
+        Ok(Read { keys: KeySet::new(keys, self.terms.clone()), watch, warnings })
     }
-    if terms.audiences.is_empty() && !keys.iter().all(Key::is_secret) {
-        let why = "needed with public keys, whose tokens may be meant for somebody else";
-        return Err(format!("jwt_audience: {why}"));
-    }
-    Ok(Read { keys: KeySet::new(keys, terms), warnings })
+}
+
+fn wrong(at: usize, reason: &str) -> String {
+    format!("jwt_keys: number {}: {reason}", at + 1)
 }
 
 /// One item of the list.
+#[derive(Clone, Debug)]
 enum Given {
     /// A secret itself.
-    Secret(Algorithm, String),
+    Secret(Algorithm, Secret),
     /// A file with a secret.
     SecretFile(Algorithm, PathBuf),
     /// A file with public keys, each for this algorithm, or for the usual one of its kind.
@@ -78,7 +101,7 @@ impl Given {
                     Err("the path of a secret's file must begin with /".into())
                 }
                 Some(_) => Ok(Self::SecretFile(algorithm, file)),
-                None => Ok(Self::Secret(algorithm, rest.into())),
+                None => Ok(Self::Secret(algorithm, Secret(rest.into()))),
             },
             _ if ends(path, ".pem") => Ok(Self::Pem(algorithm, file)),
             None if ends(path, ".json") || ends(path, ".jwks") => Ok(Self::Jwks(file)),
@@ -89,10 +112,18 @@ impl Given {
         }
     }
 
+    /// The file that it stands in.
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Secret(..) => None,
+            Self::SecretFile(_, file) | Self::Pem(_, file) | Self::Jwks(file) => Some(file),
+        }
+    }
+
     fn keys(&self, warnings: &mut Warnings) -> Result<Vec<Key>, String> {
         let (path, found, mode) = match self {
             Self::Secret(algorithm, secret) => {
-                return Ok(vec![Key::secret(*algorithm, secret.as_bytes())?]);
+                return Ok(vec![Key::secret(*algorithm, secret.0.as_bytes())?]);
             }
             Self::SecretFile(algorithm, path) => {
                 let (text, mode) = content(path)?;
@@ -116,12 +147,17 @@ impl Given {
     }
 }
 
+/// Whether a secret itself stands in the text.
+pub(super) fn is_bare(text: &str) -> bool {
+    text.split(',').any(|one| matches!(Given::parse(one), Ok(Given::Secret(..))))
+}
+
 fn ends(path: &str, ending: &str) -> bool {
     path.len() > ending.len() && path.ends_with(ending)
 }
 
 /// The algorithm that a word stands for: `hs256`, or as tokens have it.
-pub(super) fn algorithm(word: &str) -> Option<Algorithm> {
+fn algorithm(word: &str) -> Option<Algorithm> {
     let upper = word.to_ascii_uppercase();
     if upper == "EDDSA" { Some(Algorithm::EdDSA) } else { upper.parse().ok() }
 }

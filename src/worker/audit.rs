@@ -9,7 +9,9 @@ use super::hooks::Parked;
 use super::net::Net;
 use crate::conn::entry::{Flags, Hot, Phase};
 use crate::conn::inbox::Inbox;
+use crate::feed::subscription::Marks;
 use crate::http::body::BodyReader;
+use crate::hub::presence::{self, COMPANION, Who};
 use crate::hub::{Audience, Position};
 use crate::policy::Policy;
 
@@ -34,6 +36,10 @@ pub struct Audit {
     pub joined: Vec<(String, Audience, usize)>,
     /// What the channels owned here think that others have.
     pub counted: Vec<(String, Audience, usize)>,
+    /// Who is present in which channel, as the connections here have said.
+    pub present: Vec<(String, Who)>,
+    /// In the channels owned here: how many are there, and who of them has a name.
+    pub told: Vec<(String, u64, Vec<Who>)>,
     /// The heads of the channels owned here.
     pub heads: Vec<(String, Position)>,
     /// The policy in force.
@@ -57,7 +63,7 @@ impl<N: Net> Worker<N> {
         self.audit_buffers(&mut audit);
         self.audit_parked(&mut audit);
         for (slot, hot, _) in self.table.iter() {
-            audit.subscriptions += hot.subscriptions();
+            audit.subscriptions += self.subscriptions_of(slot);
             let waits = hot.flags.any(Flags::BLOCKED | Flags::DIRTY | Flags::DEAD);
             if hot.outbox.is_some() && !waits {
                 audit.faults.push(format!("connection {slot} has output that nobody will send"));
@@ -77,6 +83,12 @@ impl<N: Net> Worker<N> {
                 let name = channel.name.to_string();
                 audit.counted.push((name, interest.audience, interest.count as usize));
             }
+        }
+        for (channel, count, named, listeners) in self.presences.rosters() {
+            let companion = presence::companion(channel).to_string();
+            let heard = |(audience, count)| (companion.clone(), audience, count);
+            audit.counted.extend(listeners.into_iter().map(heard));
+            audit.told.push((channel.to_string(), count, named));
         }
         audit.joined.sort();
         audit.counted.sort();
@@ -121,9 +133,14 @@ impl<N: Net> Worker<N> {
             audit.feeds += 1;
             audit.paced += usize::from(feed.pace.is_some());
             audit.window_bytes += feed.window_bytes();
-            subscriptions += feed.subscriptions().len();
             let name = feed.channel.to_string();
+            if !name.starts_with(COMPANION) {
+                subscriptions += feed.subscriptions().len();
+            }
             audit.joined.push((name, self.audience(index as u32), feed.subscriptions().len()));
+            let present = feed.subscriptions().iter().filter(|s| s.marks.any(Marks::PRESENT));
+            let present = present.map(|s| (feed.channel.to_string(), self.who(s.slot).0));
+            audit.present.extend(present);
             let lagging = feed.subscriptions().iter().filter(|s| feed.lags(s)).count();
             let end = feed.position().map(|position| position.index);
             if end.is_some() && lagging != feed.lagging() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Worker;
 use super::mail::{Answer, Birth, Content, History, Mail, Publish, Requester, Ticket};
 use super::net::Net;
+use super::presence::{NO_PRESENCE, parse_cursor};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
 use crate::client::command::{self, Command, Refusal, Request, RequestId, Start, Wish};
@@ -16,6 +17,7 @@ use crate::hub::encode::{ALL, USER};
 use crate::hub::shard::{Since, Span};
 use crate::limits::OVERLOAD_PACE_MS;
 use crate::metrics::{Limit, Over};
+use crate::policy::rule::Presence;
 use crate::ws::MessageKind;
 use crate::ws::close::CloseCode;
 
@@ -121,8 +123,8 @@ impl<N: Net> Worker<N> {
                 self.read_history(slot, id, &channel, start, limit);
             }
             Command::Auth { token } => self.authenticate(slot, &id, &token),
-            Command::Presence { channel, .. } => {
-                self.not_enabled(slot, id, Some(&channel), "presence is not enabled");
+            Command::Presence { channel, limit, cursor } => {
+                self.read_presence(slot, id, &channel, limit, cursor.as_deref());
             }
         }
     }
@@ -187,20 +189,45 @@ impl<N: Net> Worker<N> {
         self.ask_owner(slot, Mail::History(Box::new(letter)), channel);
     }
 
+    fn read_presence(
+        &mut self,
+        slot: u32,
+        id: RequestId,
+        channel: &str,
+        limit: u32,
+        cursor: Option<&str>,
+    ) {
+        if self.presence_of(channel) == Presence::None {
+            return self.not_enabled(slot, id, Some(channel), NO_PRESENCE);
+        }
+        let after = cursor.map(|cursor| parse_cursor(self.seed, cursor));
+        if let Some(None) = after {
+            let fault = Fault::new(Code::BadRequest, "data.cursor: is none that was given here");
+            return self.refuse_in_order(slot, id, Some(channel), fault, None);
+        }
+        if !self.admits(slot, &id, channel) {
+            return;
+        }
+        let ticket = self.client_ticket(slot, id);
+        // Its answer is long: one at a time.
+        self.table.hot_mut(slot).flags.set(Flags::HISTORY);
+        let letter = self.roll(channel, after.flatten(), limit, ticket);
+        self.ask_owner(slot, letter, channel);
+    }
+
     fn subscribe(&mut self, slot: u32, id: RequestId, wish: Wish<'_>) {
         let channel = wish.channel.as_ref();
         if !self.may_hear(slot, channel) {
             return self.forbid(slot, id, channel, "subscribe to it");
         }
-        if wish.presence {
-            return self.not_enabled(slot, id, Some(channel), "presence is not enabled");
+        if wish.presence && self.presence_of(channel) == Presence::None {
+            return self.not_enabled(slot, id, Some(channel), NO_PRESENCE);
         }
         if self.follows(slot, channel) {
             let fault = Fault::new(Code::AlreadySubscribed, "this connection follows it already");
             return self.refuse_in_order(slot, id, Some(channel), fault, None);
         }
-        let others = self.table.hot(slot).subscriptions() - usize::from(self.follows(slot, ALL));
-        if others >= self.config.max_subscriptions && channel != ALL {
+        if channel != ALL && self.has_all_subscriptions(slot) {
             self.limited(Limit::Subscriptions);
             let message = "this connection has all the subscriptions that it may have";
             let fault = Fault::new(Code::TooManySubscriptions, message);
@@ -218,10 +245,14 @@ impl<N: Net> Worker<N> {
             let wall_ms = self.now.wall_ms;
             let data = |out: &mut Vec<u8>| answer::subscribed(out, position, true, Some(0));
             self.say_text(slot, |out| answer::ack(out, &id, Some(&channel), data, wall_ms));
-            return;
+        } else {
+            self.table.hot_mut(slot).pending += 1;
+            let since = Since { position, last, mode };
+            self.join(slot, Arc::clone(&channel), pace, since, id);
         }
-        self.table.hot_mut(slot).pending += 1;
-        self.join(slot, channel, pace, Since { position, last, mode }, id);
+        if wish.presence {
+            self.wants_presence(slot, &channel);
+        }
     }
 
     /// A message on a raw channel is a publication.
@@ -392,7 +423,9 @@ impl<N: Net> Worker<N> {
             Content::Published(published) => ack(self, &|out| {
                 answer::published(out, published.position, published.duplicate);
             }),
-            Content::History(json) => ack(self, &|out| out.extend_from_slice(&json)),
+            Content::History(json) | Content::Members(json) => {
+                ack(self, &|out| out.extend_from_slice(&json));
+            }
             Content::Left(position) => ack(self, &|out| answer::unsubscribed(out, position)),
             Content::Ended(reason) => {
                 self.say_ended(slot, channel.unwrap_or_default(), reason, None);

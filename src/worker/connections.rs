@@ -176,7 +176,7 @@ impl<N: Net> Worker<N> {
             channel,
             since_ms: age_ms.map(|age_ms| self.now.wall_ms.saturating_sub(age_ms)),
             age_ms,
-            subscriptions: hot.subscriptions(),
+            subscriptions: self.subscriptions_of(slot),
             queued_bytes,
             behind,
         };

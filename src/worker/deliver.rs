@@ -15,6 +15,7 @@ use crate::client::command::RequestId;
 use crate::conn::entry::{Flags, Phase};
 use crate::feed::Appended;
 use crate::hub::channel::Publisher;
+use crate::hub::presence::COMPANION;
 use crate::hub::shard::{Joined, PROBE, Refused};
 use crate::hub::{ConnectionKey, Delivery, encode};
 use crate::limits::{HISTORY_ANSWER_BYTES, LISTS, OVERLOAD_PACE_MS};
@@ -53,6 +54,8 @@ impl<N: Net> Worker<N> {
             Mail::Round(round) => self.owner_round(&round),
             Mail::Publish(publish) => self.owner_publish(*publish),
             Mail::History(history) => self.owner_history(*history),
+            Mail::Attend(letter) => self.owner_attend(*letter),
+            Mail::Roll(roll) => self.owner_roll(*roll),
             Mail::Describe(channel, ticket) => {
                 let description = self.shard.describe(&channel, &self.terms(&channel), self.now);
                 self.answer(ticket, Some(channel), Content::Described(description));
@@ -95,6 +98,9 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_join(&mut self, join: Join) {
+        if join.channel.starts_with(COMPANION) {
+            return self.owner_hear(join);
+        }
         let Join { audience, channel, feed, reader, since, request, birth } = join;
         let births = self.shard.births();
         let (terms, now) = (self.terms(&channel), self.now);
@@ -136,6 +142,9 @@ impl<N: Net> Worker<N> {
     }
 
     fn owner_leave(&mut self, leave: &Leave) {
+        if leave.channel.starts_with(COMPANION) {
+            return self.owner_unhear(leave);
+        }
         self.shard.leave(&leave.channel, leave.audience, self.now);
         if self.is_vacant(&leave.channel) {
             self.inform_of_channel(Event::Vacated, &leave.channel);
@@ -149,6 +158,9 @@ impl<N: Net> Worker<N> {
         if self.is_crowded(pull.reader.connection.worker) {
             // It lags anyhow, and has nothing else under way: it waits until there is room.
             return self.deferred.push(pull);
+        }
+        if pull.channel.starts_with(COMPANION) {
+            return self.owner_pull_presence(&pull);
         }
         let Pull { channel, feed, reader, since, want } = pull;
         let (terms, now) = (self.terms(&channel), self.now);
@@ -357,7 +369,7 @@ impl<N: Net> Worker<N> {
         match (&answer.ticket.request, phase) {
             (Requester::Client(id), Phase::Open) => {
                 let id = id.clone();
-                if matches!(answer.content, Content::History(_) | Content::NoHistory(..)) {
+                if answer.content.is_long() {
                     hot.flags.clear(Flags::HISTORY);
                 }
                 self.answered(slot);
@@ -373,6 +385,7 @@ impl<N: Net> Worker<N> {
                 }
             }
             (Requester::Nobody, Phase::Open) => {
+                self.answered(slot);
                 self.take_client_answer(slot, &RequestId::None, answer);
             }
             (Requester::Http(number), Phase::Exchange) => {

@@ -96,9 +96,8 @@ impl<N: Net> Worker<N> {
             return Err(Refusal::keeping(403, "not_enabled", message));
         }
         let user = |user: &str| check_name(name::check_user(user)).map(|()| Arc::<str>::from(user));
-        let free = |caller: &Caller| match caller.is_held() {
-            true => Err(keys::refusal(Denied::Channel, None)),
-            false => Ok(()),
+        let free = |caller: &Caller| {
+            if caller.is_held() { Err(keys::refusal(Denied::Channel, None)) } else { Ok(()) }
         };
         let channel = |channel: &str| {
             check_name(name::check_writable(channel))?;

@@ -43,6 +43,10 @@ impl<N: Net> Worker<N> {
                 let letter = History { channel, span, ticket };
                 self.await_one(slot, call, owner, Mail::History(Box::new(letter)));
             }
+            Ask::Presence { channel, after, limit } => {
+                let letter = self.roll(&channel, after, limit, self.ticket(slot, 0));
+                self.await_one(slot, call, self.owner(&channel), letter);
+            }
             Ask::Channels { prefix, after, limit } => {
                 call.gathered = Gathered::Channels { found: Vec::new(), limit };
                 let caller = call.caller.clone();
@@ -356,7 +360,9 @@ fn single(channel: Option<&str>, content: Content) -> Reply<'static> {
             }
             Reply::json(200, body.to_string().into_bytes())
         }
-        Content::History(json) | Content::Connections(json) => Reply::json(200, json),
+        Content::History(json) | Content::Members(json) | Content::Connections(json) => {
+            Reply::json(200, json)
+        }
         Content::Disconnected(count) => counted("disconnected", count),
         Content::Described(description) => {
             Reply::json(200, describe(&description).to_string().into_bytes())

@@ -150,7 +150,10 @@ impl<N: Net> Worker<N> {
             let fault = Fault::new(Code::Forbidden, message);
             return self.say_error(slot, id, None, &fault, None);
         }
-        if let Err(code) = self.log_in(slot, token) {
+        let before = self.who(slot);
+        let outcome = self.log_in(slot, token);
+        self.reappear(slot, &before);
+        if let Err(code) = outcome {
             return self.close(slot, code);
         }
         self.say_logged_in(slot, id);

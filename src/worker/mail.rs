@@ -10,6 +10,7 @@ use crate::client::command::RequestId;
 use crate::hooks::{self, Verdict};
 use crate::hub::channel::Draft;
 use crate::hub::page::{Page, Want};
+use crate::hub::presence::{self, Who};
 use crate::hub::shard::{Description, Published, Since, Span};
 use crate::hub::{Audience, ConnectionKey, Delivery, FeedKey, Frames, Position};
 use crate::policy::Policy;
@@ -30,6 +31,10 @@ pub enum Mail {
     Publish(Box<Publish>),
     /// To the owner: read history.
     History(Box<History>),
+    /// To the owner: somebody has come, or has left.
+    Attend(Box<Attend>),
+    /// To the owner: list who is there.
+    Roll(Box<Roll>),
     /// To the owner: describe a channel.
     Describe(Arc<str>, Ticket),
     /// To every owner: list channels.
@@ -76,7 +81,7 @@ impl Mail {
                 Self::Publish(publish) => publish.charge,
                 Self::Deliver(delivery) => delivery.frames.len(),
                 Self::Answer(answer) | Self::Return(answer) => match &answer.content {
-                    Content::History(json) => json.len(),
+                    Content::History(json) | Content::Members(json) => json.len(),
                     Content::Listed(list) => list.len() * size_of::<Description>(),
                     _ => 0,
                 },
@@ -199,6 +204,37 @@ pub struct History {
     pub ticket: Ticket,
 }
 
+/// Somebody has come to a channel, or has left it.
+#[derive(Debug)]
+pub struct Attend {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// Who.
+    pub who: Who,
+    /// How it has come; else it has left.
+    pub entered: Option<Entry>,
+}
+
+/// How somebody comes to a channel.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What it shows of itself.
+    pub info: Option<Arc<str>>,
+    /// Names are told here.
+    pub full: bool,
+}
+
+/// A wish to see who is in a channel.
+#[derive(Debug)]
+pub struct Roll {
+    /// The channel.
+    pub channel: Arc<str>,
+    /// Which part.
+    pub span: presence::Span,
+    /// Who waits for the answer.
+    pub ticket: Ticket,
+}
+
 /// A wish to see names.
 #[derive(Debug)]
 pub struct List {
@@ -316,6 +352,8 @@ pub enum Content {
     Published(Published),
     /// Of a history: its JSON.
     History(Vec<u8>),
+    /// Of who is in a channel: its JSON.
+    Members(Vec<u8>),
     /// Of a description.
     Described(Description),
     /// Of a list.
@@ -332,10 +370,17 @@ pub enum Content {
     Left(Option<Position>),
     /// Of a subscription that the server has ended, in a word why: the client is told.
     Ended(&'static str),
-    /// Of a history that was refused, likewise.
+    /// Of a history, or of who is there, that was refused, likewise.
     NoHistory(Fault, Option<u64>),
     /// It was refused; when it may be tried again, in milliseconds, where there is a pace.
     Refused(Fault, Option<u64>),
+}
+
+impl Content {
+    /// Whether it answers one of those requests of which a connection has one at a time.
+    pub fn is_long(&self) -> bool {
+        matches!(self, Self::History(_) | Self::Members(_) | Self::NoHistory(..))
+    }
 }
 
 #[cfg(test)]

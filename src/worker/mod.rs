@@ -1,8 +1,8 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
-//! `door` (accept), `serve` (read, with `request`, `upgrade`, `login` and `command`), `paced` (rounds),
-//! `deliver` (mail), `review` (new rules), `flush` (send), `sweep` (time, with `drain`), `bury`
-//! (end). Nothing here touches the world but through `Net`.
+//! `door` (accept), `serve` (read, with `request`, `upgrade`, `login` and `command`), `paced`
+//! (rounds), `deliver` (mail), `review` (new rules), `flush` (send), `sweep` (time, with `drain`),
+//! `bury` (end). Nothing here touches the world but through `Net`.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use crate::conn::table::Table;
 use crate::entropy::Random;
 use crate::feed::Feed;
 use crate::feed::window::Spare;
+use crate::hub::presence::{PresenceLimits, Presences};
 use crate::hub::shard::{self, Shard, ShardLimits};
 use crate::hub::{Delivery, Now};
 use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
@@ -51,6 +52,7 @@ pub mod mio;
 pub mod net;
 mod paced;
 mod pages;
+mod presence;
 mod probe;
 mod rate;
 mod request;
@@ -102,6 +104,8 @@ pub struct Worker<N: Net> {
     config: Arc<Config>,
     /// Rules and keys as they are in force now.
     policy: Arc<Policy>,
+    /// Who has yet to come anew to the channels where it is, under this policy.
+    presence_review: Option<presence::Review>,
     /// From where on connections and subscriptions have yet to be looked at under this policy.
     review: Option<Review>,
     stats: Arc<Stats>,
@@ -158,6 +162,8 @@ pub struct Worker<N: Net> {
 
     // Channels.
     shard: Shard,
+    /// Who is in them.
+    presences: Presences,
     /// When quiet channels and old keys are looked for.
     next_upkeep_ms: u64,
     codec: Codec,
@@ -209,8 +215,17 @@ impl<N: Net> Worker<N> {
             idempotency_age_ms: config.idempotency_age.as_millis() as u64,
             page_bytes: PAGE_BYTES,
         };
+        let shard = Shard::new(limits, random.draw());
+        let limits = PresenceLimits {
+            members: config.presence_members,
+            interval_ms: config.presence_interval.as_millis() as u64,
+            leave_delay_ms: config.presence_leave_delay.as_millis() as u64,
+            max_bytes: config.max_presence_bytes / workers,
+        };
+        let presences = Presences::new(limits, (identity::name, seed), random.draw());
         Self {
-            shard: Shard::new(limits, random.draw()),
+            shard,
+            presences,
             next_upkeep_ms: 0,
             feed_names: HashMap::with_hasher(FixedState::with_seed(random.draw())),
             random,
@@ -265,6 +280,7 @@ impl<N: Net> Worker<N> {
             inflate: Some(Box::default()),
             policy: Arc::clone(&config.policy),
             review: None,
+            presence_review: None,
             config,
         }
     }
@@ -279,7 +295,9 @@ impl<N: Net> Worker<N> {
         self.serve();
         self.ask_rounds();
         self.deliver();
+        self.tell_presence();
         self.review();
+        self.review_presence();
         self.send_post();
         self.flush();
         self.sweep();
@@ -308,6 +326,8 @@ impl<N: Net> Worker<N> {
             || !self.later.is_empty()
             || !self.deferred.is_empty()
             || self.review.is_some()
+            || self.presence_review.is_some()
+            || self.is_presence_due()
             || self.door.is_accepting()
             || self.is_telling();
         let timeout = if work_left { Some(Duration::ZERO) } else { self.until_due() };
@@ -405,6 +425,7 @@ impl<N: Net> Worker<N> {
             .chain(upkeep)
             .chain(self.drain_due_ms())
             .chain(self.rounds.first().map(|&(due_ms, _)| due_ms))
+            .chain(Some(self.presences.next_ms()).filter(|&due_ms| due_ms != u64::MAX))
             .min()?;
         Some(Duration::from_millis(due.saturating_sub(self.now.mono_ms).max(1)))
     }
@@ -452,6 +473,8 @@ impl<N: Net> Worker<N> {
         counters.set(Counter::Subscriptions, self.subscriptions as u64);
         counters.set(Counter::Channels, self.shard.len() as u64);
         counters.set(Counter::HistoryBytes, self.shard.history_bytes() as u64);
+        counters.set(Counter::PresenceMembers, self.presences.named() as u64);
+        counters.set(Counter::PresenceBytes, self.presences.bytes() as u64);
         counters.set(Counter::WindowBytes, self.spare.bytes() as u64);
         counters.set(Counter::BufferedBytes, self.ledger.bytes() as u64);
         counters.set(Counter::MailBytes, self.backlogs[usize::from(self.id)] as u64);

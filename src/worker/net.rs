@@ -156,6 +156,8 @@ pub enum Fault {
     GreedyFlush,
     /// A draining worker closes a connection that has not been given everything.
     CloseUnserved,
+    /// An owner is not told that somebody has left its channel.
+    LostExit,
     /// What a round brings is lost.
     StaleRound,
     /// What the backend does not allow is done all the same.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::connections::parse_cursor;
 use super::net::Net;
+use super::presence::{self, NO_PRESENCE};
 use super::{Worker, identity, keys, pages};
 use crate::client::code::Code;
 use crate::client::name;
@@ -17,13 +18,14 @@ use crate::http::body::BodyReader;
 use crate::http::guard::AllowedOrigin;
 use crate::http::head::{Body, Head, Method, Room, Scanner};
 use crate::http::reply::{self, Circumstances, Reply};
-use crate::http::routes::{self, Connections, Route, RouteError};
+use crate::http::routes::{self, Connections, List, Route, RouteError};
 use crate::http::target::{Query, Target};
 use crate::hub::encode::ALL;
 use crate::hub::shard::Span;
 use crate::limits::{MAX_KEY, MAX_POSITION};
 use crate::metrics::{End, Limit, Over};
 use crate::policy::authorize::{Caller, Denied};
+use crate::policy::rule::Presence;
 
 impl<N: Net> Worker<N> {
     /// Takes bytes of a request head. Returns how many belong to it.
@@ -172,6 +174,11 @@ impl<N: Net> Worker<N> {
                 let span = Span { since, before, limit: wanted.limit as usize };
                 Ask::History(wanted.channel.as_ref().into(), span)
             }
+            Route::Presence { channel, list } => {
+                check_name(name::check_readable(&channel))?;
+                keys::check_reach(caller, &channel)?;
+                self.presence_ask(channel.as_ref().into(), list)?
+            }
             Route::Channels { prefix, list } => Ask::Channels {
                 prefix: boxed(prefix).unwrap_or_default(),
                 after: list.cursor.map(Into::into),
@@ -200,7 +207,7 @@ impl<N: Net> Worker<N> {
             | Route::SubscribeUser { .. }
             | Route::UnsubscribeUser { .. }
             | Route::Revoke => self.ask_for_user(head, route, caller)?,
-            Route::Presence { .. } | Route::Socket { .. } | Route::Echo | Route::Raw(_) => {
+            Route::Socket { .. } | Route::Echo | Route::Raw(_) => {
                 return Err(not_enabled());
             }
         })
@@ -221,6 +228,18 @@ impl<N: Net> Worker<N> {
         });
         let (after, limit) = (after.transpose()?, list.limit as usize);
         Ok(Wanted { user: boxed(user), channel: boxed(channel), queued, after, limit })
+    }
+
+    /// Which members of a channel are asked for.
+    fn presence_ask(&self, channel: Arc<str>, list: List<'_>) -> Result<Ask, Refusal> {
+        if self.presence_of(&channel) == Presence::None {
+            return Err(Refusal::keeping(403, "not_enabled", NO_PRESENCE));
+        }
+        let after = list.cursor.map(|cursor| {
+            let bad = || Refusal::keeping(400, "bad_request", "cursor is none that was given here");
+            presence::parse_cursor(self.seed, &cursor).ok_or_else(bad)
+        });
+        Ok(Ask::Presence { channel, after: after.transpose()?, limit: list.limit })
     }
 
     fn asset(&self, path: &str) -> Result<Ask, Refusal> {

@@ -1,6 +1,6 @@
 //! New rules, and new tokens. A policy that is in force is replaced at once, and then what it
-//! forbids ends, a bounded number of looks a turn: connections that are nobody's where one has to be
-//! somebody, and subscriptions, each by its own client's token where the rule asks for one. A new
+//! forbids ends, a bounded number of looks a turn: connections that are nobody's where one has to
+//! be somebody, and subscriptions, each by its own client's token where the rule asks for one. A new
 //! token is looked at for its one connection, at once. Who is still allowed notices nothing. Where
 //! policies come from is the business of `settings` and `server`.
 
@@ -41,7 +41,8 @@ impl<N: Net> Worker<N> {
     /// From now on this policy is in force.
     pub(super) fn put_in_force(&mut self, policy: Arc<Policy>) {
         let needed = policy.needs_token();
-        self.policy = policy;
+        let old = std::mem::replace(&mut self.policy, policy);
+        self.begin_presence_review(old);
         self.review = Some(if needed { Review::Connection(0) } else { Review::SUBSCRIPTIONS });
     }
 
@@ -124,7 +125,9 @@ impl<N: Net> Worker<N> {
         if state != State::Joining {
             return self.say_ended(slot, &channel, reason, position);
         }
-        // What begins it is on its way, and comes first.
+        // What begins it is on its way, and comes first; and what is asked of the channel from now
+        // on is answered behind it.
+        self.table.hot_mut(slot).pending += 1;
         let ticket = Ticket { connection: self.key(slot), request: Requester::Nobody };
         let owner = self.owner(&channel);
         let answer = Answer { ticket, channel: Some(channel), content: Content::Ended(reason) };

@@ -14,8 +14,10 @@ use crate::client::answer;
 use crate::client::code::{Code, Fault};
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::feed::Feed;
-use crate::feed::subscription::State;
+use crate::feed::subscription::{Marks, State};
+use crate::hub::encode::ALL;
 use crate::hub::page::{Page, Want};
+use crate::hub::presence::COMPANION;
 use crate::hub::shard::Since;
 use crate::hub::{Audience, Encoding, FeedKey, Format, Mode, Pace, Position};
 use crate::limits::OVERLOAD_PACE_MS;
@@ -60,6 +62,19 @@ impl<N: Net> Worker<N> {
         of(None).or_else(|| paces.map(Some).find_map(of))
     }
 
+    /// How many subscriptions a connection has. Hearing who is in a channel is none of its own.
+    pub(super) fn subscriptions_of(&self, slot: u32) -> usize {
+        let own = |feed: u32| !self.feeds[feed as usize].channel.starts_with(COMPANION);
+        self.table.hot(slot).references().filter(|reference| own(reference.feed)).count()
+    }
+
+    /// Whether a connection has as many subscriptions as it may, besides `$all`.
+    pub(super) fn has_all_subscriptions(&self, slot: u32) -> bool {
+        let most = self.config.max_subscriptions;
+        self.table.hot(slot).subscriptions() >= most
+            && self.subscriptions_of(slot) - usize::from(self.follows(slot, ALL)) >= most
+    }
+
     /// The pace of a subscription: what its client asked for and what the rule allows; in mode
     /// `latest` only.
     pub(super) fn pace_of(&self, channel: &str, mode: Mode, asked: Option<f64>) -> Option<Pace> {
@@ -81,7 +96,7 @@ impl<N: Net> Worker<N> {
         let serial = self.serial();
         let at = self.feeds[feed as usize].join(slot, serial, since.mode);
         self.table.hot_mut(slot).refer(feed, at);
-        self.subscriptions += 1;
+        self.subscriptions += usize::from(!channel.starts_with(COMPANION));
         let reader = Some(Reader { connection: self.key(slot), serial });
         let letter = Join {
             audience: self.audience(feed),
@@ -121,6 +136,7 @@ impl<N: Net> Worker<N> {
             birth: Birth::Free,
         };
         self.letter(owner, Mail::Join(Box::new(letter)));
+        self.appear(slot, index, at);
         Some(position)
     }
 
@@ -142,8 +158,8 @@ impl<N: Net> Worker<N> {
 
     /// Takes a subscription out of its feed. `counted`: the owner has counted it.
     fn leave(&mut self, slot: u32, index: u32, at: usize, counted: bool) {
-        self.subscriptions -= 1;
         let feed = &mut self.feeds[index as usize];
+        self.subscriptions -= usize::from(!feed.channel.starts_with(COMPANION));
         let (gone, moved) = feed.leave(at, &mut self.spare);
         let (owner, channel) = (feed.owner, Arc::clone(&feed.channel));
         let empty = feed.subscriptions().is_empty();
@@ -155,6 +171,9 @@ impl<N: Net> Worker<N> {
         }
         if let Some(moved) = moved {
             self.table.hot_mut(moved).moved(index, at);
+        }
+        if gone.marks.any(Marks::PRESENT | Marks::HEARS) {
+            self.disappear(slot, &channel, &gone);
         }
         self.forget_given(slot, &channel);
         // Whether the owner has counted one that waits for its first page is known when that comes.
@@ -182,7 +201,9 @@ impl<N: Net> Worker<N> {
             feed.turn_page(at, end.epoch, end.index, end.index, &mut self.spare);
             return;
         }
-        let on_slow = self.policy.rule(&self.feeds[index as usize].channel).on_slow;
+        let channel = &self.feeds[index as usize].channel;
+        let hears = channel.starts_with(COMPANION);
+        let on_slow = if hears { OnSlow::Pull } else { self.policy.rule(channel).on_slow };
         let flags = self.table.hot(slot).flags;
         // In a drain each is closed when it is its turn to go, and reads on until then.
         let stays = !flags.has(Flags::LAGGED) || self.is_leaving() && flags.has(Flags::TOLD);
@@ -262,6 +283,7 @@ impl<N: Net> Worker<N> {
         page: Page,
         joined: Option<JoinAnswer>,
     ) {
+        let begins = joined.is_some();
         match joined {
             Some(joined) => self.say_joined(slot, &joined),
             None => self.table.hot_mut(slot).flags.clear(Flags::PULLING),
@@ -287,6 +309,9 @@ impl<N: Net> Worker<N> {
         }
         // Also without bytes: it may have to go on with the window, or with another page.
         self.mark_dirty(slot);
+        if begins {
+            self.appear(slot, index, at);
+        }
     }
 
     fn say_joined(&mut self, slot: u32, joined: &JoinAnswer) {

@@ -14,7 +14,7 @@ use crate::http::Refusal;
 use crate::http::head::{Body, Head, Method, Version};
 use crate::http::reply::{self, Circumstances, Reply};
 use crate::http::routes::{Raw, Route};
-use crate::hub::encode::ALL;
+use crate::hub::encode::{ALL, USER};
 use crate::hub::shard::Since;
 use crate::hub::{Encoding, Format, Mode, Position};
 use crate::limits::RECONNECT_MS;
@@ -74,26 +74,8 @@ impl<N: Net> Worker<N> {
         handshake::encode_response(&mut self.answers, &upgrade);
         let window_bits = upgrade.deflate.map_or(0, |agreed| agreed.window_bits);
         self.open(slot, endpoint, window_bits);
-        match visitor {
-            Visitor::Anonymous => {}
-            Visitor::Known(token) => {
-                if let Err(code) = self.log_in(slot, token) {
-                    self.close(slot, code);
-                    return Ok(());
-                }
-            }
-            Visitor::Refused(invalid) => {
-                self.refuse_token(slot, &RequestId::None, invalid);
-                return Ok(());
-            }
-            Visitor::Stranger => {
-                match &route {
-                    Route::Socket { since } => self.await_login(slot, since.as_deref()),
-                    // Here nobody can log in later.
-                    _ => self.close(slot, CloseCode::TOKEN_NEEDED),
-                }
-                return Ok(());
-            }
+        if !self.let_in_as(slot, visitor, &route) {
+            return Ok(());
         }
         match route {
             Route::Socket { since } => {
@@ -104,6 +86,25 @@ impl<N: Net> Worker<N> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a visitor begins at once with what it has come for; else it is told why not, or
+    /// awaited.
+    fn let_in_as(&mut self, slot: u32, visitor: Visitor, route: &Route<'_>) -> bool {
+        match visitor {
+            Visitor::Anonymous => return true,
+            Visitor::Known(token) => match self.log_in(slot, token) {
+                Ok(()) => return true,
+                Err(code) => self.close(slot, code),
+            },
+            Visitor::Refused(invalid) => self.refuse_token(slot, &RequestId::None, invalid),
+            Visitor::Stranger => match route {
+                Route::Socket { since } => self.await_login(slot, since.as_deref()),
+                // Here nobody can log in later.
+                _ => self.close(slot, CloseCode::TOKEN_NEEDED),
+            },
+        }
+        false
     }
 
     fn open(&mut self, slot: u32, endpoint: Endpoint, window_bits: u8) {
@@ -135,19 +136,19 @@ impl<N: Net> Worker<N> {
     }
 
     pub(super) fn begin_raw(&mut self, slot: u32, raw: Raw<'_>) {
-        if raw.channel.starts_with('$') {
-            // Not there yet; a browser cannot see a refused handshake, so it is told by a Close.
+        let channel: Arc<str> = self.full_name(slot, &raw.channel).as_ref().into();
+        if matches!(&*channel, ALL | USER) {
+            // A browser cannot see a refused handshake, so it is told by a Close.
             self.close(slot, CloseCode::POLICY);
             return;
         }
-        if !self.may_hear(slot, &raw.channel) {
+        if !self.may_hear(slot, &channel) {
             self.close(slot, CloseCode::FORBIDDEN);
             return;
         }
         if !raw.own {
             self.table.hot_mut(slot).flags.set(Flags::NOT_SELF);
         }
-        let channel: Arc<str> = raw.channel.as_ref().into();
         let mode = if raw.latest { Mode::Latest } else { Mode::All };
         let (position, last) = (raw.since.map(Into::into), raw.last.map(u64::from));
         let pace = self.pace_of(&channel, mode, None);

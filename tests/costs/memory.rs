@@ -1,7 +1,13 @@
 //! Heap bytes: of a connection, a subscription, a channel. The slope, so that what there is only
 //! once does not count.
 
-use crate::node::{Node, leaked, subscribe, text, upgrade};
+use std::sync::Arc;
+
+use fanwire::config::Config;
+use fanwire::policy::Policy;
+use fanwire::policy::rule::{Presence, Rule};
+
+use crate::node::{Node, leaked, quiet, subscribe, text, upgrade};
 use crate::{ALLOCATOR, alone};
 
 fn live_bytes() -> isize {
@@ -12,8 +18,11 @@ fn live_bytes() -> isize {
 
 /// Heap bytes per connection that says this and then nothing more.
 fn bytes_per_connection(said: Vec<u8>) -> f64 {
+    bytes_per_connection_to(Node::new(), said)
+}
+
+fn bytes_per_connection_to(mut node: Node, said: Vec<u8>) -> f64 {
     let said = leaked(said);
-    let mut node = Node::new();
     node.open(1000, said);
     let before = live_bytes();
     node.open(4000, said);
@@ -51,6 +60,34 @@ fn of_a_subscription() {
     assert!((15.0..=20.0).contains(&(one - none)), "{} bytes for the first", one - none);
     let more = (nine - one) / 8.0;
     assert!((24.0..=30.0).contains(&more), "{more} bytes for each of the others");
+}
+
+/// docs/presence.md: a member without a name of its own takes some 24 bytes at its channel's owner;
+/// who hears of the others has one subscription more.
+#[test]
+fn of_a_member() {
+    let _alone = alone();
+    let told = |what| {
+        let fallback = Arc::new(Rule { presence: what, ..Rule::default() });
+        Node::with(Config {
+            policy: Arc::new(Policy { fallback, ..Policy::default() }),
+            presence_members: 10,
+            ..quiet()
+        })
+    };
+    let said = [upgrade("/ws"), subscribe("room.7")].concat();
+    let [none, count, full] = [Presence::None, Presence::Count, Presence::Full]
+        .map(|what| bytes_per_connection_to(told(what), said.clone()));
+    assert!((-1.0..=1.0).contains(&(count - none)), "{} bytes to be counted", count - none);
+    assert!((14.0..=40.0).contains(&(full - none)), "{} bytes for a member", full - none);
+    let idle = upgrade("/ws");
+    let [none, full] = [Presence::None, Presence::Full]
+        .map(|what| bytes_per_connection_to(told(what), idle.clone()));
+    assert!((-1.0..=1.0).contains(&(full - none)), "an idle connection is nobody's member");
+    let wish = r#"{"type":"subscribe","channel":"room.7","data":{"presence":true}}"#;
+    let hears = [upgrade("/ws"), text(wish)].concat();
+    let hears = bytes_per_connection_to(told(Presence::Count), hears) - count;
+    assert!((16.0..=80.0).contains(&hears), "{hears} bytes for hearing");
 }
 
 /// ARCHITECTURE, memory: what a channel costs besides its name and its history. The slope, so that

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
 use fanwire::policy::Policy;
-use fanwire::policy::rule::Rule;
+use fanwire::policy::rule::{Presence, Rule};
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
 
@@ -37,9 +37,10 @@ impl Cost {
     }
 }
 
-/// A node on which nothing happens by itself.
+/// A node on which nothing happens by itself, and nobody is told who is there.
 pub fn quiet() -> Config {
-    let fallback = Arc::new(Rule { history_count: 4, ..Rule::default() });
+    let presence = Presence::None;
+    let fallback = Arc::new(Rule { history_count: 4, presence, ..Rule::default() });
     Config {
         listen: Vec::new(),
         ping_interval: Duration::ZERO,

@@ -157,7 +157,6 @@ fn unknown_paths_and_methods() {
         assert_eq!(verdict, (405, "method_not_allowed".into(), Some(allow)), "{method} {path}");
         assert!(!response.closes());
     }
-    assert_eq!(wire.ask(&get("/channels/x/presence")).code(), "not_enabled");
     assert_eq!(wire.ask(&post("/users/ann", "1")).code(), "not_enabled");
     assert_eq!(wire.ask(&get("/channels?limit=0")).code(), "bad_request");
     assert_eq!(wire.ask(&get("/channels/a%ff")).code(), "bad_request");

@@ -32,6 +32,7 @@ mod metrics; // what is counted, and how it is shown
 mod origins; // pages of other sites
 mod permissions; // what rules let clients do
 mod pings; // who is silent, and what comes by the clock
+mod presence; // who is in a channel
 mod protocol; // requests and their answers
 mod proxies; // who the client is behind proxies
 mod raw; // bare payloads, and `/echo`
@@ -42,4 +43,5 @@ mod replay; // the examples of docs/protocol.md, word for word
 mod rights; // what tokens and rules let clients do, cell by cell
 mod slow; // who reads late
 mod start; // what ends the start, and what does not
+mod token_command; // `fanwire token`, and files of keys that change
 mod users; // connections of a user, `$user`, and what the backend does to them

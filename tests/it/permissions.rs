@@ -74,7 +74,6 @@ fn what_a_rule_does_not_allow_is_forbidden() {
         assert_eq!(peer.refused(&request("publish", "$all")), "forbidden");
         peer.subscribe("hear.a");
         peer.ask(&request("history", "hear.a"));
-        assert_eq!(peer.refused(&request("presence", "hear.a")), "not_enabled");
         peer.ask(&request("publish", "drop.a"));
         peer.publish("open.a", &json!(1));
         let refused = r#"fanwire_refusals_total{code="forbidden",over="ws"}"#;

@@ -84,9 +84,8 @@ fn what_is_not_enabled() {
         let mut peer = Peer::open(server.port, "/ws");
         for request in [
             json!({"type": "auth", "id": 1, "data": {"token": "x"}}),
-            json!({"type": "presence", "id": 1, "channel": "a"}),
+            json!({"type": "presence", "id": 1, "channel": "$all"}),
             json!({"type": "subscribe", "id": 1, "channel": "$user"}),
-            json!({"type": "subscribe", "id": 1, "channel": "a", "data": {"presence": true}}),
         ] {
             assert_eq!(peer.refused(&request), "not_enabled", "{request}");
         }

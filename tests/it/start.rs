@@ -64,18 +64,21 @@ fn check_says_ok_or_what_is_wrong() {
     assert!(out.starts_with("ok\n") && out.contains("  rules      3\n"), "{out}");
     let (code, out, err) = check(&["--api-keys", "a:0123456789abcdef:read"]);
     assert_eq!((code, &*err), (Some(0), ""));
-    assert!(out.contains("  mode       1 key\n") && !out.contains("0123"), "{out}");
+    assert!(
+        out.contains("  mode       1 key; clients come without tokens\n") && !out.contains("0123"),
+        "{out}"
+    );
     let (_, out, _) = check(&["--api-listen", "127.0.0.1:9000,unix:/run/api.sock", "--open"]);
     let listening = "  listening  127.0.0.1:3003\n";
     let api = "  API        127.0.0.1:9000\n  API        unix:/run/api.sock\n";
     assert!(out.contains(&format!("{listening}{api}")), "{out}");
     let rules = folder("check").join("rules.toml");
-    let fields = "presence = \"full\"\nfrom = true\nsubscribe = \"user\"\npublish = \"token\"\n";
+    let fields = "from = true\nsubscribe = \"user\"\npublish = \"token\"\n";
     std::fs::write(&rules, format!("[[rule]]\npattern = \"a\"\n{fields}")).expect("written");
     let rules = rules.to_string_lossy();
     let (code, out, _) = check(&["--config", &rules]);
     assert_eq!(code, Some(0));
-    for (line, field) in [(3, "presence"), (4, "from"), (5, "subscribe"), (6, "publish")] {
+    for (line, field) in [(3, "from"), (4, "subscribe"), (5, "publish")] {
         let warning = format!("  warning    {rules}:{line}: {field}: not there yet: ");
         assert!(out.contains(&warning), "{warning}: {out}");
     }

@@ -21,6 +21,7 @@ mod ready;
 mod rights;
 mod stage;
 mod tokens;
+mod users;
 mod world;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -63,6 +64,11 @@ const INTERESTING: &[&str] = &[
     "histories read",
     "not recovered",
     "paused reads",
+    "presence: counts",
+    "presence: differences",
+    "presence: first snapshots",
+    "presence: lists",
+    "presence: new snapshots",
     "publishes",
     "publishes refused",
     "publishes repeated",
@@ -259,6 +265,11 @@ fn the_oracle_sees_a_close_before_everything_is_delivered() {
 fn the_backend_sees_that_it_is_not_heeded_or_not_told() {
     is_noticed(Sabotage::Server(Fault::IgnoredVerdict));
     is_noticed(Sabotage::Server(Fault::SilentEnd));
+}
+
+#[test]
+fn the_oracle_sees_somebody_whose_leaving_is_not_told() {
+    is_noticed(Sabotage::Server(Fault::LostExit));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! A violation is a panic that says what is wrong.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fanwire::hub::{Kind, Position, Publication};
@@ -27,6 +27,9 @@ pub struct Oracle {
     forgetful: bool,
     /// How often somebody was not given what was superseded.
     pub superseded: Cell<u64>,
+    /// Who is in each channel when nothing happens any more: how many, and those whose names are
+    /// known.
+    pub present: BTreeMap<String, (u64, BTreeSet<String>)>,
     /// The rules in force.
     pub policy: Arc<Policy>,
     /// What tokens and rules allow at which time.

@@ -7,7 +7,7 @@ use fanwire::config::Config;
 use fanwire::policy::Policy;
 use fanwire::policy::hook::{Backend, Event, Events};
 use fanwire::policy::pattern::Pattern;
-use fanwire::policy::rule::{OnSlow, Rule};
+use fanwire::policy::rule::{OnSlow, Presence, Rule};
 
 use crate::world::random::Random;
 use crate::world::{Faults, Sabotage};
@@ -94,6 +94,11 @@ impl Plan {
     }
 }
 
+/// What is told of who is in a channel.
+pub fn presence(random: &mut Random) -> Presence {
+    *random.pick(&[Presence::Full, Presence::Full, Presence::Full, Presence::Count, Presence::None])
+}
+
 /// Each channel has a way with slow readers, and some have a pace.
 fn policy(random: &mut Random, fallback: &Rule) -> Policy {
     let mut rule = |number: usize| {
@@ -102,6 +107,7 @@ fn policy(random: &mut Random, fallback: &Rule) -> Policy {
             pattern: Pattern::parse(&format!("c.{number}")).expect("a pattern"),
             on_slow: *random.pick(&ways),
             max_rate: random.chance(200).then_some(5.0),
+            presence: presence(random),
             ..fallback.clone()
         })
     };
@@ -154,6 +160,9 @@ fn config(random: &mut Random, workers: u16, fat: bool) -> Config {
         window_bytes: random.between(256, 8_192),
         max_window_bytes: if rarely(random) { 4_096 } else { 64 << 20 },
         max_buffered_bytes: if rarely(random) { random.between(2_000, 60_000) } else { 64 << 20 },
+        presence_members: if random.chance(300) { random.between(2, 6) } else { 200 },
+        presence_interval: Duration::from_millis(*random.pick(&[0, 300, 1000])),
+        max_presence_bytes: if rarely(random) { random.between(0, 400) } else { 64 << 20 },
         max_mail_bytes: if rarely(random) { random.between(500, 20_000) } else { 64 << 20 },
         new_channels_per_second: if rarely(random) { 1 } else { 10 },
         max_pending: random.between(2, 12) as u16,

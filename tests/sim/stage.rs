@@ -5,6 +5,7 @@
 pub mod drain;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use fanwire::node::Node;
 use fanwire::policy::Policy;
 use fanwire::policy::pattern::Pattern;
 use fanwire::policy::permissions::Hearers;
-use fanwire::policy::rule::{Rule, Who};
+use fanwire::policy::rule::{Presence, Rule, Who};
 use fanwire::worker::mail::Mail;
 use fanwire::worker::net::WorkerId;
 use fanwire::worker::{Setup, Worker};
@@ -25,7 +26,7 @@ use crate::client::member::Member;
 use crate::client::raw::Raw;
 use crate::client::{Client, Scene};
 use crate::oracle::Oracle;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::rights::{Rights, Stamp};
 use crate::tokens::USERS;
 use crate::world::net::FakeNet;
@@ -170,13 +171,16 @@ impl Stage {
     /// Other rules: each channel may be for hearing, for publishing, for both or for nobody.
     fn reload(&mut self) {
         let mut world = self.world.borrow_mut();
-        let mut who = |likely| {
-            if world.random.chance(likely) { Who::Anyone } else { Who::Backend }
+        let random = RefCell::new(&mut world.random);
+        let who = |likely| {
+            if random.borrow_mut().chance(likely) { Who::Anyone } else { Who::Backend }
         };
+        let presence = || plan::presence(&mut random.borrow_mut());
         let rule = |channel: &String| {
             let pattern = Pattern::parse(channel).expect("a channel");
-            let (subscribe, publish) = (who(700), who(900));
-            Arc::new(Rule { pattern, subscribe, publish, ..Rule::clone(&self.policy.fallback) })
+            let (subscribe, publish, presence) = (who(700), who(900), presence());
+            let others = Rule::clone(&self.policy.fallback);
+            Arc::new(Rule { pattern, subscribe, publish, presence, ..others })
         };
         let rules = self.channels.iter().map(rule).collect();
         self.policy = Arc::new(Policy { rules, ..Policy::clone(&self.policy) });
@@ -322,7 +326,8 @@ impl Stage {
     }
 
     /// Everybody has what it is due, and the owners know who listens.
-    pub fn check_settled(&self) {
+    pub fn check_settled(&mut self) {
+        self.check_presence();
         self.clients.iter().for_each(|client| client.check_settled(&self.oracle));
         self.check_counts();
     }
@@ -334,7 +339,7 @@ impl Stage {
             let audit = worker.audit();
             for (channel, _, _) in &audit.joined {
                 assert!(
-                    self.policy.hearers(channel) != Hearers::Nobody,
+                    channel.starts_with('$') || self.policy.hearers(channel) != Hearers::Nobody,
                     "{channel} is heard although forbidden"
                 );
             }
@@ -344,6 +349,35 @@ impl Stage {
         joined.sort();
         counted.sort();
         assert_eq!(joined, counted, "subscribers by channel and audience");
+    }
+
+    /// In the end the members are exactly who is there, by what the clients say of themselves.
+    fn check_presence(&mut self) {
+        let present = &mut self.oracle.present;
+        present.clear();
+        for (channel, name) in self.clients.iter().flat_map(|client| client.present()) {
+            if channel == "$all" || self.policy.rule(&channel).presence == Presence::None {
+                continue;
+            }
+            let (count, names) = present.entry(channel).or_default();
+            *count += 1;
+            names.extend(name);
+        }
+        let mut told = BTreeMap::new();
+        let (mut marked, mut named) = (Vec::new(), Vec::new());
+        for audit in self.workers.iter().map(Worker::audit) {
+            marked.extend(audit.present);
+            for (channel, count, members) in audit.told.into_iter().filter(|told| told.1 > 0) {
+                named.extend(members.into_iter().map(|who| (channel.clone(), who)));
+                told.insert(channel, count);
+            }
+        }
+        let counts = present.iter().map(|(channel, (count, _))| (channel.clone(), *count));
+        assert_eq!(told, counts.collect(), "how many are where");
+        for (channel, who) in named {
+            let entry = (channel, who);
+            assert!(marked.contains(&entry), "{entry:?} is not there");
+        }
     }
 
     /// Everybody goes.
@@ -372,6 +406,7 @@ impl Stage {
             let bytes = (audit.window_bytes, audit.buffered_bytes);
             assert_eq!(bytes, (0, 0), "worker {at}: bytes in windows and buffers");
             assert_eq!(audit.counted, [], "subscribers that worker {at} believes in");
+            assert_eq!(audit.told, [], "members that worker {at} believes in");
         }
     }
 

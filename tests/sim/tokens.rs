@@ -10,7 +10,7 @@ use fanwire::config::Config;
 use fanwire::policy::Policy;
 use fanwire::policy::key::{ApiKey, Scope};
 use fanwire::policy::pattern::Pattern;
-use fanwire::policy::rule::{Rule, Who};
+use fanwire::policy::rule::{Presence, Rule, Who};
 use fanwire::policy::token::key::{Algorithm, Key};
 use fanwire::policy::token::{KeySet, Terms};
 use fanwire::worker::mail::Mail;
@@ -74,7 +74,12 @@ pub fn play(plan: &Plan, tracing: bool) -> Outcome {
 /// No limit but those of time: what is not heard was not allowed.
 fn config(random: &mut Random, plan: &Plan) -> Config {
     let secret = Key::secret(Algorithm::HS256, SECRET).expect("long enough");
-    let fallback = Rule { history_count: 100_000, history_bytes: 64 << 20, ..Rule::default() };
+    let fallback = Rule {
+        history_count: 100_000,
+        history_bytes: 64 << 20,
+        presence: Presence::None,
+        ..Rule::default()
+    };
     let policy = Policy {
         keys: vec![ApiKey {
             name: "backend".into(),

@@ -45,7 +45,7 @@ pub(super) fn read(text: &str, terms: &Terms, now_ms: u64) -> Result<Token, Inva
         Some(place) => match claims.raw(place) {
             None => return Ok(Token { user, id, issued_ms, expires_ms, ..Token::default() }),
             Some(text) => Members::read(text)
-                .ok_or(Invalid::Claim("jwt_claims claim", "must be an object"))?,
+                .ok_or(Invalid::Claim("claim of jwt_claims", "must be an object"))?,
         },
     };
     let subscribe = patterns(&place, "subscribe")?;

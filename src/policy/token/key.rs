@@ -5,14 +5,15 @@
 use std::fmt;
 
 use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rsa::PublicEncryptingKey;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
-    RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
+    RsaPublicKeyComponents, VerificationAlgorithm,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
-use jsonwebtoken::{AlgorithmFamily, DecodingKey, crypto};
+use jsonwebtoken::{AlgorithmFamily, DecodingKey, EncodingKey, crypto};
 use sha2::{Digest as _, Sha256};
 
 pub use jsonwebtoken::Algorithm;
@@ -48,28 +49,30 @@ impl Key {
         Ok(Self { id: None, algorithm, material: DecodingKey::from_secret(secret) })
     }
 
-    /// A public key as `SubjectPublicKeyInfo` (RFC 5280), which is what stands in a PEM, or as a
-    /// bare point of its curve. RSA is for RS256, unless `algorithm` says otherwise; the others are
-    /// for the one algorithm of their curve.
+    /// A public key as `SubjectPublicKeyInfo` (RFC 5280), which is what stands in a PEM. RSA is for
+    /// RS256, unless `algorithm` says otherwise; the others are for the one algorithm of their
+    /// curve.
     pub fn public(der: &[u8], algorithm: Option<Algorithm>) -> Result<Self, String> {
-        let is = |kind: &'static dyn VerificationAlgorithm| ParsedPublicKey::new(kind, der).is_ok();
-        let (own, material) = if is(&ECDSA_P256_SHA256_FIXED) {
-            (Algorithm::ES256, DecodingKey::from_ec_der(der))
-        } else if is(&ECDSA_P384_SHA384_FIXED) {
-            (Algorithm::ES384, DecodingKey::from_ec_der(der))
-        } else if is(&ED25519) {
-            (Algorithm::EdDSA, DecodingKey::from_ed_der(der))
-        } else if is(&RSA_PKCS1_2048_8192_SHA256) {
-            (Algorithm::RS256, DecodingKey::from_rsa_der(der))
-        } else {
+        // Shorter, or something else, it may be the bare point of a curve, which says not of which.
+        let sound = der.len() > ED25519_POINT && der.first() == Some(&SEQUENCE);
+        let kinds = [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA, Algorithm::RS256];
+        let own = kinds.into_iter().find(|own| sound && is_key(*own, der)).ok_or(NO_KEY)?;
+        Self::of_kind(own, der, algorithm)
+    }
+
+    /// A public key of the kind that `own` is usual for.
+    fn of_kind(own: Algorithm, key: &[u8], wanted: Option<Algorithm>) -> Result<Self, String> {
+        if !is_key(own, key) {
             return Err(NO_KEY.into());
+        }
+        let material = match own.family() {
+            AlgorithmFamily::Ec => DecodingKey::from_ec_der(key),
+            AlgorithmFamily::Ed => DecodingKey::from_ed_der(key),
+            _ => DecodingKey::from_rsa_der(key),
         };
-        let algorithm = algorithm.unwrap_or(own);
-        let fits = match material.family() {
-            AlgorithmFamily::Rsa => algorithm.family() == AlgorithmFamily::Rsa,
-            _ => algorithm == own,
-        };
-        if !fits {
+        let algorithm = wanted.unwrap_or(own);
+        let both_rsa = [own, algorithm].iter().all(|one| one.family() == AlgorithmFamily::Rsa);
+        if algorithm != own && !both_rsa {
             return Err(format!("a key for {own:?} is not for {algorithm:?}"));
         }
         Ok(Self { id: None, algorithm, material })
@@ -95,17 +98,20 @@ impl Key {
             AlgorithmParameters::RSA(key) => {
                 let (n, e) = (decoded(&key.n)?, decoded(&key.e)?);
                 let (n, e) = (without_zeros(&n), without_zeros(&e));
-                let der = RsaPublicKeyComponents { n, e }.as_der();
-                Self::public(der.map_err(|_| NO_KEY)?.as_ref(), algorithm)
+                let der = RsaPublicKeyComponents { n, e }.as_der().map_err(|_| NO_KEY)?;
+                Self::of_kind(Algorithm::RS256, der.as_ref(), algorithm)
             }
-            AlgorithmParameters::EllipticCurve(key)
-                if matches!(key.curve, EllipticCurve::P256 | EllipticCurve::P384) =>
-            {
+            AlgorithmParameters::EllipticCurve(key) => {
+                let own = match key.curve {
+                    EllipticCurve::P256 => Algorithm::ES256,
+                    EllipticCurve::P384 => Algorithm::ES384,
+                    _ => return Ok(None),
+                };
                 let point = [&[4][..], &decoded(&key.x)?, &decoded(&key.y)?].concat();
-                Self::public(&point, algorithm)
+                Self::of_kind(own, &point, algorithm)
             }
             AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
-                Self::public(&decoded(&key.x)?, algorithm)
+                Self::of_kind(Algorithm::EdDSA, &decoded(&key.x)?, algorithm)
             }
             _ => return Ok(None),
         };
@@ -118,8 +124,14 @@ impl Key {
         self.algorithm.family() == AlgorithmFamily::Hmac
     }
 
+    /// Signs, where it is a secret; in base64url.
+    pub fn sign(&self, message: &str) -> Option<String> {
+        let secret = EncodingKey::from_secret(self.bytes());
+        crypto::sign(message.as_bytes(), &secret, self.algorithm).ok()
+    }
+
     /// What a token names it by.
-    pub(super) fn id(&self) -> Option<&str> {
+    pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
@@ -153,6 +165,23 @@ impl Key {
 }
 
 const NO_KEY: &str = "must be a key of RSA of 2048 bits or more, P-256, P-384 or Ed25519";
+
+/// Bytes of a key of Ed25519 without words around it.
+const ED25519_POINT: usize = 32;
+/// What begins a structure of ASN.1.
+const SEQUENCE: u8 = 0x30;
+
+/// Whether these bytes are a key of the kind that an algorithm is usual for.
+fn is_key(own: Algorithm, bytes: &[u8]) -> bool {
+    let parses = |kind: &'static dyn VerificationAlgorithm| ParsedPublicKey::new(kind, bytes);
+    match own {
+        Algorithm::ES256 => parses(&ECDSA_P256_SHA256_FIXED).is_ok(),
+        Algorithm::ES384 => parses(&ECDSA_P384_SHA384_FIXED).is_ok(),
+        Algorithm::EdDSA => parses(&ED25519).is_ok(),
+        // Which looks at the size, too.
+        _ => PublicEncryptingKey::from_der(bytes).is_ok(),
+    }
+}
 
 fn decoded(text: &str) -> Result<Vec<u8>, String> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| "is not base64url".to_string())

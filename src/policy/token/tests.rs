@@ -1,41 +1,70 @@
-//! Verification as a whole.
+//! Verification as a whole. Every kind of key signs a token that counts (`kinds`), every known
+//! attack on JWTs is refused (`attacks`), and every claim does what it says (`claims`).
 
-use jsonwebtoken::{EncodingKey, Header, encode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{EncodingKey, crypto};
+use rustls_pki_types::pem::{PemObject as _, SectionKind};
 use serde_json::{Value, json};
 
 use super::key::{Algorithm, Key};
 use super::*;
 
+mod attacks;
+mod claims;
+mod kinds;
+
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const NOW_MS: u64 = 1_790_000_000_000;
+const NOW_S: u64 = NOW_MS / 1000;
 
-fn keys() -> KeySet {
-    KeySet::new(vec![Key::secret(Algorithm::HS256, SECRET).unwrap()], Terms::default())
-}
-
-fn signed(claims: &Value) -> String {
-    let key = EncodingKey::from_secret(SECRET);
-    encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
-}
-
-#[test]
-fn what_a_token_says() {
-    let token = signed(&json!({
-        "sub": "ann", "exp": 1_790_000_060, "iat": 1_790_000_000, "jti": "t1",
-        "subscribe": ["room.*", "news.>"], "publish": ["room.7"],
-        "limits": {"connections": 3, "messages_per_second": 5, "other": []},
-        "info": {"name": "Ann"},
-    }));
-    let pattern = |text| Pattern::parse(text).unwrap();
-    let expected = Token {
-        user: "ann".into(),
-        id: Some("t1".into()),
-        issued_ms: Some(NOW_MS),
-        expires_ms: NOW_MS + 60_000,
-        subscribe: vec![pattern("room.*"), pattern("news.>")],
-        publish: vec![pattern("room.7")],
-        limits: TokenLimits { connections: Some(3), messages_per_second: Some(5) },
-        info: Some(r#"{"name":"Ann"}"#.into()),
+/// What a PEM file of the folder `keys` holds.
+macro_rules! der {
+    ($name:literal) => {
+        from_pem(include_bytes!(concat!("keys/", $name, ".pem")))
     };
-    assert_eq!(keys().verify(&token, NOW_MS), Ok(expected));
+}
+use der;
+
+fn from_pem(pem: &[u8]) -> Vec<u8> {
+    <(SectionKind, Vec<u8>)>::from_pem_slice(pem).expect("PEM").1
+}
+
+/// One secret, and nothing else asked.
+fn keys() -> KeySet {
+    KeySet::new(vec![secret()], Terms::default())
+}
+
+fn secret() -> Key {
+    Key::secret(Algorithm::HS256, SECRET).expect("a key")
+}
+
+/// Public keys, for an audience.
+fn public(keys: Vec<Key>) -> KeySet {
+    KeySet::new(keys, Terms { audiences: vec!["edge".into()], ..Terms::default() })
+}
+
+/// A token of this header and these claims, whatever they are, signed with the secret.
+fn token_of(header: &str, claims: &str) -> String {
+    signed(header, claims, Algorithm::HS256, &EncodingKey::from_secret(SECRET))
+}
+
+fn signed(header: &str, claims: &str, algorithm: Algorithm, key: &EncodingKey) -> String {
+    let message = message(header, claims);
+    let signature = crypto::sign(message.as_bytes(), key, algorithm).expect("a signature");
+    format!("{message}.{signature}")
+}
+
+fn message(header: &str, claims: &str) -> String {
+    let encoded = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    format!("{}.{}", encoded(header), encoded(claims))
+}
+
+/// What everybody's token says.
+fn usual() -> Value {
+    json!({"sub": "ann", "exp": NOW_S + 60, "aud": "edge"})
+}
+
+fn verified(claims: &Value) -> Result<Token, Invalid> {
+    public(vec![secret()]).verify(&token_of(r#"{"alg":"HS256"}"#, &claims.to_string()), NOW_MS)
 }

@@ -117,12 +117,13 @@ fn the_example_is_loaded() {
     let settings = Settings::from_text(example, &machine()).expect("the example");
     assert_eq!(settings.warnings, [""; 0]);
     assert!(settings.config.policy.is_open() && !settings.config.policy.rules.is_empty());
-    let secret = scratch("example-secret", "0123456789abcdef\n");
+    let secret = scratch("example-secret", "0123456789abcdef0123456789abcdef\n");
     let full = example.replace("/run/secrets/fanwire-backend", &secret.to_string_lossy());
+    let full = full.replace("/run/secrets/fanwire-tokens", &secret.to_string_lossy());
     let full: Vec<_> = full.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line)).collect();
     let settings = Settings::from_text(&full.join("\n"), &machine()).expect("all of the example");
     let policy = &settings.config.policy;
-    assert_eq!(policy.keys.len(), 1);
+    assert_eq!((policy.keys.len(), policy.token_keys.len()), (1, 1));
     assert!(policy.may_hear(None, "news.today") && !policy.may_publish(None, "news.today"));
     assert!(!policy.may_hear(None, "something.else"));
 }

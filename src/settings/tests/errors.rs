@@ -103,6 +103,10 @@ fn rules() {
     );
     wrong(&rule("on_slow = \"drop\""), &["3: on_slow: must be one of pull, latest, close"]);
     wrong(&rule("presence = \"x\""), &["3: presence: must be one of none, count, full"]);
+    wrong(
+        "[[rule]]\npattern = \"$all\"\npresence = \"count\"",
+        &["3: presence: nothing is told of who hears a reserved channel"],
+    );
     wrong(&rule("payload = \"x\""), &["3: payload: must be one of any, json"]);
     wrong(&rule("history_count = \"5\""), &["3: history_count: must be an integer"]);
     wrong(&rule("on_slow = \"latest\"\nmax_rate = 51"), &["4: max_rate: must be from 0.1 to 50"]);
@@ -147,7 +151,7 @@ fn what_cannot_be_together() {
     );
     wrong(
         "open = true\napi_keys = [\"a:0123456789abcdef:read\"]",
-        &["1: open: contradicts api_keys, with which nobody else may use the API"],
+        &["1: open: contradicts api_keys, with which only what they allow is allowed"],
     );
     wrong(
         "listen = [\"0.0.0.0:80\"]",
@@ -217,14 +221,13 @@ fn a_key_is_never_repeated() {
 /// What a rule may say already though it does nothing yet.
 #[test]
 fn what_is_not_there_yet_is_warned_of() {
-    let fields = "presence = \"full\"\nsubscribe = \"user\"\npublish = \"token\"\nfrom = true";
+    let fields = "subscribe = \"user\"\npublish = \"token\"\nfrom = true";
     let settings = text(&format!("[[rule]]\npattern = \"a\"\n{fields}")).unwrap();
     let nobody = "nobody can log in, so this lets no client in";
     let expected = [
-        "fanwire.toml:3: presence: not there yet: nothing is told of who is there".into(),
-        format!("fanwire.toml:4: subscribe: not there yet: {nobody}"),
-        format!("fanwire.toml:5: publish: not there yet: {nobody}"),
-        "fanwire.toml:6: from: not there yet: publications carry no name".into(),
+        format!("fanwire.toml:3: subscribe: not there yet: {nobody}"),
+        format!("fanwire.toml:4: publish: not there yet: {nobody}"),
+        "fanwire.toml:5: from: not there yet: publications carry no name".into(),
     ];
     assert_eq!(settings.warnings, expected);
     let fields = "subscribe = \"anyone\"\npublish = \"backend\"";

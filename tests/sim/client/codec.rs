@@ -157,9 +157,11 @@ pub const API_SECRET: &str = "0123456789abcdef";
 /// An HTTP request.
 pub fn request(method: &str, path: &str, fields: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
+    let own = fields.contains("Authorization");
+    let key = if own { String::new() } else { format!("Authorization: Bearer {API_SECRET}\r\n") };
     let mut bytes = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {API_SECRET}\r\n\
-         {fields}Content-Length: {length}\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{key}{fields}\
+         Content-Length: {length}\r\n\r\n"
     )
     .into_bytes();
     bytes.extend_from_slice(body);

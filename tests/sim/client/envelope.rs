@@ -1,6 +1,7 @@
 //! A client of `/ws`: it subscribes, publishes, reads history, loses its connection, and resumes.
 //! `requests` decides what it asks; here is what it makes of what it hears.
 
+mod presence;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,6 +10,7 @@ use fanwire::hub::{Kind, Position};
 use fanwire::policy::hook::Event;
 use serde_json::value::RawValue;
 
+use self::presence::Heard;
 use super::codec::{Item, handshake, opcode};
 use super::follower::{Follower, Told};
 use super::http::check_history;
@@ -32,6 +34,10 @@ pub struct EnvelopeClient {
     /// What it will follow when all pending requests are answered.
     wants: BTreeSet<String>,
     follows: BTreeMap<String, Follower>,
+    /// Where it hears who is there.
+    hears: BTreeMap<String, Heard>,
+    /// What the server calls this connection.
+    name: String,
     /// Where it stood, by channel: this outlives connections.
     memory: BTreeMap<String, Position>,
     /// What `$all` is resumed from on this connection.
@@ -60,6 +66,8 @@ enum Asked {
     /// The publication's number; whether it may be repeated.
     Publish(usize, bool),
     History,
+    /// A list of who is there.
+    Presence,
     Echo(String),
     Ping,
 }
@@ -72,6 +80,8 @@ struct Resume {
     /// The newest of every key; at most so many rounds a second.
     newest: bool,
     max_rate: Option<f64>,
+    /// It wants to hear who is there.
+    presence: bool,
 }
 
 impl EnvelopeClient {
@@ -123,6 +133,7 @@ impl EnvelopeClient {
             }
             "broadcast" => self.publication(scene, ALL, envelope),
             "gap" => self.gap(scene, envelope),
+            "presence" => self.presence(scene, envelope),
             "unsubscribed" => self.ended(scene, envelope),
             "ack" | "error" | "echo" | "pong" => self.answer(scene, envelope),
             "goaway" => {
@@ -136,6 +147,9 @@ impl EnvelopeClient {
 
     fn welcome(&mut self, scene: &mut Scene, envelope: &Envelope) {
         self.welcomed = true;
+        let data = envelope.data.expect("a welcome says much").get();
+        let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
+        self.name = data["connection"].as_str().expect("a name").to_owned();
         let link = self.line.link().expect("something was received");
         let told = envelope.answer().position.expect("a welcome says where it begins");
         let start = self.since_all.unwrap_or_else(|| position(&told));
@@ -176,6 +190,7 @@ impl EnvelopeClient {
         let channel = envelope.channel.as_deref().expect("it has a channel");
         let answer = envelope.answer();
         assert_eq!(answer.reason.as_deref(), Some("forbidden"));
+        self.hears.remove(channel);
         match (self.follows.remove(channel), answer.position) {
             (Some(follower), Some(at)) => follower.check_left(scene.oracle, position(&at)),
             // It had not begun: its owner may have refused it meanwhile, too.
@@ -189,7 +204,8 @@ impl EnvelopeClient {
     /// follow is not worth working out: it begins anew.
     fn forget_wish(&mut self, scene: &mut Scene, channel: &str) {
         self.wants.remove(channel);
-        let asks = |asked: &Asked| !matches!(asked, Asked::Publish(..) | Asked::History);
+        let asks =
+            |asked: &Asked| !matches!(asked, Asked::Publish(..) | Asked::History | Asked::Presence);
         let of_it = |p: &Pending| p.channel.as_deref() == Some(channel) && asks(&p.asked);
         if self.pending.iter().any(of_it) {
             self.line.say_message(scene, opcode::CLOSE, &[3, 232]);
@@ -241,6 +257,7 @@ impl EnvelopeClient {
                 self.subscribed(scene, channel, Resume::default(), &envelope.answer());
             }
             Asked::Unsubscribe => {
+                self.hears.remove(channel);
                 let follower = self.follows.remove(channel);
                 let left = envelope.answer().position;
                 if let (Some(follower), Some(left)) = (follower, left) {
@@ -258,6 +275,7 @@ impl EnvelopeClient {
             Asked::History => {
                 check_history(scene, channel, envelope.data.expect("a history").get());
             }
+            Asked::Presence => self.listed(scene, envelope),
             Asked::Echo(_) | Asked::Ping => unreachable!("answered by other types"),
         }
     }
@@ -287,6 +305,9 @@ impl EnvelopeClient {
         }
         let before = self.follows.insert(channel.to_owned(), follower);
         assert!(before.is_none(), "{channel} is followed twice");
+        if resume.presence {
+            self.hears.insert(channel.to_owned(), Heard::default());
+        }
         scene.oracle.tally.count("subscribed");
     }
 
@@ -294,6 +315,11 @@ impl EnvelopeClient {
         let code = answer.code.as_deref().expect("an error has a code");
         let temporary = answer.temporary.expect("an error says whether it is temporary");
         match (asked, code) {
+            // The rule tells nothing of who is there.
+            (Asked::Subscribe(Resume { presence: true, .. }), "not_enabled") => {
+                self.forget_wish(scene, channel);
+            }
+            (Asked::Presence, "not_enabled" | "rate_limited" | "overloaded") => {}
             (asked, "forbidden") => {
                 assert!(!temporary);
                 self.forbidden(scene, channel, asked);
@@ -339,7 +365,7 @@ impl EnvelopeClient {
         scene.oracle.tally.count("requests forbidden");
         match asked {
             Asked::Publish(number, _) => scene.oracle.refuse(*number),
-            Asked::History => {}
+            Asked::History | Asked::Presence => {}
             Asked::Subscribe(_) | Asked::SubscribeAgain => {
                 assert!(!self.follows.contains_key(channel), "{channel} is followed");
                 self.forget_wish(scene, channel);
@@ -384,6 +410,7 @@ impl EnvelopeClient {
         }
         self.wants.clear();
         self.follows.clear();
+        self.hears.clear();
         (self.open, self.welcomed) = (false, false);
         self.rest_until = scene.step + scene.world.random.below(400) as u64;
     }
@@ -424,6 +451,13 @@ impl Client for EnvelopeClient {
         let follows: Vec<_> = self.follows.keys().collect();
         assert_eq!(follows, self.wants.iter().collect::<Vec<_>>(), "what is followed");
         self.follows.values().for_each(|follower| follower.check_complete(oracle));
+        self.hears.iter().for_each(|(channel, heard)| heard.check(oracle, channel));
+    }
+
+    fn present(&self) -> Vec<(String, Option<String>)> {
+        let here = self.follows.keys().filter(|_| self.welcomed && !self.line.closing());
+        let name = serde_json::json!({ "connection": self.name }).to_string();
+        here.map(|channel| (channel.clone(), Some(name.clone()))).collect()
     }
 
     fn tell(&mut self, scene: &mut Scene, channel: &str) -> bool {

@@ -67,35 +67,11 @@ impl Member {
         }
     }
 
-    /// Makes up a token: of this user, for some of the channels, good for a while.
-    fn token(&self, scene: &mut Scene, user: &str) -> (String, Grant) {
-        let life_ms = *scene.world.random.pick(&[300, 1_500, 5_000, 60_000]);
-        let mut some = || -> Vec<String> {
-            let random = &mut scene.world.random;
-            let whole = random.chance(200).then(|| "c.>".to_owned());
-            let named = scene.channels.iter().filter(|_| random.chance(500)).cloned();
-            whole.into_iter().chain(named.collect::<Vec<_>>()).collect()
-        };
-        let (hears, publishes) = (some(), some());
-        let expires_ms = scene.world.wall_ms() + life_ms;
-        let claims = json!({"sub": user, "exp": expires_ms as f64 / 1000.0,
-            "iat": scene.world.wall_ms() as f64 / 1000.0,
-            "subscribe": hears, "publish": publishes});
-        let patterns = |texts: &[String]| {
-            texts.iter().map(|text| Pattern::parse(text).expect("a pattern")).collect()
-        };
-        let (subscribe, publish) = (patterns(&hears), patterns(&publishes));
-        let token = Token { user: user.into(), subscribe, publish, ..Token::default() };
-        let sent_ms = scene.world.now_ms();
-        let grant = Grant { token: Some(token), sent_ms, over_ms: None, until: None };
-        (sign(&claims), grant)
-    }
-
     fn connect(&mut self, scene: &mut Scene) {
         let (mut lines, mut brought) = (String::new(), None);
         match scene.world.random.below(10) {
             0..6 => {
-                let (text, grant) = self.token(scene, &self.user.clone());
+                let (text, grant) = token(scene, &self.user);
                 (lines, brought) = (format!("Authorization: Bearer {text}\r\n"), Some(grant));
             }
             6 => lines = "Sec-WebSocket-Protocol: fanwire.v1, bearer.a.b.c\r\n".into(),
@@ -208,9 +184,9 @@ impl Member {
         let known = self.grants.last().is_some_and(|grant| grant.token.is_some());
         let (text, grant) = match scene.world.random.below(20) {
             0 => ("a.b.c".to_owned(), None),
-            1 if known => (self.token(scene, "somebody else").0, None),
+            1 if known => (token(scene, "somebody else").0, None),
             _ => {
-                let (text, grant) = self.token(scene, &self.user.clone());
+                let (text, grant) = token(scene, &self.user);
                 (text, Some(grant))
             }
         };
@@ -359,6 +335,30 @@ impl Member {
         (self.brought, self.welcomed) = (None, false);
         self.rest_until = scene.step + scene.world.random.below(200) as u64;
     }
+}
+
+/// Makes up a token: of this user, for some of the channels, good for a while.
+fn token(scene: &mut Scene, user: &str) -> (String, Grant) {
+    let life_ms = *scene.world.random.pick(&[300, 1_500, 5_000, 60_000]);
+    let mut some = || -> Vec<String> {
+        let random = &mut scene.world.random;
+        let whole = random.chance(200).then(|| "c.>".to_owned());
+        let named = scene.channels.iter().filter(|_| random.chance(500)).cloned();
+        whole.into_iter().chain(named.collect::<Vec<_>>()).collect()
+    };
+    let (hears, publishes) = (some(), some());
+    let expires_ms = scene.world.wall_ms() + life_ms;
+    let claims = json!({"sub": user, "exp": expires_ms as f64 / 1000.0,
+        "iat": scene.world.wall_ms() as f64 / 1000.0,
+        "subscribe": hears, "publish": publishes});
+    let patterns = |texts: &[String]| {
+        texts.iter().map(|text| Pattern::parse(text).expect("a pattern")).collect()
+    };
+    let (subscribe, publish) = (patterns(&hears), patterns(&publishes));
+    let token = Token { user: user.into(), subscribe, publish, ..Token::default() };
+    let sent_ms = scene.world.now_ms();
+    let grant = Grant { token: Some(token), sent_ms, over_ms: None, until: None };
+    (sign(&claims), grant)
 }
 
 impl Client for Member {

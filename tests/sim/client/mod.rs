@@ -52,6 +52,11 @@ pub trait Client {
         false
     }
 
+    /// The channels that it follows, and its name, where it knows that.
+    fn present(&self) -> Vec<(String, Option<String>)> {
+        Vec::new()
+    }
+
     /// Leaves for good, politely or not.
     fn leave(&mut self, scene: &mut Scene);
 

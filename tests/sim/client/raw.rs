@@ -181,6 +181,11 @@ impl Client for Raw {
         }
     }
 
+    fn present(&self) -> Vec<(String, Option<String>)> {
+        let here = self.open && self.line.link().is_some() && !self.line.closing();
+        here.then(|| (self.channel.clone(), None)).into_iter().collect()
+    }
+
     fn leave(&mut self, scene: &mut Scene) {
         match scene.world.random.below(3) {
             0 => self.line.reset(scene),

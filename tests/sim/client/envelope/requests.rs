@@ -32,7 +32,8 @@ impl EnvelopeClient {
             7..30 => self.subscribe(scene),
             30..36 => self.subscribe_many(scene),
             36..46 => self.unsubscribe(scene),
-            46..52 => self.history(scene),
+            46..51 => self.history(scene),
+            51 => self.list(scene),
             52..56 => self.echo(scene),
             56..58 => self.ask(scene, Asked::Ping, "ping", None, ""),
             58..60 => self.line.say_message(scene, opcode::PING, b"?"),
@@ -104,6 +105,13 @@ impl EnvelopeClient {
             _ => format!(",\"data\":{{\"limit\":{limit}}}"),
         };
         self.ask(scene, Asked::History, "history", Some(&channel), &data);
+    }
+
+    fn list(&mut self, scene: &mut Scene) {
+        let channel = scene.channel();
+        let limit = scene.world.random.between(1, 20);
+        let data = format!(",\"data\":{{\"limit\":{limit}}}");
+        self.ask(scene, Asked::Presence, "presence", Some(&channel), &data);
     }
 
     fn echo(&mut self, scene: &mut Scene) {
@@ -195,7 +203,8 @@ impl EnvelopeClient {
         let newest = channel != ALL && random.chance(350);
         let max_rate =
             (newest && random.chance(500)).then(|| *random.pick(&[0.5, 2.0, 11.0, 50.0]));
-        Resume { since, last, newest, max_rate }
+        let presence = channel != ALL && random.chance(400);
+        Resume { since, last, newest, max_rate, presence }
     }
 }
 
@@ -205,6 +214,7 @@ impl Resume {
         let last = self.last.map(|last| format!("\"last\":{last}"));
         let mode = self.newest.then(|| "\"mode\":\"latest\"".to_owned());
         let rate = self.max_rate.map(|rate| format!("\"max_rate\":{rate}"));
-        since.into_iter().chain(last).chain(mode).chain(rate).collect()
+        let presence = self.presence.then(|| "\"presence\":true".to_owned());
+        since.into_iter().chain(last).chain(mode).chain(rate).chain(presence).collect()
     }
 }
