@@ -78,6 +78,9 @@ pub struct Span {
     pub bytes: usize,
 }
 
+/// What an audit sees of a channel: its name, how many are there, who, and who listens.
+pub type Seen<'a> = (&'a Arc<str>, u64, Vec<Who>, Vec<(Audience, usize)>);
+
 /// One channel.
 #[derive(Debug)]
 struct Roster {
@@ -356,9 +359,7 @@ impl Presences {
     }
 
     /// For audits: each channel with the members that are there, and its listeners.
-    pub fn rosters(
-        &self,
-    ) -> impl Iterator<Item = (&Arc<str>, u64, Vec<Who>, Vec<(Audience, usize)>)> {
+    pub fn rosters(&self) -> impl Iterator<Item = Seen<'_>> {
         self.rosters.iter().map(|(_, roster)| {
             let listeners = roster.listeners.iter().flat_map(|listeners| listeners.audiences());
             let members = roster.members.all(None).map(|(who, _)| who).collect();

@@ -211,7 +211,7 @@ impl<N: Net> Worker<N> {
         let ticket = self.client_ticket(slot, id);
         // Its answer is long: one at a time.
         self.table.hot_mut(slot).flags.set(Flags::HISTORY);
-        let letter = self.roll(channel, after.flatten(), limit, ticket);
+        let letter = Self::roll(channel, after.flatten(), limit, ticket);
         self.ask_owner(slot, letter, channel);
     }
 

@@ -44,7 +44,7 @@ impl<N: Net> Worker<N> {
                 self.await_one(slot, call, owner, Mail::History(Box::new(letter)));
             }
             Ask::Presence { channel, after, limit } => {
-                let letter = self.roll(&channel, after, limit, self.ticket(slot, 0));
+                let letter = Self::roll(&channel, after, limit, self.ticket(slot, 0));
                 self.await_one(slot, call, self.owner(&channel), letter);
             }
             Ask::Channels { prefix, after, limit } => {

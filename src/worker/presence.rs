@@ -217,13 +217,7 @@ impl<N: Net> Worker<N> {
     }
 
     /// Asks for a part of the list of members.
-    pub(super) fn roll(
-        &self,
-        channel: &str,
-        after: Option<Who>,
-        limit: u32,
-        ticket: Ticket,
-    ) -> Mail {
+    pub(super) fn roll(channel: &str, after: Option<Who>, limit: u32, ticket: Ticket) -> Mail {
         let span = Span { after, limit: limit as usize, bytes: HISTORY_ANSWER_BYTES };
         Mail::Roll(Box::new(Roll { channel: channel.into(), span, ticket }))
     }

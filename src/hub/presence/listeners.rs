@@ -142,7 +142,9 @@ impl Listeners {
     ) -> Page {
         let (position, head) = (self.channel.position(), self.channel.head);
         let known = self.snapshots.iter().find(|(known, _)| *known == encoding);
-        let frames = known.map(|(_, frames)| Arc::clone(frames)).unwrap_or_else(|| {
+        let frames = if let Some((_, frames)) = known {
+            Arc::clone(frames)
+        } else {
             let mut data = Vec::new();
             words::snapshot(&mut data, self.told_count, self.names.then_some(members), naming);
             let publication = Publication {
@@ -159,7 +161,7 @@ impl Listeners {
             let frames: Frames = frame.into();
             self.snapshots.push((encoding, Arc::clone(&frames)));
             frames
-        });
+        };
         Page { epoch: self.channel.epoch, gap: None, last: head, head, frames: Some(frames) }
     }
 }
