@@ -94,7 +94,8 @@ counters! {
     ShortWrites = "fanwire_short_writes_total" counter;
     /// Publications that got a position.
     Publications = "fanwire_publications_total" counter;
-    /// Publications given to the kernel, times connections; to paced readers also superseded ones.
+    /// Publications, and messages of presence, given to the kernel, times connections; to paced
+    /// readers also superseded ones.
     Deliveries = "fanwire_deliveries_total" counter;
     /// Pages asked for by readers that lagged.
     Pulls = "fanwire_pulls_total" counter;
@@ -233,7 +234,7 @@ reasons! {
         Pending = "max_pending";
         /// The backend was not asked, or not told: too much waits for it.
         HookQueue = "hook_queue_bytes";
-        /// Reading paused: a history is on its way.
+        /// Reading paused: a history, or a list of members, is on its way.
         History = "history_answers";
         /// Reading paused: too much output waits.
         Output = "output_bytes";
