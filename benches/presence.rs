@@ -1,8 +1,8 @@
 //! What presence costs where many come: members join a channel one after the other, within ten
 //! seconds of the worker's clock, and all of them listen. The real worker over a network that only
-//! counts. Told one by one, N of them would cost N²/2 messages; gathered they cost each listener one
-//! an interval, and what a change costs does not depend on how many are there. Told by name it does,
-//! in bytes, for who joins is told of all: hence `presence_members`.
+//! counts. Told one by one, N of them would cost N²/2 messages; gathered they cost each listener
+//! one an interval, and what a change costs does not depend on how many are there. Told by name it
+//! does, in bytes, for who joins is told of all: hence `presence_members`.
 //!
 //! `cargo bench --bench presence`
 

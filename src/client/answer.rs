@@ -2,9 +2,11 @@
 //! The fields stand in one order, so that equal messages have equal bytes: `type`, `id`, `channel`,
 //! `data`, `timestamp`. Publications are encoded by the hub, once for everybody.
 
+use std::fmt::Display;
+
 use super::code::Fault;
 use super::command::RequestId;
-use crate::hub::{Position, encode};
+use crate::hub::{Epoch, Position, encode};
 
 /// What this server can do beyond the first words of v1, told in the welcome.
 pub const FEATURES: [&str; 6] = ["history", "raw", "idempotency", "batch", "latest", "presence"];
@@ -19,7 +21,7 @@ pub struct Welcome<'a> {
     /// Name of the node.
     pub node: &'a str,
     /// What remembers idempotency keys: another one has forgotten those of this.
-    pub memory: &'a str,
+    pub memory: Epoch,
     /// The place in `$all` from which on the connection hears it.
     pub position: Position,
     /// Period of pings; 0 for none.
@@ -44,7 +46,7 @@ pub fn connection(out: &mut Vec<u8>, welcome: &Welcome<'_>, timestamp: u64) {
             fields.optional_text("user", welcome.user);
             fields.text("server", concat!("fanwire/", env!("CARGO_PKG_VERSION")));
             fields.text("node", welcome.node);
-            fields.text("memory", welcome.memory);
+            fields.epoch("memory", welcome.memory);
             fields.number("protocol", 1);
             fields.raw("features", features);
             fields.position("position", welcome.position);
@@ -344,10 +346,18 @@ impl Fields<'_> {
     }
 
     fn position(&mut self, name: &str, position: Position) {
+        self.plain(name, position);
+    }
+
+    fn epoch(&mut self, name: &str, epoch: Epoch) {
+        self.plain(name, epoch);
+    }
+
+    /// What has no character that JSON escapes.
+    fn plain(&mut self, name: &str, shown: impl Display) {
         use std::io::Write as _;
-        let out = self.name(name);
-        // Positions have no character that JSON escapes, and a Vec takes everything.
-        let _ = write!(out, "\"{position}\"");
+        // A Vec takes everything.
+        let _ = write!(self.name(name), "\"{shown}\"");
     }
 
     fn id(&mut self, id: &RequestId) {

@@ -26,8 +26,8 @@ mod upkeep;
 /// beyond `max_channels`, and nobody sees them.
 pub const PROBE: &str = "$probe.";
 
-/// Which shard owns a channel, and its companion. `seed` is the node's, so that strangers cannot aim
-/// at one worker.
+/// Which shard owns a channel, and its companion. `seed` is the node's, so that strangers cannot
+/// aim at one worker.
 pub fn owner(channel: &str, seed: u64, workers: u16) -> WorkerId {
     use std::hash::{BuildHasher as _, Hasher as _};
     if workers <= 1 {

@@ -37,8 +37,8 @@ pub fn is_name(text: &str) -> bool {
 }
 
 /// The name of this life of the node, which no other life has.
-pub fn life(seed: u64) -> String {
-    Epoch(node(seed)).to_string()
+pub fn life(seed: u64) -> Epoch {
+    Epoch(node(seed))
 }
 
 /// What tells nodes apart. The seed itself keys hash tables and stays secret.

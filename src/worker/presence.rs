@@ -76,8 +76,8 @@ impl<N: Net> Worker<N> {
         (Who::User(Arc::clone(&token.user)), info.map(Arc::clone))
     }
 
-    /// A connection has begun to follow a channel: its owner is told who is there now. What it asked
-    /// to hear it hears also where a new rule tells nothing any more, or not yet.
+    /// A connection has begun to follow a channel: its owner is told who is there now. What it
+    /// asked to hear it hears also where a new rule tells nothing any more, or not yet.
     pub(super) fn appear(&mut self, slot: u32, index: u32, at: usize) {
         let channel = &self.feeds[index as usize].channel;
         if channel.starts_with('$') {

@@ -1,8 +1,8 @@
 //! New rules, and new tokens. A policy that is in force is replaced at once, and then what it
 //! forbids ends, a bounded number of looks a turn: connections that are nobody's where one has to
-//! be somebody, and subscriptions, each by its own client's token where the rule asks for one. A new
-//! token is looked at for its one connection, at once. Who is still allowed notices nothing. Where
-//! policies come from is the business of `settings` and `server`.
+//! be somebody, and subscriptions, each by its own client's token where the rule asks for one. A
+//! new token is looked at for its one connection, at once. Who is still allowed notices nothing.
+//! Where policies come from is the business of `settings` and `server`.
 
 use std::sync::Arc;
 

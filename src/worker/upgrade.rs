@@ -187,7 +187,7 @@ impl<N: Net> Worker<N> {
             connection: &name,
             user: login.as_ref().map(|(user, _)| &**user),
             node: &config.node_name,
-            memory: &memory,
+            memory,
             position,
             ping_interval_ms: milliseconds(config.ping_interval),
             pong_timeout_ms: milliseconds(config.pong_timeout),

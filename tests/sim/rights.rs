@@ -1,7 +1,7 @@
 //! What clients may hear at which time: every policy that was ever in force, and for each
-//! publication which of them may still have been so somewhere when it was admitted, and whose tokens had surely
-//! ended by then. The server's own table of rules is believed (it has tests of its own), its sense
-//! of time is not.
+//! publication which of them may still have been so somewhere when it was admitted, and whose
+//! tokens had surely ended by then. The server's own table of rules is believed (it has tests of
+//! its own), its sense of time is not.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

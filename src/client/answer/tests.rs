@@ -120,7 +120,7 @@ fn the_welcome() {
         connection: "c1",
         user: None,
         node: "host\\1",
-        memory: "k7",
+        memory: Epoch(20 * 36 + 7),
         position: AT,
         ping_interval_ms: 25_000,
         pong_timeout_ms: 10_000,

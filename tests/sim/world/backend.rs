@@ -1,6 +1,6 @@
 //! The backend that hooks call, as a model: it takes its time, says yes, no or nothing, and
-//! believes what it is told. What it believes must be true: who it let in is told of when gone, once, and a
-//! channel is occupied and vacated in turns.
+//! believes what it is told. What it believes must be true: who it let in is told of when gone,
+//! once, and a channel is occupied and vacated in turns.
 
 use std::collections::{BTreeMap, BTreeSet};
 
