@@ -259,7 +259,9 @@ fn the_rule_says_what_is_told() {
     with_rules("presence-rules", SOME_TOLD, &SOON, |server| {
         let mut peer = Peer::open(server.port, "/ws");
         peer.subscribe("quiet.a");
-        let ask = |kind: &str, channel: &str, data: Value| json!({"type": kind, "id": 1, "channel": channel, "data": data});
+        let ask = |kind: &str, channel: &str, data: Value| {
+            json!({"type": kind, "id": 1, "channel": channel, "data": data})
+        };
         let wish = ask("subscribe", "quiet.b", json!({"presence": true}));
         assert_eq!(peer.refused(&wish), "not_enabled");
         assert_eq!(peer.refused(&ask("presence", "quiet.a", json!({}))), "not_enabled");
