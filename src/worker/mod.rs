@@ -21,9 +21,9 @@ use crate::entropy::Random;
 use crate::feed::Feed;
 use crate::feed::window::Spare;
 use crate::hub::presence::Presences;
-use crate::hub::shard::{self, Shard, ShardLimits};
+use crate::hub::shard::{self, Shard};
 use crate::hub::{Delivery, Now};
-use crate::limits::{EVENTS, PAGE_BYTES, READ_BYTES, TICK_MS};
+use crate::limits::{EVENTS, READ_BYTES, TICK_MS};
 use crate::log::Pace;
 use crate::metrics::{Counter, End, Limit, Over, Stats, WorkerStats};
 use crate::node::Node;
@@ -208,14 +208,7 @@ impl<N: Net> Worker<N> {
         let Setup { id, config, stats, node, seed } = setup;
         let workers = usize::from(config.workers.max(1));
         let mut random = Random::new(seed ^ (u64::from(id) + 1).wrapping_mul(0x9e37_79b9));
-        let limits = ShardLimits {
-            max_channels: config.max_channels.div_ceil(workers),
-            max_history_bytes: config.max_history_bytes / workers,
-            position_age_ms: config.position_age.as_millis() as u64,
-            idempotency_age_ms: config.idempotency_age.as_millis() as u64,
-            page_bytes: PAGE_BYTES,
-        };
-        let shard = Shard::new(limits, random.draw());
+        let shard = Shard::new(bounds::of_shard(&config), random.draw());
         let presences = presence::presences(&config, seed, random.draw());
         Self {
             shard,

@@ -175,16 +175,13 @@ impl Members {
                 leave_ms
             }
             Who::Guest(key) => {
-                match self.guests.get_mut(key).filter(|guest| guest.there) {
-                    Some(guest) => {
-                        guest.there = false;
-                        self.gone += 1;
-                        self.drop_untold(who);
-                    }
-                    None => {
-                        debug_assert!(self.unnamed_guests > 0, "one exit per entry");
-                        self.unnamed_guests = self.unnamed_guests.saturating_sub(1);
-                    }
+                if let Some(guest) = self.guests.get_mut(key).filter(|guest| guest.there) {
+                    guest.there = false;
+                    self.gone += 1;
+                    self.drop_untold(who);
+                } else {
+                    debug_assert!(self.unnamed_guests > 0, "one exit per entry");
+                    self.unnamed_guests = self.unnamed_guests.saturating_sub(1);
                 }
                 None
             }

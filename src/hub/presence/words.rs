@@ -60,8 +60,8 @@ pub(super) fn list(
         out.push(b'[');
         let start = out.len();
         let mut last = None;
-        let mut taken = 0;
-        for (who, info) in members.into_iter().flat_map(|m| m.all(span.after.as_ref())) {
+        let all = members.into_iter().flat_map(|members| members.all(span.after.as_ref()));
+        for (taken, (who, info)) in all.enumerate() {
             let full = out.len() - start >= span.bytes && taken > 0;
             if taken == span.limit || full {
                 next = last;
@@ -71,7 +71,6 @@ pub(super) fn list(
                 out.push(b',');
             }
             member(out, &who, info, naming);
-            taken += 1;
             last = Some(who);
         }
         out.push(b']');
