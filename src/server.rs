@@ -113,9 +113,7 @@ impl Server {
         }
         loop {
             match next(&self.signals, reload.watches()) {
-                Some(SIGHUP) => {
-                    put_in_force(reload.read(), &mut self.hooks, &self.post, &self.stats);
-                }
+                Some(SIGHUP) => self.put_in_force(reload.read()),
                 Some(signal) => {
                     at_once.store(true, Ordering::Relaxed);
                     tracing::info!(signal, connections = self.stats.connections(), "draining");
@@ -123,13 +121,40 @@ impl Server {
                 }
                 None => {
                     if let Some(read) = reload.read_token_keys() {
-                        put_in_force(read, &mut self.hooks, &self.post, &self.stats);
+                        self.put_in_force(read);
                     }
                 }
             }
         }
         self.drain();
         Ok(())
+    }
+
+    /// Gives what was read again to every worker; or says what is wrong, and all stays as it is.
+    fn put_in_force(&mut self, read: Result<Reloaded, Refused>) {
+        let Reloaded { policy, waiting, warnings } = match read {
+            Ok(reloaded) => reloaded,
+            Err(refused) => {
+                for reason in refused.lines() {
+                    tracing::error!(reason, "settings not reloaded, the old ones stay in force");
+                }
+                return self.stats.reloaded(false);
+            }
+        };
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        if !waiting.is_empty() {
+            let settings = waiting.join(", ");
+            tracing::warn!(settings, "changed settings that need a new start");
+        }
+        let (keys, token_keys) = (policy.keys.len(), policy.token_keys.len());
+        tracing::info!(keys, token_keys, rules = policy.rules.len(), "reloaded");
+        if let Err(error) = self.hooks.turn_to(&policy, &self.post) {
+            tracing::error!(%error, "there are no threads for hooks: the backend is not called");
+        }
+        self.post.to_all(|| Mail::Policy(Arc::clone(&policy)));
+        self.stats.reloaded(true);
     }
 
     /// Lets all connections go, and waits until they are gone.
@@ -162,33 +187,6 @@ fn forwarded(mut signals: Signals) -> io::Result<Receiver<i32>> {
 /// The next signal; `None` when it is time to look at files again, where some are watched.
 fn next(signals: &Receiver<i32>, watches: bool) -> Option<i32> {
     if watches { signals.recv_timeout(WATCH_PERIOD).ok() } else { signals.recv().ok() }
-}
-
-/// Gives what was read again to every worker; or says what is wrong, and all stays as it is.
-fn put_in_force(read: Result<Reloaded, Refused>, hooks: &mut Callers, post: &Post, stats: &Stats) {
-    let Reloaded { policy, waiting, warnings } = match read {
-        Ok(reloaded) => reloaded,
-        Err(refused) => {
-            for reason in refused.lines() {
-                tracing::error!(reason, "settings not reloaded, the old ones stay in force");
-            }
-            return stats.reloaded(false);
-        }
-    };
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    if !waiting.is_empty() {
-        let settings = waiting.join(", ");
-        tracing::warn!(settings, "changed settings that need a new start");
-    }
-    let (keys, token_keys) = (policy.keys.len(), policy.token_keys.len());
-    tracing::info!(keys, token_keys, rules = policy.rules.len(), "reloaded");
-    if let Err(error) = hooks.turn_to(&policy, post) {
-        tracing::error!(%error, "there are no threads for hooks: the backend is not called");
-    }
-    post.to_all(|| Mail::Policy(Arc::clone(&policy)));
-    stats.reloaded(true);
 }
 
 /// The threads that call the backend. There are none before there is a backend.

@@ -2,8 +2,9 @@
 //! bytes. No sockets, clock, threads or randomness, and no knowledge of channels or frames.
 //!
 //! The way of a request: `head` finds where a head ends and reads it, `guard` decides whether its
-//! sender may speak at all, `credentials` what it brings, `routes` says what it asks for, `body` collects what follows it, and
-//! `reply` writes the answer. What follows a 101 is the business of `ws`.
+//! sender may speak at all, `credentials` finds the token that it brings, `routes` says what it
+//! asks for, `body` collects what follows it, and `reply` writes the answer. What follows a 101 is
+//! the business of `ws`.
 
 use std::borrow::Cow;
 

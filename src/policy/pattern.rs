@@ -22,9 +22,8 @@ impl Pattern {
         let reserved = body.len() < text.len();
         let last = body.split('.').count().checked_sub(1)?;
         let sound = body.split('.').enumerate().all(|(at, segment)| match segment {
-            "*" => !reserved,
+            "*" | USER => !reserved,
             ">" => !reserved && at == last,
-            USER => !reserved,
             segment => literal(segment),
         });
         (sound && text.len() <= crate::limits::MAX_CHANNEL_NAME).then(|| Self(text.into()))

@@ -2,6 +2,7 @@
 //! checked against these after every turn.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::Worker;
 use super::hooks::Parked;
@@ -12,9 +13,10 @@ use crate::feed::subscription::Marks;
 use crate::http::body::BodyReader;
 use crate::hub::presence::{self, Attendance, COMPANION, Who};
 use crate::hub::{Audience, Position};
+use crate::policy::Policy;
 
 /// A worker's holdings.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Audit {
     /// Connections.
     pub connections: usize,
@@ -40,6 +42,10 @@ pub struct Audit {
     pub told: Vec<(String, u64, Vec<Who>)>,
     /// The heads of the channels owned here.
     pub heads: Vec<(String, Position)>,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// Not everything has been looked at under it.
+    pub reviews: bool,
     /// What is wrong.
     pub faults: Vec<String>,
 }
@@ -47,8 +53,13 @@ pub struct Audit {
 impl<N: Net> Worker<N> {
     /// Counts everything.
     pub fn audit(&self) -> Audit {
-        let (connections, parked) = (self.table.len(), self.parked.len());
-        let mut audit = Audit { connections, parked, ..Audit::default() };
+        let mut audit = Audit {
+            connections: self.table.len(),
+            parked: self.parked.len(),
+            policy: Arc::clone(&self.policy),
+            reviews: self.review.is_some(),
+            ..Audit::default()
+        };
         self.audit_buffers(&mut audit);
         self.audit_parked(&mut audit);
         for (slot, hot, _) in self.table.iter() {

@@ -385,6 +385,7 @@ impl<N: Net> Worker<N> {
                 }
             }
             (Requester::Nobody, Phase::Open) => {
+                self.answered(slot);
                 self.take_client_answer(slot, &RequestId::None, answer);
             }
             (Requester::Http(number), Phase::Exchange) => {

@@ -75,8 +75,8 @@ impl<N: Net> Worker<N> {
         Ok(caller)
     }
 
-    /// Whose key this `Authorization` has. An address that has brought too many that are nobody's has
-    /// to wait.
+    /// Whose key this `Authorization` has. An address that has brought too many that are nobody's
+    /// has to wait.
     fn holder(&self, slot: u32, value: &[u8]) -> Result<Caller, Refusal> {
         let (address, now_ms) = (self.client_address(slot), self.now.mono_ms);
         let attempts = self.node.addresses.attempts();

@@ -1,8 +1,8 @@
 //! A worker: one thread, one loop, the connections that it owns for life, the channels that it owns
 //! for everybody. This file owns the turn, the whole server on one page; each phase is a file:
-//! `door` (accept), `serve` (read, with `request`, `upgrade`, `login` and `command`), `paced` (rounds),
-//! `deliver` (mail), `review` (new rules), `flush` (send), `sweep` (time, with `drain`), `bury`
-//! (end). Nothing here touches the world but through `Net`.
+//! `door` (accept), `serve` (read, with `request`, `upgrade`, `login` and `command`), `paced`
+//! (rounds), `deliver` (mail), `review` (new rules), `flush` (send), `sweep` (time, with `drain`),
+//! `bury` (end). Nothing here touches the world but through `Net`.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;

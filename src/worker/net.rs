@@ -160,6 +160,10 @@ pub enum Fault {
     LostExit,
     /// What a round brings is lost.
     StaleRound,
+    /// A token that has ended ends nothing.
+    EndlessToken,
+    /// A new token ends no subscription.
+    StaleRights,
     /// What the backend does not allow is done all the same.
     IgnoredVerdict,
     /// The backend is not told of an end.

@@ -1,6 +1,6 @@
 //! New rules, and new tokens. A policy that is in force is replaced at once, and then what it
-//! forbids ends, a bounded number of looks a turn: connections that are nobody's where one has to be
-//! somebody, and subscriptions, each by its own client's token where the rule asks for one. A new
+//! forbids ends, a bounded number of looks a turn: connections that are nobody's where one has to
+//! be somebody, and subscriptions, each by its own client's token where the rule asks for one. A new
 //! token is looked at for its one connection, at once. Who is still allowed notices nothing. Where
 //! policies come from is the business of `settings` and `server`.
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::mail::{Answer, Content, Mail, Requester, Ticket};
-use super::net::Net;
+use super::net::{Fault, Net};
 use crate::client::answer;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::feed::subscription::{State, Subscription};
@@ -90,6 +90,9 @@ impl<N: Net> Worker<N> {
 
     /// Ends what the new token of a connection does not allow.
     pub(super) fn review_connection(&mut self, slot: u32) {
+        if self.net.plants(Fault::StaleRights) {
+            return;
+        }
         let references: Vec<_> = self.table.hot(slot).references().collect();
         for reference in references {
             // Looked up anew, for with one subscription another may have ended.
@@ -122,7 +125,9 @@ impl<N: Net> Worker<N> {
         if state != State::Joining {
             return self.say_ended(slot, &channel, reason, position);
         }
-        // What begins it is on its way, and comes first.
+        // What begins it is on its way, and comes first; and what is asked of the channel from now
+        // on is answered behind it.
+        self.table.hot_mut(slot).pending += 1;
         let ticket = Ticket { connection: self.key(slot), request: Requester::Nobody };
         let owner = self.owner(&channel);
         let answer = Answer { ticket, channel: Some(channel), content: Content::Ended(reason) };

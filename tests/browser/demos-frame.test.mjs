@@ -27,11 +27,12 @@ after(async () => {
 
 let marks = 0;
 
-// Publishes these to a channel, and a last one without meaning. Who has received that has received
-// all: those before it have come, or have been superseded.
+// Publishes these to a channel, and a last one without meaning: who has received that has received
+// all.
 async function publish(channel, all, { page, hears }) {
   const mark = `mark ${(marks += 1)}.`;
-  const items = [...all, mark].map((data) => ({ channel, data }));
+  // Each has a key of its own, so that none supersedes another.
+  const items = [...all, mark].map((data, i) => ({ channel, data, key: `${mark}${i}` }));
   const { status } = await server.post("publish", JSON.stringify(items));
   assert.equal(status, 200);
   await hears(mark);

@@ -177,3 +177,11 @@ test("stream: both know how many watch", async () => {
   for (const page of [a, b]) await says(page, "#viewers", "2 watching");
   await done();
 });
+
+test("a room that cannot be is refused in words", async () => {
+  for (const demo of ["board", "call", "chat", "editor", "game", "stream", "support"]) {
+    const { page } = await visit(browser, server, { path: `demo/${demo}.html?room=a..b` });
+    await says(page, "#problem", "bad_channel");
+    await page.context().close();
+  }
+});

@@ -70,7 +70,6 @@ const SCENES = {
   async device(a, b) {
     await a.getByRole("button", { name: "Lamp" }).click();
     await b.getByRole("slider").fill("27");
-    await b.getByRole("slider").dispatchEvent("change");
     await wait(1500);
     await a.getByRole("button", { name: "Window" }).click();
     await wait(1500);

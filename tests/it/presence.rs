@@ -172,7 +172,9 @@ fn a_user_is_one_member_however_often_connected() {
         let (mut view, me) = (View::default(), guest(&peer));
         listen(&mut peer, "r");
         let mut tabs: Vec<_> = (0..3).map(|_| log_in(server, "ann", &json!({}))).collect();
-        tabs.iter_mut().for_each(|tab| drop(tab.subscribe("r")));
+        for tab in &mut tabs {
+            drop(tab.subscribe("r"));
+        }
         let bob = json!({"info": {"name": "Bob", "n": 1}});
         let mut bob = log_in(server, "bob", &bob);
         bob.subscribe("r");
@@ -318,7 +320,9 @@ fn large_channels_turn_to_counts() {
     let (mut view, me) = (View::default(), guest(&peer));
     listen(&mut peer, "r");
     let mut others: Vec<_> = (0..2).map(|_| Peer::open(server.port, "/ws")).collect();
-    others.iter_mut().for_each(|other| drop(other.subscribe("r")));
+    for other in &mut others {
+        drop(other.subscribe("r"));
+    }
     view.hears(&mut peer, &[&me, &guest(&others[0]), &guest(&others[1])]);
     let mut fourth = Peer::open(server.port, "/ws");
     fourth.subscribe("r");

@@ -62,7 +62,7 @@ fn refused(server: &Server, path: &str, token: &str) -> (Option<String>, u16) {
 
 const PER_USER: &str = "fanwire_limits_total{limit=\"max_connections_per_user\"}";
 
-/// Waits until as many WebSockets are open, which takes a moment when one has gone.
+/// Waits until as many `WebSockets` are open, which takes a moment when one has gone.
 fn await_open(server: &Server, wanted: u64) {
     await_counter(server, "fanwire_websockets", wanted);
 }
@@ -286,8 +286,7 @@ fn users_with_odd_names() {
             })
             .collect();
         for (name, peer) in names.iter().zip(&mut peers) {
-            let bytes = name.bytes();
-            let path: String = bytes.map(|byte| format!("%{byte:02X}")).collect();
+            let path = name.bytes().fold(String::new(), |path, byte| format!("{path}%{byte:02X}"));
             let sent = done(server, "POST", &format!("/users/{path}"), &json!(name).to_string());
             assert_eq!(sent["receivers"], 1, "{name}");
             assert_eq!(peer.receive()["data"], *name);

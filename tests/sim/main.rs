@@ -6,7 +6,8 @@
 //! its story.
 //!
 //! `world` is sockets, clock, mail and faults; `client` the clients; `oracle` what must be true;
-//! `plan` what a seed decides; `stage` the play; `fair` another, with a crowd.
+//! `plan` what a seed decides; `stage` the play; `tokens` another, of who may hear what and when
+//! (`rights`); `fair` one with a crowd.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, missing_docs)]
 
@@ -17,7 +18,9 @@ mod lists;
 mod oracle;
 mod plan;
 mod ready;
+mod rights;
 mod stage;
+mod tokens;
 mod users;
 mod world;
 
@@ -91,6 +94,25 @@ const INTERESTING: &[&str] = &[
     "closed: disconnected",
 ];
 
+/// The same of tokens.
+const IDENTIFYING: &[&str] = &[
+    "anonymous",
+    "closed: bad token",
+    "closed: expired",
+    "closed: revoked",
+    "closed: token needed",
+    "closed: too late",
+    "deliveries",
+    "expiring",
+    "logins",
+    "logins refused",
+    "reloads",
+    "requests forbidden",
+    "revocations",
+    "subscribed",
+    "subscriptions ended",
+];
+
 /// The same of nodes that stop.
 const DRAINING: &[&str] =
     &["closed: restart", "connections cut off", "goaways", "nodes drained", "short writes"];
@@ -162,6 +184,22 @@ fn whatever_happens_nothing_is_lost_in_silence() {
 fn a_node_that_stops_keeps_its_promises() {
     let count = number("FANWIRE_SEEDS").unwrap_or(SEEDS).div_ceil(2);
     play_all(drain::play, count, DRAINING);
+}
+
+#[test]
+fn nothing_is_heard_without_a_right() {
+    let count = number("FANWIRE_SEEDS").unwrap_or(SEEDS).div_ceil(2);
+    play_all(tokens::play, count, IDENTIFYING);
+}
+
+#[test]
+fn the_oracle_sees_rights_that_outlive_a_token() {
+    is_noticed_in(tokens::play, Sabotage::Server(Fault::EndlessToken));
+}
+
+#[test]
+fn the_oracle_sees_rights_that_outlive_a_refresh() {
+    is_noticed_in(tokens::play, Sabotage::Server(Fault::StaleRights));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use fanwire::policy::Policy;
 use fanwire::policy::rule::OnSlow;
 
 use crate::client::payload;
+use crate::rights::{Rights, Stamp};
 use crate::world::Admission;
 use crate::world::tally::Tally;
 
@@ -31,6 +32,8 @@ pub struct Oracle {
     pub present: BTreeMap<String, (u64, BTreeSet<String>)>,
     /// The rules in force.
     pub policy: Arc<Policy>,
+    /// What tokens and rules allow at which time.
+    pub rights: Rights,
     /// The heads of all channels at a moment that was marked.
     marked: Option<BTreeMap<String, Position>>,
     /// How often something happened.
@@ -108,9 +111,10 @@ impl Oracle {
     }
 
     /// The owner has given a position.
-    pub fn admit(&mut self, admission: Admission) {
+    pub fn admit(&mut self, admission: Admission, stamp: Stamp) {
         let Admission { channel, publication } = admission;
         let position = publication.position;
+        self.rights.admitted(&channel, position, stamp);
         let number = number_in(&publication.payload).expect("a payload of ours");
         let intent = &mut self.intents[number];
         assert_eq!(intent.channel, channel, "{number} is in another channel");

@@ -31,6 +31,8 @@ pub struct Plan {
     pub envelopes: usize,
     /// Clients of raw channels.
     pub raws: usize,
+    /// Clients that log in.
+    pub members: usize,
     /// Backends.
     pub backends: usize,
     /// How often time leaps, in permille of steps.
@@ -68,6 +70,7 @@ impl Plan {
             channels,
             envelopes: random.between(4, 14),
             raws: random.between(1, 4),
+            members: 0,
             backends: random.between(1, 3),
             leaps,
             reloads: if random.chance(300) { 4 } else { 0 },

@@ -14,6 +14,7 @@ use fanwire::metrics::{Counter, End, Limit, Stats};
 use fanwire::node::Node;
 use fanwire::policy::Policy;
 use fanwire::policy::pattern::Pattern;
+use fanwire::policy::permissions::Hearers;
 use fanwire::policy::rule::{Presence, Rule, Who};
 use fanwire::worker::mail::Mail;
 use fanwire::worker::net::WorkerId;
@@ -21,10 +22,13 @@ use fanwire::worker::{Setup, Worker};
 
 use crate::client::envelope::EnvelopeClient;
 use crate::client::http::Http;
+use crate::client::member::Member;
 use crate::client::raw::Raw;
 use crate::client::{Client, Scene};
 use crate::oracle::Oracle;
 use crate::plan::{self, Plan};
+use crate::rights::{Rights, Stamp};
+use crate::tokens::USERS;
 use crate::world::net::FakeNet;
 use crate::world::tally::Tally;
 use crate::world::{Faults, World};
@@ -58,23 +62,28 @@ pub fn play(plan: &Plan, tracing: bool) -> Outcome {
     stage.outcome()
 }
 
-struct Stage {
-    world: Rc<RefCell<World>>,
+/// Where it all happens.
+pub struct Stage {
+    pub world: Rc<RefCell<World>>,
     workers: Vec<Worker<FakeNet>>,
     clients: Vec<Box<dyn Client>>,
-    oracle: Oracle,
-    channels: Vec<String>,
+    pub oracle: Oracle,
+    pub channels: Vec<String>,
     stats: Arc<Stats>,
     node: Arc<Node>,
     /// The rules that every worker has, or will have.
-    policy: Arc<Policy>,
+    pub policy: Arc<Policy>,
+    /// When each worker has last turned.
+    turned_ms: Vec<u64>,
+    members: usize,
     window_bytes: usize,
     fat: bool,
     step: u64,
 }
 
 impl Stage {
-    fn new(plan: &Plan, tracing: bool) -> Self {
+    /// The stage of a plan, before the first step.
+    pub fn new(plan: &Plan, tracing: bool) -> Self {
         let count = plan.config.workers;
         let mut world = World::new(usize::from(count), plan.seed, tracing);
         (world.faults, world.sabotage) = (plan.faults, plan.sabotage);
@@ -91,6 +100,7 @@ impl Stage {
         let workers = workers.collect();
         let mut oracle = Oracle::new(plan.exact_history(), plan.forgets_keys());
         oracle.policy = Arc::clone(&plan.config.policy);
+        oracle.rights = Rights::new(usize::from(count), &plan.config.policy);
         let mut clients: Vec<Box<dyn Client>> = Vec::new();
         for _ in 0..plan.envelopes {
             clients.push(Box::new(EnvelopeClient::default()));
@@ -98,6 +108,10 @@ impl Stage {
         for number in 0..plan.raws {
             let channel = plan.channels[number % plan.channels.len()].clone();
             clients.push(Box::new(Raw::new(channel, number % 2 == 0, number % 3 == 1)));
+        }
+        for number in 0..plan.members {
+            let grace_ms = plan.config.token_grace.as_millis() as u64;
+            clients.push(Box::new(Member::new(format!("u{}", number % USERS), grace_ms)));
         }
         for _ in 0..plan.backends {
             clients.push(Box::new(Http::default()));
@@ -114,6 +128,8 @@ impl Stage {
             stats,
             node,
             policy,
+            turned_ms: vec![0; usize::from(count)],
+            members: plan.members,
             window_bytes,
             fat,
             step: 0,
@@ -121,7 +137,7 @@ impl Stage {
     }
 
     /// Everything at once, until the steps are over.
-    fn perform(&mut self, plan: &Plan) {
+    pub fn perform(&mut self, plan: &Plan) {
         while self.step < plan.steps {
             self.step += 1;
             let (choice, leap, reload) = {
@@ -129,8 +145,10 @@ impl Stage {
                 let reload = plan.reloads > 0 && random.chance(plan.reloads);
                 (random.below(100), random.chance(plan.leaps), reload)
             };
-            if reload {
-                self.reload();
+            match reload {
+                true if self.members > 0 => self.reload_rights(),
+                true => self.reload(),
+                false => {}
             }
             match choice {
                 0..35 => self.turn_any(),
@@ -181,16 +199,31 @@ impl Stage {
     }
 
     fn turn(&mut self, at: usize) {
+        let stamp = self.stamp();
         self.workers[at].turn();
+        self.turned_ms[at] = self.world.borrow().now_ms();
         let admissions = std::mem::take(&mut self.world.borrow_mut().admissions);
         for admission in admissions {
-            self.oracle.admit(admission);
+            self.oracle.admit(admission, stamp);
         }
         let audit = self.workers[at].audit();
+        if self.members > 0 && !audit.reviews {
+            self.oracle.rights.has_reviewed(at, &audit.policy);
+        }
         assert!(audit.faults.is_empty(), "worker {at}: {:?}", audit.faults);
         let bound = audit.feeds * (self.window_bytes + LONGEST_FRAME) + audit.paced * PAGE_BYTES;
         let held = audit.window_bytes;
         assert!(held <= bound, "worker {at}: {held} bytes in {} windows", audit.feeds);
+    }
+
+    /// The present: a worker that has nothing to do has seen all that is over.
+    fn stamp(&mut self) -> Stamp {
+        let world = self.world.borrow();
+        let seen = |(at, &turned_ms): (usize, &u64)| {
+            if world.ready(at as WorkerId) { turned_ms } else { world.now_ms() }
+        };
+        let swept_ms = self.turned_ms.iter().enumerate().map(seen).min().unwrap_or(0);
+        self.oracle.rights.stamp(swept_ms)
     }
 
     fn carry_any(&mut self) {
@@ -233,7 +266,7 @@ impl Stage {
     }
 
     /// No faults and nothing new: runs until everything has arrived everywhere, and for so long.
-    fn settle(&mut self, ms: u64) {
+    pub fn settle(&mut self, ms: u64) {
         let lazy_edges = self.world.borrow().faults.lazy_edges;
         self.world.borrow_mut().faults = Faults { lazy_edges, ..Faults::default() };
         self.world.borrow_mut().backend.calm_down();
@@ -281,7 +314,7 @@ impl Stage {
     }
 
     /// One more publication on every channel: what follows then must reach everybody.
-    fn last_words(&mut self) {
+    pub fn last_words(&mut self) {
         let mut teller = Http::default();
         self.with_scene(true, |_, scene| {
             for channel in scene.channels {
@@ -292,7 +325,8 @@ impl Stage {
         self.clients.push(Box::new(teller));
     }
 
-    fn check_settled(&mut self) {
+    /// Everybody has what it is due, and the owners know who listens.
+    pub fn check_settled(&mut self) {
         self.check_presence();
         self.clients.iter().for_each(|client| client.check_settled(&self.oracle));
         self.check_counts();
@@ -305,7 +339,7 @@ impl Stage {
             let audit = worker.audit();
             for (channel, _, _) in &audit.joined {
                 assert!(
-                    channel.starts_with('$') || self.policy.may_hear(None, channel),
+                    channel.starts_with('$') || self.policy.hearers(channel) != Hearers::Nobody,
                     "{channel} is heard although forbidden"
                 );
             }
@@ -346,7 +380,8 @@ impl Stage {
         }
     }
 
-    fn leave(&mut self) {
+    /// Everybody goes.
+    pub fn leave(&mut self) {
         self.with_scene(true, |clients, scene| {
             for client in clients.iter_mut().filter(|client| client.connected()) {
                 client.leave(scene);
@@ -354,7 +389,8 @@ impl Stage {
         });
     }
 
-    fn check_empty(&mut self) {
+    /// Nothing is left.
+    pub fn check_empty(&mut self) {
         let connected = self.clients.iter().filter(|client| client.connected()).count();
         assert_eq!(connected, 0, "clients that were not let go");
         assert_eq!(self.world.borrow().server_ends(), 0, "sockets left open");
@@ -374,7 +410,8 @@ impl Stage {
         }
     }
 
-    fn outcome(&mut self) -> Outcome {
+    /// What it came to.
+    pub fn outcome(&mut self) -> Outcome {
         let mut world = self.world.borrow_mut();
         let mut tally = std::mem::take(&mut world.tally);
         tally.merge(&self.oracle.tally);

@@ -37,6 +37,7 @@ function draw() {
 const soon = () => requestAnimationFrame(draw);
 const clean = (line) => ({ ...line, points: line.points.filter(Array.isArray) });
 
+lines.on("error", problem);
 lines.on("message", ({ id, data }) => {
   if (data?.wipe === true) {
     done.clear();

@@ -16,8 +16,8 @@ function show(way, { kind, body }) {
   append($("#signals"), copy("#signal", { b: way, span: kind, small: bytes }), 40);
 }
 
-function signal(kind, body) {
-  const said = { by: me.id, to: other, kind, body };
+function signal(kind, body, to = other) {
+  const said = { by: me.id, to, kind, body };
   show("→", said);
   signals.publish(said, { skipSelf: true }).catch(problem);
 }
@@ -59,13 +59,15 @@ function end() {
   step("alone");
 }
 
-async function describe(description) {
-  await peer.setLocalDescription(description);
+async function describe() {
+  await peer.setLocalDescription();
   signal(peer.localDescription.type, peer.localDescription);
 }
 
-async function heard({ by, kind, body }) {
-  if (kind === "hello" && !peer) {
+async function heard({ by, to, kind, body }) {
+  if (kind === "hello" && !peer && me.id < by) {
+    if (!to) signal("hello", null, by); // of two, one makes the offer: the greater
+  } else if (kind === "hello" && !peer) {
     begin(by);
     talkOver(peer.createDataChannel("talk"));
     await describe();
@@ -84,6 +86,7 @@ async function heard({ by, kind, body }) {
   }
 }
 
+signals.on("error", problem);
 signals.on("message", ({ data }) => {
   if (!fits(data, { by: "string", kind: "string" }) || data.by === me.id) return;
   if (data.to && data.to !== me.id) return;
@@ -100,9 +103,7 @@ $("#say").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("#text").value;
   wire.send(JSON.stringify({ text }));
-  const bubble = copy("#bubble", { p: text });
-  bubble.classList.add("mine");
-  append($("#log"), bubble);
+  append($("#log"), copy("#mine", { p: text }));
   $("#text").value = "";
 });
 

@@ -41,6 +41,7 @@ chat.on("message", ({ data, from, timestamp }) => {
   meet(data);
 });
 
+chat.on("error", problem);
 chat.on("gap", () =>
   append($("#log"), make("li", { className: "note" }, "Some messages are gone.")),
 );

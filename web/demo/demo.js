@@ -35,6 +35,7 @@ export function connect() {
   const state = $("#state");
   fw.on("state", (now) => {
     state.dataset.state = now.state;
+    if (now.state === "open") $("#problem").textContent = "";
     state.lastChild.textContent = now.reason ? `${now.state}: ${now.reason}` : now.state;
   });
   fw.on("error", problem);
@@ -51,8 +52,11 @@ export function problem(error) {
   $("#problem").textContent = `${error.code ?? "error"}: ${error.message}`;
 }
 
+/** Whether this is a number that can be drawn. */
+export const isNumber = (value) => typeof value === "number" && Math.abs(value) < 1e15;
+
 const CHECKS = {
-  number: (value) => Math.abs(value) < 1e15 && typeof value === "number", // can be drawn
+  number: isNumber,
   array: Array.isArray,
   string: (value) => typeof value === "string",
   boolean: (value) => typeof value === "boolean",

@@ -27,8 +27,8 @@ telemetry.on("message", ({ data, timestamp }) => {
   heard = timestamp;
   values.push(data.celsius);
   if (values.length > SAMPLES) values.shift();
-  $("#celsius").textContent = `${data.celsius.toFixed(1)} °`;
-  $("#wanted").textContent = `${data.target} °`;
+  $("#celsius").textContent = `${data.celsius.toFixed(1)}°`;
+  $("#wanted").textContent = `${data.target}°`;
   $("#heater").textContent = data.heating ? "on" : "off";
   $("#house").classList.toggle("lit", data.lamp);
   $("#house").classList.toggle("open", data.window);

@@ -103,6 +103,7 @@ function note(name, what) {
 }
 
 area.addEventListener("input", write);
+paper.on("error", problem);
 paper.on("state", ({ state }) => {
   if (state === "joined") area.disabled = false;
 });

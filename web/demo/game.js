@@ -24,6 +24,7 @@ const gem = (n) => ({
   y: 60 + ((n * 104_729 + 197) % (HEIGHT - 120)),
 });
 
+gems.on("error", problem);
 gems.on("message", ({ data }) => {
   if (!fits(data, { by: "string", name: "string", gem: "number" })) return;
   if (data.gem < number) return; // somebody else was first

@@ -1,6 +1,6 @@
 // A map with buses: each is a key, and only where it is now matters.
 
-import { $, colour, connect, copy, fits, heardBackend, keep } from "./demo.js";
+import { $, colour, connect, copy, fits, heardBackend, isNumber, keep } from "./demo.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const GLIDE = 0.06;
@@ -29,7 +29,7 @@ function shape(name, attributes, parent) {
 
 lines.on("message", ({ data }) => {
   if (!fits(data, { line: "string", stops: "array" })) return;
-  const path = shape("polyline", { points: data.stops.flat().filter(Number.isFinite).join(" ") });
+  const path = shape("polyline", { points: data.stops.flat().filter(isNumber).join(" ") });
   path.style.setProperty("--hue", colour(data.line));
   keep(routes, data.line, path, 20);
   $("#lines").replaceChildren(...routes.values());

@@ -10,6 +10,7 @@ const fw = connect();
 const notes = fw.subscribe(`demo.user.${user}`, { last: 50 });
 const known = new Map(); // position -> {title, text, timestamp, read}
 
+notes.on("error", problem);
 notes.on("message", ({ id, data, timestamp }) => {
   if (fits(data, { title: "string", text: "string" })) {
     keep(known, id, { ...data, timestamp, read: false }, 50);

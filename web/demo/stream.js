@@ -66,6 +66,7 @@ $("#air").addEventListener("click", () => {
   $("#air").textContent = airing ? "Stop" : "Go live from this tab";
 });
 
+reactions.on("error", problem);
 reactions.on("message", ({ data }) => {
   if (!fits(data, { sign: "string" })) return;
   const sign = make("span", { className: "float" }, data.sign.slice(0, 2));

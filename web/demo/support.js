@@ -9,6 +9,7 @@ const cases = new Map(); // id -> {name, topic, agent}
 let mine = null; // the case of this visitor, or the one that this agent has open
 let talk = null; // its channel
 
+desk.on("error", problem);
 desk.on("message", ({ data }) => {
   if (!fits(data, { event: "string", case: "string" })) return;
   const known = cases.get(data.case);

@@ -133,7 +133,7 @@ fn the_welcome() {
         r#"{"type":"connection","data":{"connection":"c1","user":null,"server":"fanwire/"#,
         env!("CARGO_PKG_VERSION"),
         r#"","node":"host\\1","memory":"k7","protocol":1,"#,
-        r#""features":["history","raw","idempotency","batch","latest"],"#,
+        r#""features":["history","raw","idempotency","batch","latest","presence"],"#,
         r#""position":"k3:1042","ping_interval_ms":25000,"pong_timeout_ms":10000,"#,
         r#""update_interval_ms":30000,"max_message_bytes":65536,"expires_in_ms":null,"#,
         r#""reconnect":{"min_ms":500,"max_ms":20000}},"timestamp":1790000000000}"#

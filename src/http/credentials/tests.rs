@@ -21,8 +21,8 @@ fn found(
     }))
 }
 
-fn token(text: &str) -> Option<Credential<'static>> {
-    Some(Credential::Token(text.to_string().into()))
+fn token(text: &str) -> Credential<'static> {
+    Credential::Token(text.to_string().into())
 }
 
 /// The first that is there decides, whatever stands behind it, and however bad it is.
@@ -42,7 +42,7 @@ fn the_order() {
             let (protocol, query) =
                 (there(1).then_some("p"), if there(3) { "?token=q" } else { "" });
             let outcome = found(query, &text, protocol, EVERYWHERE).expect("a good head");
-            assert_eq!(outcome, token(lines[first].1), "{text} {protocol:?} {query}");
+            assert_eq!(outcome, Some(token(lines[first].1)), "{text} {protocol:?} {query}");
         }
     }
 }
@@ -62,10 +62,10 @@ fn nothing_falls_through() {
         assert!(matches!(outcome, Some(Credential::None(_))), "{query} {lines}: {outcome:?}");
     }
     // An empty one is one, and no good.
-    assert_eq!(found("?token=q", "", Some(""), EVERYWHERE).expect("a good head"), token(""));
-    assert_eq!(found("?token", "", None, EVERYWHERE).expect("a good head"), token(""));
+    assert_eq!(found("?token=q", "", Some(""), EVERYWHERE).expect("a good head"), Some(token("")));
+    assert_eq!(found("?token", "", None, EVERYWHERE).expect("a good head"), Some(token("")));
     let lines = "Origin: http://a\r\nCookie: sid=\r\n";
-    assert_eq!(found("?token=q", lines, None, EVERYWHERE).expect("a good head"), token(""));
+    assert_eq!(found("?token=q", lines, None, EVERYWHERE).expect("a good head"), Some(token("")));
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn only_where_it_is_looked_for() {
     let lines = "Origin: http://a\r\nCookie: sid=c\r\n";
     let outcome = |places| found("?token=q", lines, None, places).expect("a good head");
     assert_eq!(outcome(Places::default()), None);
-    assert_eq!(outcome(Places { query: true, ..Places::default() }), token("q"));
-    assert_eq!(outcome(Places { cookie: Some("other"), query: true }), token("q"));
+    assert_eq!(outcome(Places { query: true, ..Places::default() }), Some(token("q")));
+    assert_eq!(outcome(Places { cookie: Some("other"), query: true }), Some(token("q")));
     // Names of cookies have a case; other schemes belong to somebody else.
     for lines in
         ["Cookie: SID=c\r\n", "Authorization: Basic YTpi\r\n", "Authorization: Bearers a\r\n"]
@@ -95,13 +95,17 @@ fn cookies() {
         ("xsid=b; sid=a; sidx=c", "a"),
     ] {
         let lines = format!("Origin: http://a\r\nCookie: {line}\r\n");
-        assert_eq!(found("", &lines, None, EVERYWHERE).expect("a head"), token(value), "{line}");
+        assert_eq!(
+            found("", &lines, None, EVERYWHERE).expect("a head"),
+            Some(token(value)),
+            "{line}"
+        );
     }
     let refusal = found("", "Cookie: sid=a\r\n", None, EVERYWHERE).expect_err("no Origin");
     assert_eq!((refusal.status, refusal.code, refusal.close), (403, "forbidden", true));
     // Nobody asks for an Origin where the cookie does not decide.
     let lines = "Authorization: Bearer a\r\nCookie: sid=b\r\n";
-    assert_eq!(found("", lines, None, EVERYWHERE).expect("a head"), token("a"));
+    assert_eq!(found("", lines, None, EVERYWHERE).expect("a head"), Some(token("a")));
 }
 
 #[test]

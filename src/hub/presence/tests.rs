@@ -228,13 +228,19 @@ fn key(slot: u32) -> ConnectionKey {
 fn where_only_counts_are_told_guests_have_no_names_and_users_still_count_once() {
     let mut story = Story::new(|limits| limits.leave_delay_ms = 0);
     story.full = false;
-    [guest(1), guest(2), user("ann"), user("ann")].iter().for_each(|who| story.enter(who));
+    for who in &[guest(1), guest(2), user("ann"), user("ann")] {
+        story.enter(who);
+    }
     assert_eq!(story.hear(0), json!({"snapshot": true, "count": 3}));
     assert_eq!(story.presences.named(), 1);
     assert_eq!(story.list(None, 9), json!({"count": 3, "members": null, "next": null}));
-    [guest(1), user("ann")].iter().for_each(|who| story.exit(who));
+    for who in &[guest(1), user("ann")] {
+        story.exit(who);
+    }
     assert_eq!(story.after(0), [json!({"count": 2})]);
-    [guest(2), user("ann")].iter().for_each(|who| story.exit(who));
+    for who in &[guest(2), user("ann")] {
+        story.exit(who);
+    }
     assert_eq!(story.after(1000), [json!({"count": 0})]);
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::members::{Members, WrongType};
 use super::{Invalid, Terms, Token, TokenLimits};
-use crate::limits::{MAX_TOKEN_INFO, MAX_TOKEN_PATTERNS, MAX_USER};
+use crate::limits::{MAX_TOKEN_ID, MAX_TOKEN_INFO, MAX_TOKEN_PATTERNS, MAX_USER};
 use crate::policy::pattern::Pattern;
 
 /// The last second of the year 9999. What is later was counted in milliseconds.
@@ -39,7 +39,7 @@ pub(super) fn read(text: &str, terms: &Terms, now_ms: u64) -> Result<Token, Inva
     }
     check_parties(&claims, terms)?;
     let user = user(&claims)?;
-    let id = claims.value::<Box<str>>("jti").map_err(|_| Invalid::Claim("jti", STRING))?;
+    let id = id(&claims)?;
     let place = match &terms.place {
         None => claims,
         Some(place) => match claims.raw(place) {
@@ -91,6 +91,17 @@ fn check_parties(claims: &Members<'_>, terms: &Terms) -> Result<(), Invalid> {
         }
     };
     if meant { Ok(()) } else { Err(Invalid::Audience) }
+}
+
+/// Its name, by which it can be taken back: one that could not be is not taken in.
+fn id(claims: &Members<'_>) -> Result<Option<Box<str>>, Invalid> {
+    let id = claims.value::<Box<str>>("jti").map_err(|_| Invalid::Claim("jti", STRING))?;
+    match id {
+        Some(id) if !(1..=MAX_TOKEN_ID).contains(&id.len()) => {
+            Err(Invalid::Claim("jti", "must be 1 to 256 bytes"))
+        }
+        id => Ok(id),
+    }
 }
 
 fn user(claims: &Members<'_>) -> Result<Arc<str>, Invalid> {

@@ -53,7 +53,7 @@ impl Key {
     /// RS256, unless `algorithm` says otherwise; the others are for the one algorithm of their
     /// curve.
     pub fn public(der: &[u8], algorithm: Option<Algorithm>) -> Result<Self, String> {
-        // Shorter, or something else, it may be the bare point of a curve, which says not of which.
+        // Anything else may be the bare point of a curve, which does not say of which.
         let sound = der.len() > ED25519_POINT && der.first() == Some(&SEQUENCE);
         let kinds = [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA, Algorithm::RS256];
         let own = kinds.into_iter().find(|own| sound && is_key(*own, der)).ok_or(NO_KEY)?;

@@ -145,11 +145,23 @@ pub fn handshake(path: &str, extensions: Option<&str>) -> String {
     )
 }
 
+/// The same with these lines, each ending in CR LF.
+pub fn handshake_with(path: &str, lines: &str) -> String {
+    let plain = handshake(path, None);
+    format!("{}{lines}\r\n", plain.strip_suffix("\r\n").expect("a head has an end"))
+}
+
+/// What backends ask with, where they need anything.
+pub const API_SECRET: &str = "0123456789abcdef";
+
 /// An HTTP request.
 pub fn request(method: &str, path: &str, fields: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
+    let own = fields.contains("Authorization");
+    let key = if own { String::new() } else { format!("Authorization: Bearer {API_SECRET}\r\n") };
     let mut bytes = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{key}{fields}\
+         Content-Length: {length}\r\n\r\n"
     )
     .into_bytes();
     bytes.extend_from_slice(body);

@@ -149,7 +149,7 @@ impl EnvelopeClient {
         self.welcomed = true;
         let data = envelope.data.expect("a welcome says much").get();
         let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
-        self.name = data["connection"].as_str().expect("a name").to_owned();
+        data["connection"].as_str().expect("a name").clone_into(&mut self.name);
         let link = self.line.link().expect("something was received");
         let told = envelope.answer().position.expect("a welcome says where it begins");
         let start = self.since_all.unwrap_or_else(|| position(&told));
@@ -275,7 +275,7 @@ impl EnvelopeClient {
             Asked::History => {
                 check_history(scene, channel, envelope.data.expect("a history").get());
             }
-            Asked::Presence => self.listed(scene, envelope),
+            Asked::Presence => Self::listed(scene, envelope),
             Asked::Echo(_) | Asked::Ping => unreachable!("answered by other types"),
         }
     }

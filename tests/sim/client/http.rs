@@ -38,6 +38,8 @@ enum Asked {
     Connections(usize),
     /// To close a connection.
     Disconnect,
+    /// To take back the tokens of a user.
+    Revoke(usize),
 }
 
 impl Http {
@@ -81,6 +83,11 @@ impl Http {
                 assert!(count.disconnected <= 1);
                 scene.oracle.tally.count("disconnects answered");
             }
+            Asked::Revoke(number) => {
+                assert_eq!(status, 200, "a revocation");
+                scene.oracle.rights.revoked(number);
+                scene.oracle.tally.count("revocations");
+            }
         }
     }
 
@@ -106,6 +113,14 @@ impl Http {
         let path = format!("/connections?sort={sort}&limit={limit}");
         self.line.say(&request("GET", &path, "", b""));
         self.pending.push_back(Asked::Connections(limit));
+    }
+
+    fn revoke(&mut self, scene: &mut Scene) {
+        let user = scene.world.random.pick(&scene.oracle.rights.users).clone();
+        let number = scene.oracle.rights.revoke(&user, scene.world.now_ms());
+        let body = format!("{{\"user\":\"{user}\"}}");
+        self.line.say(&request("POST", "/revocations", "", body.as_bytes()));
+        self.pending.push_back(Asked::Revoke(number));
     }
 
     fn disconnect(&mut self, victim: &str) {
@@ -134,7 +149,11 @@ impl Http {
             match asked {
                 Asked::Publish(number, _) => scene.oracle.refuse(number),
                 Asked::Batch(numbers) => numbers.into_iter().for_each(|n| scene.oracle.refuse(n)),
-                Asked::History(_) | Asked::Get(_) | Asked::Connections(_) | Asked::Disconnect => {}
+                Asked::History(_)
+                | Asked::Get(_)
+                | Asked::Connections(_)
+                | Asked::Disconnect
+                | Asked::Revoke(_) => {}
             }
         }
     }
@@ -243,6 +262,7 @@ impl Http {
                 self.publish(scene, &channel);
             }
             100..102 => self.list_connections(scene),
+            102..104 if !scene.oracle.rights.users.is_empty() => self.revoke(scene),
             _ => {}
         }
     }

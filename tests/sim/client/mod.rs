@@ -6,6 +6,7 @@ pub mod envelope;
 pub mod follower;
 pub mod http;
 pub mod line;
+pub mod member;
 pub mod payload;
 pub mod raw;
 pub mod wire;

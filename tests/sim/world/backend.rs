@@ -56,7 +56,7 @@ impl Backend {
         let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
         let (connection, channel) = (text("connection"), text("channel"));
         let Some(ticket) = call.ticket else {
-            self.take_event(call.event, connection, channel, tally);
+            self.take_event(call.event, &connection, channel, tally);
             return true;
         };
         // One message of a connection at a time; only a subscribe has more than one question.
@@ -80,10 +80,10 @@ impl Backend {
         true
     }
 
-    fn take_event(&mut self, event: Event, connection: String, channel: String, tally: &mut Tally) {
+    fn take_event(&mut self, event: Event, connection: &str, channel: String, tally: &mut Tally) {
         match event {
             Event::Disconnect => {
-                assert!(self.present.remove(&connection), "{connection} was never here");
+                assert!(self.present.remove(connection), "{connection} was never here");
                 tally.count("disconnects told");
             }
             Event::Occupied => {

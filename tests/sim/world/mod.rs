@@ -187,6 +187,11 @@ impl World {
         self.now.mono_ms
     }
 
+    /// What the wall clock says.
+    pub fn wall_ms(&self) -> u64 {
+        self.now.wall_ms
+    }
+
     /// Lets time pass.
     pub fn pass(&mut self, ms: u64) {
         self.now.mono_ms += ms;

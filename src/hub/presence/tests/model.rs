@@ -45,7 +45,7 @@ impl View {
         self.count = data["count"].as_u64().expect("it always comes");
         let names = |field: &str| {
             let list = data.get(field)?.as_array().expect("a list");
-            Some(list.iter().map(|member| member.to_string()).collect::<Vec<_>>())
+            Some(list.iter().map(ToString::to_string).collect::<Vec<_>>())
         };
         let snapshot = data.get("snapshot").is_some();
         match (names("members"), names("joined"), names("left")) {
@@ -208,7 +208,9 @@ proptest! {
         });
         let (there, away, views) = Default::default();
         let mut model = Model { story, there, away, views };
-        script.into_iter().for_each(|op| model.step(op));
+        for op in script {
+            model.step(op);
+        }
         model.settle(max_bytes == 1 << 20);
     }
 }

@@ -147,6 +147,9 @@ fn users() {
         refuses(&json!({"sub": odd}), Invalid::Claim("sub", "must be a string"));
     }
     refuses(&json!({"jti": 7}), Invalid::Claim("jti", "must be a string"));
+    for unnameable in [String::new(), "x".repeat(257)] {
+        refuses(&json!({"jti": unnameable}), Invalid::Claim("jti", "must be 1 to 256 bytes"));
+    }
 }
 
 #[test]

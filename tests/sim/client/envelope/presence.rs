@@ -33,7 +33,7 @@ impl EnvelopeClient {
 
 impl EnvelopeClient {
     /// A list of who is there has come: each of them once.
-    pub(super) fn listed(&self, scene: &mut Scene, envelope: &Envelope) {
+    pub(super) fn listed(scene: &mut Scene, envelope: &Envelope) {
         let data: Value = serde_json::from_str(envelope.data.expect("data").get()).expect("JSON");
         let count = data["count"].as_u64().expect("it is always counted");
         if let Some(members) = data["members"].as_array() {
