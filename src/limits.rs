@@ -108,8 +108,6 @@ pub const PACES_MS: [u16; 16] =
 pub const PRESENCES_PER_TURN: usize = 64;
 /// Users that leave in one turn because they have been away for too long.
 pub const LEAVES_PER_TURN: usize = 1024;
-/// Bytes of what a user shows of itself in presence; more is not shown.
-pub const PRESENCE_INFO_BYTES: usize = 1 << 10;
 /// Rounds of paced groups that begin in one turn.
 pub const ROUNDS_PER_TURN: usize = 64;
 /// Bytes of a token, and of a cursor of a list.

@@ -78,8 +78,18 @@ pub struct Span {
     pub bytes: usize,
 }
 
-/// What an audit sees of a channel: its name, how many are there, who, and who listens.
-pub type Seen<'a> = (&'a Arc<str>, u64, Vec<Who>, Vec<(Audience, usize)>);
+/// Who is in a channel, for audits.
+#[derive(Debug)]
+pub struct Attendance<'a> {
+    /// Its name.
+    pub channel: &'a str,
+    /// How many are there.
+    pub count: u64,
+    /// Those who are known by name.
+    pub members: Vec<Who>,
+    /// How many listen, of each kind.
+    pub listeners: Vec<(Audience, usize)>,
+}
 
 /// One channel.
 #[derive(Debug)]
@@ -358,12 +368,13 @@ impl Presences {
         std::mem::take(&mut self.crowd)
     }
 
-    /// For audits: each channel with the members that are there, and its listeners.
-    pub fn rosters(&self) -> impl Iterator<Item = Seen<'_>> {
+    /// Every channel, for audits.
+    pub fn rosters(&self) -> impl Iterator<Item = Attendance<'_>> {
         self.rosters.iter().map(|(_, roster)| {
             let listeners = roster.listeners.iter().flat_map(|listeners| listeners.audiences());
             let members = roster.members.all(None).map(|(who, _)| who).collect();
-            (&roster.name, roster.members.count(), members, listeners.collect())
+            let (channel, count) = (&*roster.name, roster.members.count());
+            Attendance { channel, count, members, listeners: listeners.collect() }
         })
     }
 

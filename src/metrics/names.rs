@@ -214,8 +214,6 @@ reasons! {
         PresenceMembers = "presence_members";
         /// Somebody is counted in a channel without a name: there is no room for more.
         PresenceBytes = "max_presence_bytes";
-        /// What a user shows of itself was left out: it is too long.
-        PresenceInfo = "presence_info_bytes";
         /// Last values were forgotten: a channel had too many keys, or too many bytes of them.
         LastValues = "last_values";
         /// A message was over the rate: refused, or reading paused.

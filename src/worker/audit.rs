@@ -11,7 +11,7 @@ use crate::conn::entry::{Flags, Hot, Phase};
 use crate::conn::inbox::Inbox;
 use crate::feed::subscription::Marks;
 use crate::http::body::BodyReader;
-use crate::hub::presence::{self, COMPANION, Who};
+use crate::hub::presence::{self, Attendance, COMPANION, Who};
 use crate::hub::{Audience, Position};
 use crate::policy::Policy;
 
@@ -84,11 +84,11 @@ impl<N: Net> Worker<N> {
                 audit.counted.push((name, interest.audience, interest.count as usize));
             }
         }
-        for (channel, count, named, listeners) in self.presences.rosters() {
+        for Attendance { channel, count, members, listeners } in self.presences.rosters() {
             let companion = presence::companion(channel).to_string();
             let heard = |(audience, count)| (companion.clone(), audience, count);
             audit.counted.extend(listeners.into_iter().map(heard));
-            audit.told.push((channel.to_string(), count, named));
+            audit.told.push((channel.to_owned(), count, members));
         }
         audit.joined.sort();
         audit.counted.sort();

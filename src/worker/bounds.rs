@@ -6,14 +6,28 @@
 use super::Worker;
 use super::net::{Net, WorkerId};
 use crate::client::code::{Code, Fault};
+use crate::config::Config;
 use crate::conn::entry::{Flags, Phase};
 use crate::conn::outbox::Outbox;
 use crate::http::body::BodyReader;
 use crate::http::reply::{self, Circumstances};
 use crate::hub::Frames;
-use crate::limits::{LAST_WORDS, OVERLOAD_PACE_MS};
+use crate::hub::shard::ShardLimits;
+use crate::limits::{LAST_WORDS, OVERLOAD_PACE_MS, PAGE_BYTES};
 use crate::metrics::{End, Limit};
 use crate::ws::close::{self, CloseCode};
+
+/// A worker's share of what bounds the channels of the node.
+pub(super) fn of_shard(config: &Config) -> ShardLimits {
+    let workers = usize::from(config.workers.max(1));
+    ShardLimits {
+        max_channels: config.max_channels.div_ceil(workers),
+        max_history_bytes: config.max_history_bytes / workers,
+        position_age_ms: config.position_age.as_millis() as u64,
+        idempotency_age_ms: config.idempotency_age.as_millis() as u64,
+        page_bytes: PAGE_BYTES,
+    }
+}
 
 impl<N: Net> Worker<N> {
     /// Bytes that the connections of this worker may hold.

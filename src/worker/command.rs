@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Worker;
 use super::mail::{Answer, Birth, Content, History, Mail, Publish, Requester, Ticket};
 use super::net::Net;
-use super::presence::{NO_PRESENCE, parse_cursor};
+use super::presence::{NO_PRESENCE, parse_cursor, roll};
 use crate::client::answer;
 use crate::client::code::{Code, Fault};
 use crate::client::command::{self, Command, Refusal, Request, RequestId, Start, Wish};
@@ -211,7 +211,7 @@ impl<N: Net> Worker<N> {
         let ticket = self.client_ticket(slot, id);
         // Its answer is long: one at a time.
         self.table.hot_mut(slot).flags.set(Flags::HISTORY);
-        let letter = Self::roll(channel, after.flatten(), limit, ticket);
+        let letter = roll(channel, after.flatten(), limit, ticket);
         self.ask_owner(slot, letter, channel);
     }
 

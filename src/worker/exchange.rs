@@ -9,7 +9,7 @@ use super::mail::{
     Answer, Birth, Content, Disconnect, History, List, Mail, Publish, Requester, Ticket,
 };
 use super::net::{Net, WorkerId};
-use super::{Worker, keys};
+use super::{Worker, keys, presence};
 use crate::client::batch;
 use crate::client::code::{Code, Fault};
 use crate::conn::session::{Ask, Call, Gathered, Outcome, PublishAsk};
@@ -44,7 +44,7 @@ impl<N: Net> Worker<N> {
                 self.await_one(slot, call, owner, Mail::History(Box::new(letter)));
             }
             Ask::Presence { channel, after, limit } => {
-                let letter = Self::roll(&channel, after, limit, self.ticket(slot, 0));
+                let letter = presence::roll(&channel, after, limit, self.ticket(slot, 0));
                 self.await_one(slot, call, self.owner(&channel), letter);
             }
             Ask::Channels { prefix, after, limit } => {

@@ -208,7 +208,7 @@ impl<N: Net> Worker<N> {
         let Setup { id, config, stats, node, seed } = setup;
         let workers = usize::from(config.workers.max(1));
         let mut random = Random::new(seed ^ (u64::from(id) + 1).wrapping_mul(0x9e37_79b9));
-        let shard = Shard::new(terms::of_shard(&config), random.draw());
+        let shard = Shard::new(bounds::of_shard(&config), random.draw());
         let presences = presence::presences(&config, seed, random.draw());
         Self {
             shard,

@@ -16,8 +16,7 @@ use crate::feed::subscription::{Marks, State, Subscription};
 use crate::hub::presence::{self, PresenceLimits, Presences, Span, Who};
 use crate::hub::shard::Since;
 use crate::limits::{
-    HISTORY_ANSWER_BYTES, LEAVES_PER_TURN, OVERLOAD_PACE_MS, PRESENCE_INFO_BYTES,
-    PRESENCES_PER_TURN, REVIEWS_PER_TURN,
+    HISTORY_ANSWER_BYTES, LEAVES_PER_TURN, OVERLOAD_PACE_MS, PRESENCES_PER_TURN, REVIEWS_PER_TURN,
 };
 use crate::metrics::{Counter, Limit};
 use crate::policy::Policy;
@@ -46,6 +45,12 @@ pub(super) fn presences(config: &Config, seed: u64, own: u64) -> Presences {
 /// What is answered where nothing is told of who is there.
 pub(super) const NO_PRESENCE: &str = "channel: nothing is told here of who is there";
 
+/// Asks a channel's owner for a part of the list of its members.
+pub(super) fn roll(channel: &str, after: Option<Who>, limit: u32, ticket: Ticket) -> Mail {
+    let span = Span { after, limit: limit as usize, bytes: HISTORY_ANSWER_BYTES };
+    Mail::Roll(Box::new(Roll { channel: channel.into(), span, ticket }))
+}
+
 /// The subscriptions that have yet to be looked at, for the rules have changed.
 #[derive(Debug)]
 pub(super) struct Review {
@@ -66,14 +71,7 @@ impl<N: Net> Worker<N> {
     /// As whom a connection is present, and what it shows of itself.
     pub(super) fn who(&self, slot: u32) -> (Who, Option<Arc<str>>) {
         let Some(token) = self.token(slot) else { return (Who::Guest(self.key(slot)), None) };
-        let info = token.info.as_ref().filter(|info| {
-            let fits = info.len() <= PRESENCE_INFO_BYTES;
-            if !fits {
-                self.limited(Limit::PresenceInfo);
-            }
-            fits
-        });
-        (Who::User(Arc::clone(&token.user)), info.map(Arc::clone))
+        (Who::User(Arc::clone(&token.user)), token.info.clone())
     }
 
     /// A connection has begun to follow a channel: its owner is told who is there now. What it
@@ -214,12 +212,6 @@ impl<N: Net> Worker<N> {
         let owner = self.owner(channel);
         let letter = Attend { channel: channel.into(), who, entered };
         self.letter(owner, Mail::Attend(Box::new(letter)));
-    }
-
-    /// Asks for a part of the list of members.
-    pub(super) fn roll(channel: &str, after: Option<Who>, limit: u32, ticket: Ticket) -> Mail {
-        let span = Span { after, limit: limit as usize, bytes: HISTORY_ANSWER_BYTES };
-        Mail::Roll(Box::new(Roll { channel: channel.into(), span, ticket }))
     }
 }
 

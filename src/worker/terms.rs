@@ -8,26 +8,11 @@ use super::mail::{Content, Requester, Ticket};
 use super::net::Net;
 use crate::client::batch;
 use crate::client::code::{Code, Fault};
-use crate::config::Config;
 use crate::hub::Kind;
 use crate::hub::channel::{Draft, Terms};
 use crate::hub::history::Bounds;
-use crate::hub::shard::ShardLimits;
-use crate::limits::PAGE_BYTES;
 use crate::policy::rule::{Payload, Rule};
 use crate::ws::close::CloseCode;
-
-/// What one of the workers of a node may have of channels.
-pub(super) fn of_shard(config: &Config) -> ShardLimits {
-    let workers = usize::from(config.workers.max(1));
-    ShardLimits {
-        max_channels: config.max_channels.div_ceil(workers),
-        max_history_bytes: config.max_history_bytes / workers,
-        position_age_ms: config.position_age.as_millis() as u64,
-        idempotency_age_ms: config.idempotency_age.as_millis() as u64,
-        page_bytes: PAGE_BYTES,
-    }
-}
 
 /// What the owner of a channel has to know of its rule.
 pub(super) fn of(rule: &Rule) -> Terms {

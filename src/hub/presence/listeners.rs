@@ -140,28 +140,39 @@ impl Listeners {
         naming: Naming,
         framer: &mut impl Framer,
     ) -> Page {
-        let (position, head) = (self.channel.position(), self.channel.head);
+        let head = self.channel.head;
         let known = self.snapshots.iter().find(|(known, _)| *known == encoding);
         let frames = if let Some((_, frames)) = known {
             Arc::clone(frames)
         } else {
-            let mut data = Vec::new();
-            words::snapshot(&mut data, self.told_count, self.names.then_some(members), naming);
-            let publication = Publication {
-                position,
-                kind: Kind::Json,
-                timestamp: now.wall_ms,
-                from: None,
-                key: None,
-                payload: data.into(),
-            };
-            let (mut frame, mut text) = (Vec::new(), Vec::new());
-            let name = &self.channel.name;
-            encode::frame(&mut frame, &mut text, encoding, name, &publication, framer);
-            let frames: Frames = frame.into();
+            let frames = self.encode_snapshot(members, encoding, now, naming, framer);
             self.snapshots.push((encoding, Arc::clone(&frames)));
             frames
         };
         Page { epoch: self.channel.epoch, gap: None, last: head, head, frames: Some(frames) }
+    }
+
+    fn encode_snapshot(
+        &self,
+        members: &Members,
+        encoding: Encoding,
+        now: Now,
+        naming: Naming,
+        framer: &mut impl Framer,
+    ) -> Frames {
+        let mut data = Vec::new();
+        words::snapshot(&mut data, self.told_count, self.names.then_some(members), naming);
+        let publication = Publication {
+            position: self.channel.position(),
+            kind: Kind::Json,
+            timestamp: now.wall_ms,
+            from: None,
+            key: None,
+            payload: data.into(),
+        };
+        let (mut frame, mut text) = (Vec::new(), Vec::new());
+        let name = &self.channel.name;
+        encode::frame(&mut frame, &mut text, encoding, name, &publication, framer);
+        frame.into()
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn list(
         out.push(b'[');
         let start = out.len();
         let mut last = None;
-        let all = members.into_iter().flat_map(|m| m.all(span.after.as_ref()));
+        let all = members.into_iter().flat_map(|members| members.all(span.after.as_ref()));
         for (taken, (who, info)) in all.enumerate() {
             let full = out.len() - start >= span.bytes && taken > 0;
             if taken == span.limit || full {

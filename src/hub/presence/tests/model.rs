@@ -150,7 +150,7 @@ impl Model {
     /// What the owner knows of itself is right at any time.
     fn check(&self) {
         let members = self.members();
-        for (_, count, named, _) in self.story.presences.rosters() {
+        for Attendance { count, members: named, .. } in self.story.presences.rosters() {
             let known = named.iter().all(|who| members.contains(who));
             assert!(known, "{named:?} of {members:?}");
             let least = self.there.iter().map(|&connection| who(connection));
