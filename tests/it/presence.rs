@@ -251,10 +251,9 @@ fn the_rule_says_what_is_told() {
     with_rules("presence-rules", SOME_TOLD, &SOON, |server| {
         let mut peer = Peer::open(server.port, "/ws");
         peer.subscribe("quiet.a");
-        let ask = |kind: &str, channel: &str, data: Value| json!({"type": kind, "id": 1, "channel": channel, "data": data});
-        let wish = ask("subscribe", "quiet.b", json!({"presence": true}));
+        let wish = ask("subscribe", "quiet.b", &json!({"presence": true}));
         assert_eq!(peer.refused(&wish), "not_enabled");
-        assert_eq!(peer.refused(&ask("presence", "quiet.a", json!({}))), "not_enabled");
+        assert_eq!(peer.refused(&ask("presence", "quiet.a", &json!({}))), "not_enabled");
         assert_eq!(read(server, "/channels/quiet.a/presence").code(), "not_enabled");
         assert_eq!(peer.refused(&ask("presence", "secret.a", json!({}))), "forbidden");
         let nobody = json!({"count": 0, "members": [], "next": null});
@@ -436,4 +435,8 @@ fn who_reads_too_slowly_gets_a_new_snapshot() {
             assert!(server.counter("fanwire_pulls_total") > pulls);
         },
     );
+}
+
+fn ask(kind: &str, channel: &str, data: &Value) -> Value {
+    json!({"type": kind, "id": 1, "channel": channel, "data": data})
 }
