@@ -255,7 +255,7 @@ fn the_rule_says_what_is_told() {
         assert_eq!(peer.refused(&wish), "not_enabled");
         assert_eq!(peer.refused(&ask("presence", "quiet.a", &json!({}))), "not_enabled");
         assert_eq!(read(server, "/channels/quiet.a/presence").code(), "not_enabled");
-        assert_eq!(peer.refused(&ask("presence", "secret.a", json!({}))), "forbidden");
+        assert_eq!(peer.refused(&ask("presence", "secret.a", &json!({}))), "forbidden");
         let nobody = json!({"count": 0, "members": [], "next": null});
         assert_eq!(read(server, "/channels/secret.a/presence").json(), nobody);
         listen(&mut peer, "counted.a");
@@ -270,7 +270,7 @@ fn the_rule_says_what_is_told() {
             .collect();
         assert_eq!(peer.receive()["data"], json!({"count": 2}));
         let counted = json!({"count": 2, "members": null, "next": null});
-        assert_eq!(peer.ask(&ask("presence", "counted.a", json!({}))), counted);
+        assert_eq!(peer.ask(&ask("presence", "counted.a", &json!({}))), counted);
         assert_eq!(read(server, "/channels/counted.a/presence").json(), counted);
         drop(tabs);
     });
