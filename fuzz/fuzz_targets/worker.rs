@@ -15,9 +15,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
-use fanwire::node::Node;
 use fanwire::config::Config;
 use fanwire::metrics::Stats;
+use fanwire::node::Node;
 use fanwire::policy::Policy;
 use fanwire::policy::rule::{OnSlow, Rule};
 use fanwire::worker::net::WorkerId;

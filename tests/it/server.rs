@@ -108,6 +108,18 @@ impl Server {
         counter_in(&self.read("/metrics").text(), wanted)
     }
 
+    /// Reads JSON until it is as wanted; the question itself takes the time.
+    pub fn await_json(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let value = self.read_json(path);
+            if wanted(&value) {
+                return value;
+            }
+            assert!(start.elapsed() < PATIENCE, "{path} stays {value}");
+        }
+    }
+
     /// Asks for a counter until it is as wanted; the question itself takes the time.
     pub fn await_counter(&self, name: &str, mut wanted: impl FnMut(u64) -> bool) -> u64 {
         let start = Instant::now();

@@ -13,6 +13,7 @@ use fanwire::policy::rule::OnSlow;
 use crate::client::payload;
 use crate::rights::{Rights, Stamp};
 use crate::world::Admission;
+use crate::world::backend::number_in;
 use crate::world::tally::Tally;
 
 /// Everything that was meant to be published and everything that was.
@@ -267,13 +268,6 @@ impl Oracle {
         let kept = latest.map_or(count, |latest| latest.min(count));
         head.epoch != to.epoch || to.index + kept <= head.index
     }
-}
-
-/// The number that stands in a payload: the digits behind the first `#`.
-pub fn number_in(payload: &[u8]) -> Option<usize> {
-    let start = payload.iter().position(|byte| *byte == b'#')? + 1;
-    let length = payload[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    std::str::from_utf8(&payload[start..start + length]).ok()?.parse().ok()
 }
 
 /// Reads a position as the contract writes it.

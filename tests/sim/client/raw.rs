@@ -9,7 +9,8 @@ use super::codec::{Item, handshake, opcode};
 use super::follower::Follower;
 use super::line::Line;
 use super::{Client, Scene, payload};
-use crate::oracle::{Oracle, number_in};
+use crate::oracle::Oracle;
+use crate::world::backend::number_in;
 
 /// A model of such a client.
 #[derive(Debug)]

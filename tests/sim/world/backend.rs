@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use super::random::Random;
 use super::tally::Tally;
-use crate::oracle::number_in;
 
 /// What it has been asked and told.
 #[derive(Debug, Default)]
@@ -155,4 +154,11 @@ fn publication(body: &Value) -> usize {
         _ => data.into_bytes(),
     };
     number_in(&bytes).expect("a payload of ours")
+}
+
+/// The number that stands in a payload: the digits behind the first `#`.
+pub fn number_in(payload: &[u8]) -> Option<usize> {
+    let start = payload.iter().position(|byte| *byte == b'#')? + 1;
+    let length = payload[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&payload[start..start + length]).ok()?.parse().ok()
 }
