@@ -287,7 +287,9 @@ impl Flags {
         if let Some(file) = file {
             let (rules, problems) = rules::complete(&file.rules, &policy.fallback, history_share);
             problems.into_result(&file.name)?;
-            warnings.extend(rules::not_yet(&file.rules, &file.name));
+            if policy.token_keys.is_empty() {
+                warnings.extend(rules::lets_nobody_in(&file.rules, &file.name));
+            }
             policy.rules = rules;
         }
         Ok((policy, warnings))

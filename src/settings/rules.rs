@@ -220,18 +220,12 @@ impl Draft {
         }
     }
 
-    /// Its fields that do nothing yet, each with what that means.
-    fn not_yet(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let Fields { subscribe, publish, from, .. } = &self.fields;
-        let nobody = |who: &Who| matches!(who, Who::User | Who::Token);
-        let lets_nobody = "nobody can log in, so this lets no client in";
-        [
-            ("subscribe", subscribe.as_ref().is_some_and(nobody), lets_nobody),
-            ("publish", publish.as_ref().is_some_and(nobody), lets_nobody),
-            ("from", from.is_some(), "publications carry no name"),
-        ]
-        .into_iter()
-        .filter_map(|(name, given, meaning)| given.then_some((name, meaning)))
+    /// Its fields that want somebody who has logged in.
+    fn wants_users(&self) -> impl Iterator<Item = &'static str> {
+        let Fields { subscribe, publish, .. } = &self.fields;
+        let fields = [("subscribe", subscribe), ("publish", publish)];
+        let wants = |who: &Option<Who>| matches!(who, Some(Who::User | Who::Token));
+        fields.into_iter().filter_map(move |(name, who)| wants(who).then_some(name))
     }
 }
 
@@ -258,15 +252,16 @@ pub(super) fn complete(
     (rules, problems)
 }
 
-/// Warns of fields that do nothing yet, in the order of the file.
-pub(super) fn not_yet(drafts: &[Draft], file: &str) -> Vec<String> {
+/// Warns of rules that let nobody in, since without keys of tokens nobody can log in; in the order
+/// of the file.
+pub(super) fn lets_nobody_in(drafts: &[Draft], file: &str) -> Vec<String> {
     let found = |draft: &Draft| {
         let mut found: Vec<_> =
-            draft.not_yet().map(|(name, meaning)| (draft.line_of(name), name, meaning)).collect();
+            draft.wants_users().map(|name| (draft.line_of(name), name)).collect();
         found.sort_unstable();
         found
     };
-    let warning =
-        |(line, name, meaning)| format!("{file}:{line}: {name}: not there yet: {meaning}");
+    let why = "without jwt_keys nobody can log in, so this lets no client in";
+    let warning = |(line, name)| format!("{file}:{line}: {name}: {why}");
     drafts.iter().flat_map(found).map(warning).collect()
 }

@@ -218,18 +218,19 @@ fn a_key_is_never_repeated() {
     assert!(!debug.contains("TOPSECRET") && debug.contains("ApiKey"), "{debug}");
 }
 
-/// What a rule may say already though it does nothing yet.
+/// Rules for users, where there can be none.
 #[test]
-fn what_is_not_there_yet_is_warned_of() {
+fn rules_that_let_nobody_in_are_warned_of() {
     let fields = "subscribe = \"user\"\npublish = \"token\"\nfrom = true";
-    let settings = text(&format!("[[rule]]\npattern = \"a\"\n{fields}")).unwrap();
-    let nobody = "nobody can log in, so this lets no client in";
+    let rule = format!("[[rule]]\npattern = \"a\"\n{fields}");
+    let nobody = "without jwt_keys nobody can log in, so this lets no client in";
     let expected = [
-        format!("fanwire.toml:3: subscribe: not there yet: {nobody}"),
-        format!("fanwire.toml:4: publish: not there yet: {nobody}"),
-        "fanwire.toml:5: from: not there yet: publications carry no name".into(),
+        format!("fanwire.toml:3: subscribe: {nobody}"),
+        format!("fanwire.toml:4: publish: {nobody}"),
     ];
-    assert_eq!(settings.warnings, expected);
+    assert_eq!(text(&rule).unwrap().warnings, expected);
+    let keys = "jwt_keys = [\"hs256:0123456789abcdef0123456789abcdef\"]\n";
+    assert_eq!(text(&format!("{keys}{rule}")).unwrap().warnings, [""; 0]);
     let fields = "subscribe = \"anyone\"\npublish = \"backend\"";
     let settings = text(&format!("[[rule]]\npattern = \"a\"\n{fields}")).unwrap();
     assert_eq!(settings.warnings, [""; 0]);
