@@ -68,7 +68,7 @@ fn join(members: usize, names: usize) -> Cost {
 fn main() {
     println!("members who join and listen, all within 10 s: what each of them has cost");
     println!(
-        "{:<28}{:>10}{:>12}{:>10}{:>12}{:>22}",
+        "{:<28}{:>10}{:>12}{:>10}{:>12}{:>25}",
         "", "messages", "us", "sends", "bytes", "sends, told one by one"
     );
     for (what, names) in [("names up to 200, then counts", 200), ("all by name", usize::MAX >> 1)] {
@@ -77,7 +77,7 @@ fn main() {
             let Cost { seconds, sends, bytes, messages } = join(members, names);
             let each = |sum: f64| sum / members as f64;
             println!(
-                "{members:>28}{messages:>10}{:>12.1}{:>10.1}{:>12.0}{:>22.0}",
+                "{members:>28}{messages:>10}{:>12.1}{:>10.1}{:>12.0}{:>25.0}",
                 each(seconds * 1e6),
                 each(sends as f64),
                 each(bytes as f64),
