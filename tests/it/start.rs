@@ -78,10 +78,11 @@ fn check_says_ok_or_what_is_wrong() {
     let rules = rules.to_string_lossy();
     let (code, out, _) = check(&["--config", &rules]);
     assert_eq!(code, Some(0));
-    for (line, field) in [(3, "from"), (4, "subscribe"), (5, "publish")] {
-        let warning = format!("  warning    {rules}:{line}: {field}: not there yet: ");
+    for (line, field) in [(4, "subscribe"), (5, "publish")] {
+        let warning = format!("  warning    {rules}:{line}: {field}: without jwt_keys nobody can ");
         assert!(out.contains(&warning), "{warning}: {out}");
     }
+    assert_eq!(out.matches("warning").count(), 2, "{out}");
     let bad = folder("check").join("bad.toml");
     std::fs::write(&bad, "workers = 0\n\nopne = true\n").expect("written");
     let bad = bad.to_string_lossy();
