@@ -7,25 +7,20 @@ import { test } from "node:test";
 import { faults, traffic } from "./traffic.mjs";
 import { Server, browser, pageAt } from "./world.mjs";
 
-const KILLS = 20;
-
-for (const [name, last] of [
-  ["from its position alone", 0],
-  ["with the latest beside it", 1000],
+for (const [name, kills, how] of [
+  ["from its position alone", 20, {}],
+  ["with the latest beside it", 20, { last: 1000 }],
+  ["by one that comes back after all is said", 2, { late: true }],
 ]) {
   test(`followed ${name}`, { timeout: 120_000 }, async () => {
     const server = await Server.start("--messages-per-second", "0", "--history-count", "5000");
     const chrome = await browser();
     try {
       const { page, complaints } = await pageAt(chrome, server.origin);
-      await page.evaluate(traffic, { last });
-      const count = (what) => page.evaluate((what) => globalThis.traffic[what](), what);
-      const more = async (what) => {
-        const before = await count(what);
-        while ((await count(what)) < before + 5) await new Promise((later) => setTimeout(later, 5));
-      };
-      for (let at = 0; at < KILLS; at++) {
-        await more("seen");
+      await page.evaluate(traffic, how);
+      const more = (list) => page.evaluate((list) => globalThis.traffic.more(list, 5), list);
+      for (let at = 0; at < kills; at++) {
+        await more("story");
         await server.kill();
         await server.start();
       }
@@ -40,7 +35,7 @@ for (const [name, last] of [
       assert.deepEqual(faults(account, { gaps: true }), []);
       assert.equal(acked.length + doubtful.length, published, "each has an outcome");
       assert.ok(gaps.every(({ reason }) => reason === "epoch"));
-      if (last) {
+      if (how.last) {
         // What the last life has acknowledged, it also delivers.
         const epoch = (id) => id.split(":")[0];
         const latest = epoch(acked.at(-1)[1]);

@@ -2,11 +2,14 @@
 // sent into a browser, so it uses nothing from outside itself.
 
 // Begins: one client publishes 0, 1, 2 ... to a channel, another one follows it and writes down
-// what it is told. `given` is the library; without it, the page's own.
-export async function traffic({ url, last }, given) {
+// what it is told; a `late` one takes longer to come back. `given` is the library; without it, the
+// page's own.
+export async function traffic({ url, last, late }, given) {
+  const PATIENCE_MS = 30_000;
   const { Fanwire, WebSocket } = given ?? (await import("/client.js"));
   const options = { minDelay: 5, maxDelay: 40, maxRate: 2000, WebSocket };
-  const [writer, reader] = [new Fanwire(url, options), new Fanwire(url, options)];
+  const writer = new Fanwire(url, options);
+  const reader = new Fanwire(url, late ? { ...options, minDelay: 400, maxDelay: 800 } : options);
   const account = {
     story: [], // what the reader was told: numbers, and gaps as `{after, to}`
     acked: [], // [number, position]
@@ -22,12 +25,25 @@ export async function traffic({ url, last }, given) {
     client.on("error", ({ code, message }) => account.errors.push(`${code}: ${message}`));
     client.on("state", ({ state }) => (account.connections += state === "open"));
   }
-  await new Promise((joined) => {
-    const off = room.on("state", ({ state }) => state === "joined" && (off(), joined()));
-  });
 
   let publishing = true;
   const open = new Set();
+  // Waits for what must come; what has not come in time is an error that says so.
+  const until = async (come, what) => {
+    const end = Date.now() + PATIENCE_MS;
+    while (!come()) {
+      if (Date.now() > end) {
+        const { story, acked, published } = account;
+        const ends = JSON.stringify([story.at(-1), acked.at(-1), room.position]);
+        throw new Error(
+          `${what} did not come: ${published} published, ${open.size} unanswered, writer ` +
+            `${writer.state}, reader ${reader.state}, ${room.state}, last told, acked, at: ${ends}`,
+        );
+      }
+      await new Promise((later) => setTimeout(later, 5));
+    }
+  };
+  await until(() => room.state === "joined", "the answer to the subscription");
   const publish = () => {
     const n = account.published++;
     const one = writer.publish("traffic", n).then(
@@ -40,17 +56,22 @@ export async function traffic({ url, last }, given) {
   const timer = setInterval(() => publishing && open.size < 200 && publish(), 5);
 
   globalThis.traffic = {
-    seen: () => account.story.length,
-    acked: () => account.acked.length,
+    // Waits until so many more are in that list of the account.
+    async more(list, count) {
+      const enough = account[list].length + count;
+      await until(() => account[list].length >= enough, `${count} more in ${list}`);
+    },
     // Lets everything come to its end, and gives the account.
     async end() {
       publishing = false;
       clearInterval(timer);
-      while (open.size > 0) await Promise.race(open);
+      await until(() => open.size === 0, "an answer to each publish");
       // One more goes the whole way behind all others.
-      const { id } = await writer.publish("traffic", account.published);
-      account.acked.push([account.published++, id]);
-      while (account.story.at(-1)?.[1] !== id) await new Promise((later) => setTimeout(later, 10));
+      publish();
+      await until(() => open.size === 0, "the answer to the last publish");
+      const [, id] = account.acked.at(-1);
+      // A reader that has come back only now is told of it by the end of a gap.
+      await until(() => room.position === id, "the last publication, or a gap up to it,");
       for (const client of [writer, reader]) client.close();
       return account;
     },
@@ -79,6 +100,7 @@ export function faults({ story, acked, errors }, { gaps }) {
     next = n + 1;
     hidden = false;
   }
+  if (hidden) behind.push([next, Infinity]);
   for (const [n] of acked) {
     const told = behind.some(([from, to]) => from <= n && n < to);
     if (!seen.has(n) && !told) wrong.push(`${n} was acknowledged and never came`);
