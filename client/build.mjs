@@ -10,9 +10,10 @@ const script = new URL("../web/client.js", import.meta.url);
 const { version } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 
 // Members that only the library itself uses, and nothing else is called: they may be short.
-const OUR_OWN = `answered attempts backoff between changed check course doubtful drop everybody
-  failed foreign frame heard least link load lose mark once opened pace positions reach receive
-  received remove requests running save sent subscriptions take tries turn wait`;
+const OUR_OWN = `answered ask attempts backoff between changed check course done doubtful drop
+  emit everybody failed foreign frame heard json least link load lose lost mark once opened
+  pace positions reach receive received remove requests running save sent subscriptions take
+  tries turn wait`;
 
 rmSync(new URL("dist", import.meta.url), { recursive: true, force: true });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc"], {

@@ -119,7 +119,7 @@ export class Connection {
     const WebSocket = (options.WebSocket ?? globalThis.WebSocket) as SocketClass;
     const address = new URL(this.#url);
     const place = everybody.position;
-    if (place !== undefined) address.searchParams.set("since", place);
+    if (place) address.searchParams.set("since", place);
     const protocols = ["fanwire.v1"];
     if (token !== undefined) protocols.push(`bearer.${token}`);
     let socket: Socket;

@@ -56,7 +56,7 @@ export function parse(frame: unknown): Envelope | undefined {
 
 /** The publication in `envelope`, or in a page of history. */
 export function publication(envelope: Unchecked, channel: string): Message | undefined {
-  if (position(envelope?.id) === undefined) return undefined;
+  if (!position(envelope?.id)) return undefined;
   const { type, encoding, data, ...rest } = envelope;
   return { ...rest, channel, data: payload(data, encoding) };
 }
@@ -85,6 +85,6 @@ export function encode(data: unknown): { json: string; encoding?: string } {
 
 /** The gap in the `data` of a message about `channel`. */
 export function gap(data: Unchecked, channel: string): Gap | undefined {
-  if (position(data?.to) === undefined) return undefined;
+  if (!position(data?.to)) return undefined;
   return { after: null, reason: "unknown", ...data, channel };
 }

@@ -195,7 +195,7 @@ export class Fanwire<Channels extends object = {}> extends Emitter<FanwireEvents
     this.user = text(welcome?.user) ?? null;
     this.connection = text(welcome?.connection);
     const place = position(welcome?.position);
-    if (this.#core.everybody.position === undefined && place) this.#core.everybody.reach(place);
+    if (!this.#core.everybody.position && place) this.#core.everybody.reach(place);
     this.#changed({ state: "open" });
     const maxBytes = number(welcome?.max_message_bytes, Infinity) || Infinity;
     this.#core.subscriptions.opened(maxBytes);

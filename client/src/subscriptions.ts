@@ -7,8 +7,11 @@ import { type Envelope, type Unchecked, position, text } from "./envelope.js";
 import { FanwireError } from "./error.js";
 import { type SubscribeOptions, Subscription } from "./subscription.js";
 
-/** The longest that one wish can be: a name, a position, and what is around them. */
-const WISH_BYTES = 512;
+/** No channel has a longer name: one that has is not asked for, it would spoil the whole list. */
+const LONGEST_NAME = 128;
+/** The longest that one wish can be: a name, with six bytes for each letter that JSON escapes, a
+ * position, and what is around them. */
+const WISH_BYTES = 1024;
 const MAX_WISHES = 100;
 /** How long after its answer the old messages that a first subscription asked for may take. */
 const SETTLING_MS = 1000;
@@ -56,10 +59,9 @@ export class Subscriptions {
     this.#retry.stop();
     for (const one of this.#all.values()) {
       const { join } = one;
-      // The old messages that were asked for have perhaps not come: ask for them again.
-      if (join.at !== undefined && this.#core.clock.now() - join.at < SETTLING_MS) {
-        one.position = undefined;
-      }
+      // The old messages that were asked for have perhaps not come: ask for them again. A clock that
+      // was set back does not make them new.
+      if (Math.abs(this.#core.clock.now() - join.at!) < SETTLING_MS) one.position = undefined;
       one.join = { tries: join.tries };
       if (join.foreign) this.#end(one, "lost");
       else if (one.state === "joined") one.turn({ state: "joining" });
@@ -99,7 +101,7 @@ export class Subscriptions {
     join.tries = 0;
     const place = position(data?.position);
     // With a position of our own, everything after that is still to come.
-    if (subscription.position === undefined && place !== undefined) {
+    if (!subscription.position && place) {
       subscription.reach(place);
       if (options.last) join.at = this.#core.clock.now();
     }
@@ -142,8 +144,12 @@ export class Subscriptions {
 
   /** Asks for all channels that are neither joined nor asked for, in lists. */
   #ask(): void {
-    const all = [...this.#all.values()];
-    const waiting = all.filter(({ state, join }) => state === "joining" && join.id === undefined);
+    const waiting = [...this.#all.values()].filter((one) => {
+      if (one.channel.length > LONGEST_NAME) {
+        this.#refused(one, new FanwireError("bad_channel", "too long", false, one.channel));
+      }
+      return one.state === "joining" && one.join.id === undefined;
+    });
     for (let at = 0; at < waiting.length; at += this.#wishes) {
       const list = waiting.slice(at, at + this.#wishes);
       const id = this.#core.requests.mark();

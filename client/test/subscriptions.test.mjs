@@ -45,15 +45,15 @@ test("channels of one moment are asked for in one list, also before the connecti
 });
 
 test("many channels go in lists that the server will read", async () => {
-  const stage = await opened({}, { max_message_bytes: 2048 });
+  const stage = await opened({}, { max_message_bytes: 4096 });
   for (let at = 0; at < 10; at++)
-    follow(stage, `${at}`.padStart(128, "n"), { since: "p".repeat(64) });
+    follow(stage, `${at}`.padStart(128, "\u0000"), { since: "p".repeat(64) });
   await stage.settle();
   assert.deepEqual(
     stage.socket.asked("subscribe").map(({ data }) => data.channels.length),
     [4, 4, 2],
   );
-  for (const request of stage.socket.sent) assert.ok(JSON.stringify(request).length <= 2048);
+  for (const request of stage.socket.sent) assert.ok(JSON.stringify(request).length <= 4096);
 });
 
 test("messages come typed, in order, each once; bytes as bytes, text as text", async () => {
@@ -141,6 +141,13 @@ test("old messages that were asked for are asked for again, when the link went b
   await again(late.stage);
   assert.deepEqual(wishes(late.stage.socket)[0], { channel: "room", last: 3, since: "p:0" });
 
+  // Also when the clock goes back meanwhile.
+  const jumped = await joined({ last: 3 });
+  await jumped.stage.clock.pass(5000);
+  jumped.stage.clock.jump(-3_600_000);
+  await again(jumped.stage);
+  assert.equal(wishes(jumped.stage.socket)[0].since, "p:0");
+
   const begun = await joined({ last: 3 });
   begun.stage.socket.publishes("room", "p:1");
   await again(begun.stage);
@@ -180,6 +187,20 @@ test("a list that is refused whole is tried again whole", async () => {
     rooms.map(({ state }) => state),
     ["joining", "joining"],
   );
+});
+
+test("a name that can be none is refused here: it harms neither the link nor its neighbours", async () => {
+  const stage = await opened();
+  const names = ["x".repeat(129), "x".repeat(1e6), "x".repeat(128)];
+  const rooms = names.map((name) => follow(stage, name));
+  await stage.settle();
+  assert.deepEqual(
+    rooms.map(({ state }) => state),
+    ["ended", "ended", "joining"],
+  );
+  assert.deepEqual(wishes(stage.socket), [{ channel: names[2] }]);
+  const [error] = rooms[0].heard("error");
+  assert.deepEqual([error.code, error.temporary, error.channel], ["bad_channel", false, names[0]]);
 });
 
 test("already_subscribed: leaves, and joins again from its own place", async () => {
