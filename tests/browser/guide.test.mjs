@@ -107,9 +107,11 @@ test("the guide leads from an empty folder to a chat between two browsers", asyn
 
   server.kill("SIGINT");
   await once(server, "exit");
+  await ann.locator("#link", { hasText: "not connected" }).waitFor();
+  await say(ann, "While it was away");
   await serve("fanwire", "clients need tokens");
-  await ann.locator("#chat").waitFor();
-  await ben.locator("#chat").waitFor();
+  await reads(ben, "ann: While it was away");
+  for (const page of [ann, ben]) await reads(page, "some messages are gone");
   await say(ann, "There again");
   await reads(ben, "ann: There again");
 
