@@ -9,6 +9,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 import unittest
 import urllib.request
 
@@ -272,17 +273,55 @@ class Http(unittest.IsolatedAsyncioTestCase):
 
 
 class Documents(unittest.TestCase):
-    """The example in Python of docs/connecting.md, as it stands, but for the port."""
+    """The example in Python of docs/connecting.md, as it stands, but for port and channel."""
 
-    def test_connecting(self):
+    def start(self, channel):
         text = (ROOT / "docs/connecting.md").read_text(encoding="utf-8")
         program = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
-        program = program.replace("ws://127.0.0.1:3003", SERVER.ws)
-        body = json.dumps({"text": "hello from the other side"}).encode()
-        urllib.request.urlopen(f"{SERVER.http}/channels/room.7", body).close()
+        program = program.replace("ws://127.0.0.1:3003", SERVER.ws).replace("room.7", channel)
         arguments = [sys.executable, "-W", "error", "-c", program]
-        said = subprocess.run(arguments, capture_output=True, text=True, timeout=30)
-        self.assertEqual((said.stdout, said.stderr), ("hello from the other side\n", ""))
+        pipe = subprocess.PIPE
+        program = subprocess.Popen(arguments, stdout=pipe, stderr=pipe, text=True)
+        for end in (program.stdout.close, program.stderr.close, program.wait, program.kill):
+            self.addCleanup(end)
+        return program
+
+    def publish(self, channel, text):
+        body = json.dumps({"text": text}).encode()
+        urllib.request.urlopen(f"{SERVER.http}/channels/{channel}", body).close()
+
+    def follower(self, channel, other_than=None):
+        """The connection that follows the channel, once there is one."""
+        for _ in range(1000):
+            with urllib.request.urlopen(f"{SERVER.http}/connections?channel={channel}") as answer:
+                ids = [one["connection"] for one in json.load(answer)["connections"]]
+            if ids and ids[0] != other_than:
+                return ids[0]
+            time.sleep(0.02)
+        return self.fail(f"nobody follows {channel}")
+
+    def test_connecting(self):
+        channel = fresh_channel()
+        self.publish(channel, "hello from the other side")
+        said = self.start(channel).communicate(timeout=30)
+        self.assertEqual(said, ("hello from the other side\n", ""))
+
+    def test_connecting_again(self):
+        channel = fresh_channel()
+        program = self.start(channel)
+        first = self.follower(channel)
+        close = f"{SERVER.http}/connections/{first}?reconnect=true"
+        urllib.request.urlopen(urllib.request.Request(close, method="DELETE")).close()
+        self.follower(channel, other_than=first)
+        self.publish(channel, "there again")
+        self.assertEqual(program.communicate(timeout=30), ("there again\n", ""))
+
+    def test_connecting_no_more(self):
+        channel = fresh_channel()
+        program = self.start(channel)
+        close = f"{SERVER.http}/connections/{self.follower(channel)}"
+        urllib.request.urlopen(urllib.request.Request(close, method="DELETE")).close()
+        self.assertEqual(program.communicate(timeout=30), ("closed: 4410 disconnected\n", ""))
 
 
 if __name__ == "__main__":
