@@ -79,7 +79,10 @@ test("device: a command of one is done by the device and seen by both", async ()
   await a.getByRole("button", { name: "Lamp" }).click();
   for (const page of [a, b]) await page.locator("#house.lit").waitFor();
   await a.getByRole("slider").fill("33");
-  for (const page of [a, b]) await says(page, "#wanted", "33");
+  for (const page of [a, b]) {
+    await says(page, "#wanted", "33");
+    await page.waitForFunction(() => document.querySelector("#target").value === "33");
+  }
   await says(a, "#commands li", /You.*target 33.*done in \d+ ms/);
   await says(b, "#commands li", /Ann.*lamp true/);
   await done();

@@ -94,6 +94,15 @@ test("call: two browsers agree through the server and then speak past it", async
   assert.doesNotMatch(await history.text(), /directly/);
   await a.getByRole("button", { name: "Hang up" }).click();
   for (const page of [a, b]) await page.locator("#step-alone[aria-current]").waitFor();
+
+  // Both call at once, unless the other's call has come already.
+  const moment = Date.now() + 200;
+  const call = (moment) => {
+    const button = document.querySelector("#call");
+    setTimeout(() => button.textContent === "Call" && button.click(), moment - Date.now());
+  };
+  for (const page of [a, b]) await page.evaluate(call, moment);
+  for (const page of [a, b]) await page.locator("#step-direct[aria-current]").waitFor();
   await done();
 });
 
@@ -134,6 +143,7 @@ test("board: a line appears with the other while it is drawn, and stays for who 
   await says(b, "#drawing", "Ann is drawing");
   await b.waitForFunction(ink);
   await a.mouse.up();
+  await says(b, "#drawing", "Draw with mouse");
   const late = await visit(browser, server, { path: "demo/board.html?room=test" });
   await late.page.waitForFunction(ink);
   await b.getByRole("button", { name: "Wipe" }).click();

@@ -2,6 +2,7 @@
 
 import { $, connect, fits, keep, make, me, problem, room } from "./demo.js";
 
+const REST = $("#drawing").textContent;
 const COLOURS = ["#12836f", "#2563c9", "#7a48c8", "#c2367a", "#c2410c", "#b0820a", "#3a4a44"];
 const LIVE_MS = 50;
 const POINTS = 600;
@@ -46,6 +47,7 @@ lines.on("message", ({ id, data }) => {
     pens.delete(data.by);
     keep(done, id, clean(data), 100);
   }
+  if (pens.size === 0) $("#drawing").textContent = REST;
   soon();
 });
 

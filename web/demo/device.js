@@ -18,6 +18,7 @@ const commands = fw.subscribe("demo.device.commands");
 const waiting = new Map(); // position of a command -> its line, and when it was given
 const values = [];
 let last = null;
+let held = false; // the slider
 let heard = 0;
 
 telemetry.on("message", heardBackend);
@@ -29,6 +30,7 @@ telemetry.on("message", ({ data, timestamp }) => {
   if (values.length > SAMPLES) values.shift();
   $("#celsius").textContent = `${data.celsius.toFixed(1)}°`;
   $("#wanted").textContent = `${data.target}°`;
+  if (!held) wish(data.target);
   $("#heater").textContent = data.heating ? "on" : "off";
   $("#house").classList.toggle("lit", data.lamp);
   $("#house").classList.toggle("open", data.window);
@@ -59,10 +61,19 @@ function command(set, to) {
   commands.publish({ by: me.id, name: me.name, set, to }).catch(problem);
 }
 
-$("#target").addEventListener("input", () => {
+function wish(celsius) {
+  $("#target").value = celsius;
   $("#shown").textContent = `${$("#target").value} °C`;
+}
+
+$("#target").addEventListener("input", () => {
+  held = true;
+  wish($("#target").value);
 });
-$("#target").addEventListener("change", () => command("target", Number($("#target").value)));
+$("#target").addEventListener("change", () => {
+  held = false;
+  command("target", Number($("#target").value));
+});
 for (const part of ["lamp", "window"]) {
   $(`#${part}`).addEventListener("click", () => command(part, !last?.[part]));
 }

@@ -79,7 +79,9 @@ function frame(now) {
   move(Math.min((now - before) / 1000, 0.1));
   before = now;
   pen.clearRect(0, 0, WIDTH, HEIGHT);
-  pen.font = "600 17px system-ui, sans-serif";
+  // No smaller than can be read, however small the field is shown.
+  const letters = Math.max(17, (12 * WIDTH) / $("#field").clientWidth);
+  pen.font = `600 ${letters}px system-ui, sans-serif`;
   pen.textAlign = "center";
   const { x, y } = gem(number);
   const size = 13 + 2 * Math.sin(now / 200);

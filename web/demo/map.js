@@ -46,7 +46,7 @@ buses.on("message", ({ data }) => {
 function arrive({ bus: name, line, x, y }) {
   const mark = shape("g", { class: "bus" });
   shape("circle", { r: 17 }, mark);
-  shape("text", { dy: 6 }, mark).textContent = line.slice(0, 3);
+  shape("text", {}, mark).textContent = line.slice(0, 3);
   const row = copy("#bus", { b: `Line ${line}, ${name}` });
   for (const part of [mark, row]) part.style.setProperty("--hue", colour(line));
   row.lastChild.addEventListener("click", () => follow(name));
