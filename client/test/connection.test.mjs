@@ -1,4 +1,4 @@
-// Connecting, losing the link, coming back: states, waits, close codes, goaway, dead links.
+// Connecting, losing the link, coming back: states, waits, goaway, dead links.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -141,94 +141,6 @@ test("a connection that lasted begins with the least wait again", async () => {
   await stage.clock.pass(10_000);
   stage.socket.drops();
   assert.equal(stage.state.delay, 500);
-});
-
-const BACK = ["waiting", 500];
-const STOP = ["stopped", undefined];
-for (const [code, reason, [state, delay], word] of [
-  [1000, "", STOP, "lost"],
-  [1001, "", BACK, "lost"],
-  [1002, "protocol", BACK, "protocol"],
-  [1003, "unsupported", STOP, "unsupported"],
-  [1005, "", BACK, "lost"],
-  [1006, "", BACK, "lost"],
-  [1007, "bad_data", BACK, "bad_data"],
-  [1008, "policy", STOP, "policy"],
-  [1009, "too_large", BACK, "too_large"],
-  [1011, "internal", ["waiting", 5500], "internal"],
-  [1012, "restart;retry=700-5000", ["waiting", 5000], "restart"],
-  [1013, "overloaded;retry=9000-9000", ["waiting", 9000], "overloaded"],
-  [1013, "overloaded", BACK, "overloaded"],
-  [1015, "", BACK, "lost"],
-  [3000, "own", BACK, "own"],
-  [4001, "slow", BACK, "slow"],
-  [4002, "no_pong", BACK, "no_pong"],
-  [4003, "too_late", BACK, "too_late"],
-  [4004, "flood", BACK, "flood"],
-  [4005, "idle", BACK, "idle"],
-  [4006, "lost", BACK, "lost"],
-  [4007, "moved;retry=10-20", ["waiting", 20], "moved"],
-  [4099, "", BACK, "4099"],
-  [4101, "expired", STOP, "expired"],
-  [4102, "bad_token", STOP, "bad_token"],
-  [4103, "revoked", STOP, "revoked"],
-  [4199, "", STOP, "4199"],
-  [4401, "token_needed", STOP, "token_needed"],
-  [4403, "forbidden", STOP, "forbidden"],
-  [4409, "replaced", STOP, "replaced"],
-  [4410, "disconnected", STOP, "disconnected"],
-  [4429, "", STOP, "4429"],
-  [4499, "new word", STOP, "new"],
-  [4500, "", BACK, "4500"],
-]) {
-  test(`close ${code} ${reason}: ${state}, and with a token provider`, async () => {
-    const stage = await opened();
-    stage.socket.drops(code, reason);
-    assert.equal(stage.state.state, state);
-    assert.equal(stage.state.reason, word);
-    assert.equal(stage.state.code, code);
-    assert.equal(stage.state.delay, delay);
-    await stage.clock.pass(10_000);
-    assert.equal(stage.sockets.length, state === "stopped" ? 1 : 2);
-
-    // Who can get a new token comes back from 41xx; from everything else as before.
-    const able = await opened({ token: async () => "t" });
-    able.socket.drops(code, reason);
-    const renewable = code >= 4100 && code < 4200;
-    assert.equal(able.state.state, renewable ? "waiting" : state);
-  });
-}
-
-test("paces that make no sense are not obeyed", async () => {
-  for (const reason of [
-    "restart;retry=99999999999-99999999999",
-    "restart;retry=-5-5",
-    "restart;retry=a-b",
-    "restart;retry=5",
-    ";;;",
-    undefined,
-    null,
-    7,
-  ]) {
-    const stage = await opened();
-    stage.socket.drops(1012, reason);
-    assert.equal(stage.state.delay, 500, reason);
-  }
-  const turned = await opened();
-  turned.socket.drops(1012, "restart;retry=900-100");
-  assert.equal(turned.state.delay, 900);
-});
-
-test("a pace that does not help is followed by the client's own waits", async () => {
-  const stage = await opened();
-  const delays = [];
-  for (let at = 0; at < 5; at++) {
-    stage.socket.drops(1012, "restart;retry=0-100");
-    delays.push(stage.state.delay);
-    await stage.clock.pass(stage.state.delay);
-    stage.socket.welcomes();
-  }
-  assert.deepEqual(delays, [100, 1000, 2000, 4000, 8000]);
 });
 
 test("goaway: leaves at a moment of the range, and comes back at once, resuming", async () => {
