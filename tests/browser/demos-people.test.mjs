@@ -147,7 +147,7 @@ test("board: a line appears with the other while it is drawn, and stays for who 
   const late = await visit(browser, server, { path: "demo/board.html?room=test" });
   await late.page.waitForFunction(ink);
   await b.getByRole("button", { name: "Wipe" }).click();
-  for (const page of [a, b, late.page]) await page.waitForFunction(`!(${ink})()`);
+  for (const page of [a, b, late.page]) await page.waitForFunction(ink, true);
   await done();
 });
 

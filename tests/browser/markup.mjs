@@ -4,6 +4,7 @@ const LOT = { lot: 1, title: "A clock", price: 120, open_ms: 9000, sold: false }
 const LINE = {
   colour: "red",
   width: 5,
+  begun: 1,
   points: [
     [10, 10],
     [90, 90],

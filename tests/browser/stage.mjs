@@ -134,14 +134,15 @@ export async function pair(browser, server, name, room = "test") {
   return { a: a.page, b: b.page, done };
 }
 
-// How many pixels of the page's canvas somebody has drawn on.
-export const ink = () => {
+// How many pixels of the page's canvas somebody has drawn on; or whether there are `none`.
+export const ink = (none) => {
   const canvas = document.querySelector("canvas");
   const copy = new OffscreenCanvas(canvas.width, canvas.height);
   const brush = copy.getContext("2d", { willReadFrequently: true });
   brush.drawImage(canvas, 0, 0);
   const { data } = brush.getImageData(0, 0, canvas.width, canvas.height);
-  return data.reduce((sum, byte, i) => sum + (i % 4 === 3 && byte ? 1 : 0), 0);
+  const drawn = data.reduce((sum, byte, i) => sum + (i % 4 === 3 && byte ? 1 : 0), 0);
+  return none ? drawn === 0 : drawn;
 };
 
 export const picture = (page, name) =>

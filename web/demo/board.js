@@ -6,7 +6,7 @@ const REST = $("#drawing").textContent;
 const COLOURS = ["#12836f", "#2563c9", "#7a48c8", "#c2367a", "#c2410c", "#b0820a", "#3a4a44"];
 const LIVE_MS = 50;
 const POINTS = 600;
-const LINE = { colour: "string", width: "number", points: "array" };
+const LINE = { colour: "string", width: "number", begun: "number", points: "array" };
 
 const fw = connect();
 const lines = fw.subscribe(`demo.board.${room}`, { last: 100 });
@@ -36,6 +36,9 @@ function draw() {
 }
 
 const soon = () => requestAnimationFrame(draw);
+// A piece of a line may come after the whole: order is kept within a channel, not between two.
+const isDone = ({ by, begun }) =>
+  [...done.values()].some((line) => line.by === by && line.begun === begun);
 const clean = (line) => ({ ...line, points: line.points.filter(Array.isArray) });
 
 lines.on("error", problem);
@@ -52,7 +55,8 @@ lines.on("message", ({ id, data }) => {
 });
 
 live.on("message", ({ data }) => {
-  if (!fits(data, { by: "string", name: "string", ...LINE }) || data.by === me.id) return;
+  if (!fits(data, { by: "string", name: "string", ...LINE })) return;
+  if (data.by === me.id || isDone(data)) return;
   keep(pens, data.by, clean(data), 30);
   $("#drawing").textContent = `${data.name} is drawing`;
   soon();
@@ -67,7 +71,8 @@ function point(event) {
 canvas.addEventListener("pointerdown", (event) => {
   canvas.setPointerCapture(event.pointerId);
   const width = Number($("#width").value);
-  mine = { by: me.id, name: me.name, colour, width, points: [point(event)] };
+  const points = [point(event)];
+  mine = { by: me.id, name: me.name, colour, width, begun: Date.now(), points };
   soon();
 });
 
