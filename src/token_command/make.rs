@@ -19,6 +19,10 @@ pub(super) struct Make {
     /// The user (`sub`)
     #[arg(long, value_name = "NAME")]
     user: String,
+    /// So many tokens, one a line, for users NAME-1, NAME-2 and so on: for `fanwire bench --tokens`
+    #[arg(long, value_name = "COUNT", conflicts_with = "id")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
     /// Channels to hear, as patterns
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern)]
     subscribe: Vec<String>,
@@ -60,18 +64,26 @@ impl Make {
     pub fn run(&self) -> Result<Outcome, String> {
         let keys = self.from.keys()?;
         let now_ms = Clock::start().now().wall_ms;
-        let claims = self.claims(keys.terms(), now_ms).to_string();
-        let token = match &self.key {
-            Some(path) => signed_by_file(&claims, path)?,
-            None => signed_by_secret(&claims, &keys)?,
+        let users = match self.count {
+            Some(count) => (1..=count).map(|number| format!("{}-{number}", self.user)).collect(),
+            None => vec![self.user.clone()],
         };
-        Ok(Outcome { text: format!("{token}\n"), status: 0 })
+        let mut text = String::new();
+        for user in users {
+            let claims = self.claims(&user, keys.terms(), now_ms).to_string();
+            text += &match &self.key {
+                Some(path) => signed_by_file(&claims, path)?,
+                None => signed_by_secret(&claims, &keys)?,
+            };
+            text.push('\n');
+        }
+        Ok(Outcome { text, status: 0 })
     }
 
-    fn claims(&self, terms: &Terms, now_ms: u64) -> Value {
+    fn claims(&self, user: &str, terms: &Terms, now_ms: u64) -> Value {
         let now_s = now_ms / 1000;
         let mut claims = Map::new();
-        claims.insert("sub".into(), json!(self.user));
+        claims.insert("sub".into(), json!(user));
         claims.insert("iat".into(), json!(now_s));
         claims.insert("exp".into(), json!(now_s + self.expires.as_secs()));
         let given = [
