@@ -90,7 +90,6 @@ export class Requests {
     );
     this.#memory = memory;
     this.#fail(forgotten, "outcome_unknown", true);
-    this.#pause.stop();
     this.#flush();
   }
 

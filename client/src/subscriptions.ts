@@ -35,7 +35,11 @@ export class Subscriptions {
   /** Follows a channel; the same subscription, where it is followed already. */
   add(channel: string, options: SubscribeOptions): Any {
     const known = this.#all.get(channel);
-    if (known) return known;
+    if (known) {
+      // Asked for: no longer only the backend's.
+      delete known.join.foreign;
+      return known;
+    }
     const made: Any = new Subscription(channel, options, this.#core);
     made.position = position(options.since) ?? this.#core.positions.load(channel);
     this.#all.set(channel, made);

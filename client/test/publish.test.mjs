@@ -135,6 +135,21 @@ test("nor one that has kept them for too long, by whatever the clock says", asyn
   }
 });
 
+test("its age counts from the first time that it was sent", async () => {
+  const stage = await opened();
+  const done = outcomes([stage.fw.publish("room", 1)]);
+  for (const age of [200_000, 41_000]) {
+    for (let passed = 0; passed < age; passed += 20_000) {
+      stage.socket.says({ type: "update", data: {}, timestamp: 1 });
+      await stage.clock.pass(Math.min(20_000, age - passed));
+    }
+    await again(stage);
+  }
+  assert.deepEqual(done, ["outcome_unknown"]);
+  assert.equal(stage.sockets.length, 3);
+  assert.equal(publishes(stage.socket).length, 0);
+});
+
 test("the doubt stays until the answer, over several connections", async () => {
   const stage = await opened({}, { memory: "m1" });
   const done = outcomes([stage.fw.publish("room", 1)]);

@@ -261,7 +261,6 @@ test("subscribed: the backend's channels live as long as the connection", async 
   made.on("message", ({ id }) => told.push(id));
   stage.socket.publishes("call.7", "p:2");
   assert.deepEqual([made.channel, made.state, told], ["call.7", "joined", ["p:2"]]);
-  assert.equal(stage.fw.subscribe("call.7"), made);
   stage.socket.says({
     type: "subscribed",
     channel: "call.7",
@@ -272,6 +271,18 @@ test("subscribed: the backend's channels live as long as the connection", async 
   await again(stage);
   assert.equal(made.state, "ended");
   assert.equal(wishes(stage.socket).length, 0);
+});
+
+test("who subscribes to a channel of the backend's follows it, also on the next connection", async () => {
+  const stage = await opened();
+  const data = { position: "p:1" };
+  stage.socket.says({ type: "subscribed", channel: "call.7", data, timestamp: 1 });
+  const own = stage.fw.subscribe("call.7");
+  assert.equal(own, stage.heard("subscribed")[0]);
+  stage.socket.publishes("call.7", "p:2");
+  await again(stage);
+  assert.equal(own.state, "joining");
+  assert.deepEqual(wishes(stage.socket), [{ channel: "call.7", since: "p:2" }]);
 });
 
 test("$all is resumed like any channel, in the address", async () => {
