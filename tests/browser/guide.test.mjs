@@ -119,5 +119,5 @@ test("the guide leads from an empty folder to a chat between two browsers", asyn
   await reads(ann, "Dinner is ready");
   run("door");
   await say(ann, "Where is Ben?");
-  await reads(ann, "ann: Where is Ben?");
+  for (const page of [ann, ben]) await reads(page, "ann: Where is Ben?");
 });
