@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::{From, Outcome};
 use crate::clock::Clock;
+use crate::limits::MAX_TOKEN;
 use crate::policy::pattern::Pattern;
-use crate::policy::token::{KeySet, Terms};
+use crate::policy::token::{Invalid, KeySet, Terms};
 use crate::settings::units::duration;
 
 #[derive(Debug, clap::Args)]
@@ -61,10 +62,19 @@ impl Make {
         let keys = self.from.keys()?;
         let now_ms = Clock::start().now().wall_ms;
         let claims = self.claims(keys.terms(), now_ms).to_string();
+        // One that is over already may be wanted, to see what becomes of it.
+        if let Err(invalid) = keys.read_claims(&claims, now_ms)
+            && invalid != Invalid::Expired
+        {
+            return Err(format!("no server with these settings would take it: {invalid}"));
+        }
         let token = match &self.key {
             Some(path) => signed_by_file(&claims, path)?,
             None => signed_by_secret(&claims, &keys)?,
         };
+        if token.len() > MAX_TOKEN {
+            return Err("no server would take it: it is longer than 16 KiB".into());
+        }
         Ok(Outcome { text: format!("{token}\n"), status: 0 })
     }
 
