@@ -220,7 +220,7 @@ impl Crowd {
             return;
         }
         line.phase = Phase::Upgrading;
-        if let Err(error) = line.send(self.script.request(at, line.talks)) {
+        if let Err(error) = line.send(&self.script.request(at, line.talks)) {
             self.end(at, &error.to_string(), audience);
         }
     }

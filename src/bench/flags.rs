@@ -1,6 +1,7 @@
 //! The flags of `fanwire bench`: what to do, to whom, and how it is measured. Knows nothing of how
 //! it is done.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -143,6 +144,10 @@ pub struct Common {
     /// Counts system calls of the server by perf, where it may
     #[arg(long, global = true, requires = "pid")]
     pub count_syscalls: bool,
+    /// File of tokens, one a line, that connections log in with: the first with the first, and so
+    /// on, from the beginning again. `fanwire token make --count` makes one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
     /// Offers permessage-deflate
     #[arg(long, global = true)]
     pub compress: bool,
@@ -158,6 +163,9 @@ pub struct Common {
     /// How many source addresses belong to others.
     #[arg(skip)]
     pub first_source: u32,
+    /// How many connections others have that come before these.
+    #[arg(skip)]
+    pub first_connection: u32,
     /// Whether another process publishes.
     #[arg(skip)]
     pub listens_only: bool,

@@ -1,6 +1,8 @@
 //! Who connects to where and asks for what, worked out once from the plan. Speaks to nobody.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use super::dialect::Dialect;
 use super::flags::{DialectName, Plan, Publish};
@@ -23,9 +25,12 @@ pub struct Script {
     /// Where connections come from, in turn.
     pub(super) sources: Vec<Option<SocketAddr>>,
     channels: Vec<String>,
-    /// Requests for a WebSocket: one for each channel where the URL names it, else one; and the
-    /// publisher's at the end.
+    /// Requests for a WebSocket, without their ends: one for each channel where the URL names it,
+    /// else one; and the publisher's at the end.
     requests: Vec<Vec<u8>>,
+    /// What connections log in with, in turn; none where nobody does.
+    tokens: Vec<String>,
+    first_connection: usize,
 }
 
 impl Script {
@@ -77,6 +82,8 @@ impl Script {
             compress: common.compress,
             sources: sources(address, common.first_source, common.sources, common.connections),
             requests: requests.map(|to| upgrade::request(to, common.compress)).collect(),
+            tokens: common.tokens.as_deref().map_or(Ok(Vec::new()), tokens)?,
+            first_connection: common.first_connection as usize,
             posts,
             channels,
         })
@@ -93,14 +100,25 @@ impl Script {
     }
 
     /// What a connection asks for.
-    pub(super) fn request(&self, at: usize, talks: bool) -> &[u8] {
+    pub(super) fn request(&self, at: usize, talks: bool) -> Vec<u8> {
         let subscribers = self.requests.len() - 1;
-        &self.requests[if talks { subscribers } else { at % subscribers }]
+        let request = &self.requests[if talks { subscribers } else { at % subscribers }];
+        let line = (self.first_connection + at).checked_rem(self.tokens.len());
+        let token = line.map(|line| &*self.tokens[line]);
+        upgrade::end(request, token)
     }
 }
 
 /// Stands in a URL for the channel.
 const PLACE: &str = "{channel}";
+
+/// The lines of a file.
+fn tokens(path: &Path) -> Result<Vec<String>, String> {
+    let wrong = |reason: &str| format!("--tokens: {}: {reason}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
+    let tokens: Vec<String> = text.split_whitespace().map(Into::into).collect();
+    if tokens.is_empty() { Err(wrong("there is no token in it")) } else { Ok(tokens) }
+}
 
 /// Where the publisher connects: as everybody, but not to hear itself, where that can be said.
 fn deaf(target: &Target, dialect: DialectName) -> Target {

@@ -73,6 +73,8 @@ impl Share {
         part.common.handshakes_in_flight = self.part_of_rate(plan.common.handshakes_in_flight);
         part.common.sources = Some(sources);
         part.common.first_source = self.index * sources;
+        let before = |index| Self { index, ..self }.part(plan.common.connections);
+        part.common.first_connection = (0..self.index).map(before).sum();
         let publishes = matches!(plan.scenario, Scenario::Fanout(_));
         part.common.listens_only = publishes && self.index > 0;
         part.common.processes = 1;

@@ -13,7 +13,7 @@ const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// Longer heads are not read.
 const MAX_HEAD: usize = 16 << 10;
 
-/// The request for a WebSocket.
+/// The request for a WebSocket, all but the line that ends it.
 pub fn request(target: &Target, compress: bool) -> Vec<u8> {
     let mut head = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -26,8 +26,15 @@ pub fn request(target: &Target, compress: bool) -> Vec<u8> {
              client_no_context_takeover\r\n",
         );
     }
-    head.push_str("\r\n");
     head.into_bytes()
+}
+
+/// Ends a request, with the token that it shows.
+pub fn end(request: &[u8], token: Option<&str>) -> Vec<u8> {
+    match token {
+        Some(token) => [request, b"Authorization: Bearer ", token.as_bytes(), b"\r\n\r\n"].concat(),
+        None => [request, b"\r\n"].concat(),
+    }
 }
 
 /// The head of a request that publishes.

@@ -174,8 +174,11 @@ pub struct Hot<S> {
     kind: u8,
 }
 
+/// A tick that does not come: nothing is waited for.
+pub const NEVER: u32 = u32::MAX;
+
 /// What only rare events touch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cold {
     /// What only some connections need.
     pub session: Option<Box<Session>>,
@@ -192,6 +195,15 @@ pub struct Cold {
     pub pinged: u32,
     /// Where the node's table of addresses has its client's.
     pub address: Option<AddressId>,
+}
+
+impl Default for Cold {
+    /// Of a connection that has just come. Nothing is due: what comes at once would have the times
+    /// of all connections looked through.
+    fn default() -> Self {
+        let (deadline, update) = (NEVER, NEVER);
+        Self { session: None, opened: 0, deadline, update, blocked: 0, pinged: 0, address: None }
+    }
 }
 
 impl<S> Hot<S> {

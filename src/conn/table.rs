@@ -1,14 +1,11 @@
 //! The table of a worker's connections: slots in chunks that never move, generations that tell
 //! their uses apart, and the dense array of due ticks that replaces timers.
 
-use super::entry::{Cold, Hot, Phase};
+use super::entry::{Cold, Hot, NEVER, Phase};
 use crate::chunks::Chunks;
 
 #[cfg(test)]
 mod tests;
-
-/// The due tick of a connection that waits for nothing.
-pub const NEVER: u32 = u32::MAX;
 
 /// All connections of one worker.
 #[derive(Debug)]

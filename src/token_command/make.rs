@@ -20,6 +20,10 @@ pub(super) struct Make {
     /// The user (`sub`)
     #[arg(long, value_name = "NAME")]
     user: String,
+    /// So many tokens, one a line, for users NAME-1, NAME-2 and so on: for `fanwire bench --tokens`
+    #[arg(long, value_name = "COUNT", conflicts_with = "id")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
     /// Channels to hear, as patterns
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern)]
     subscribe: Vec<String>,
@@ -61,27 +65,42 @@ impl Make {
     pub fn run(&self) -> Result<Outcome, String> {
         let keys = self.from.keys()?;
         let now_ms = Clock::start().now().wall_ms;
-        let claims = self.claims(keys.terms(), now_ms).to_string();
-        // One that is over already may be wanted, to see what becomes of it.
-        if let Err(invalid) = keys.read_claims(&claims, now_ms)
-            && invalid != Invalid::Expired
-        {
-            return Err(format!("no server with these settings would take it: {invalid}"));
+        let users = match self.count {
+            Some(count) => (1..=count).map(|number| format!("{}-{number}", self.user)).collect(),
+            None => vec![self.user.clone()],
+        };
+        let mut text = String::new();
+        for user in users {
+            text += &self.token(&user, &keys, now_ms)?;
+            text.push('\n');
+        }
+        Ok(Outcome { text, status: 0 })
+    }
+
+    /// A token that a server with these settings takes, while its time is not over: one that is over
+    /// already may be wanted, to see what becomes of it.
+    fn token(&self, user: &str, keys: &KeySet, now_ms: u64) -> Result<String, String> {
+        let claims = self.claims(user, keys.terms(), now_ms).to_string();
+        match keys.read_claims(&claims, now_ms) {
+            Ok(_) | Err(Invalid::Expired) => {}
+            Err(invalid) => {
+                return Err(format!("no server with these settings would take it: {invalid}"));
+            }
         }
         let token = match &self.key {
             Some(path) => signed_by_file(&claims, path)?,
-            None => signed_by_secret(&claims, &keys)?,
+            None => signed_by_secret(&claims, keys)?,
         };
         if token.len() > MAX_TOKEN {
             return Err("no server would take it: it is longer than 16 KiB".into());
         }
-        Ok(Outcome { text: format!("{token}\n"), status: 0 })
+        Ok(token)
     }
 
-    fn claims(&self, terms: &Terms, now_ms: u64) -> Value {
+    fn claims(&self, user: &str, terms: &Terms, now_ms: u64) -> Value {
         let now_s = now_ms / 1000;
         let mut claims = Map::new();
-        claims.insert("sub".into(), json!(self.user));
+        claims.insert("sub".into(), json!(user));
         claims.insert("iat".into(), json!(now_s));
         claims.insert("exp".into(), json!(now_s + self.expires.as_secs()));
         let given = [

@@ -6,8 +6,7 @@
 use super::Worker;
 use super::net::{Fault, Net};
 use crate::client::answer::{self, Away};
-use crate::conn::entry::{Endpoint, Flags, Phase};
-use crate::conn::table::NEVER;
+use crate::conn::entry::{Endpoint, Flags, NEVER, Phase};
 use crate::drain::Timetable;
 use crate::http::reply::{self, Reply};
 use crate::limits::{AGE_GRACE_TICKS, DUE_PER_TURN, RETRY_JITTER_MS, RETRY_MS, TICK_MS};

@@ -114,9 +114,9 @@ impl<N: Net> Worker<N> {
         let (hot, cold) = self.table.parts(slot);
         hot.open(endpoint, window_bits);
         hot.flags.set(Flags::SOCKET);
+        hot.phase = Phase::Open;
         cold.session = None;
         cold.opened = tick;
-        self.enter(slot, Phase::Open, std::time::Duration::ZERO);
         self.begin_rate(slot);
         self.begin_rounds(slot);
     }

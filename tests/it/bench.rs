@@ -1,6 +1,7 @@
 //! `fanwire bench`: the program measures itself, and servers that lose, double and mix up messages.
 //! What it counts must be exact; how fast anything is, is nobody's business here.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
@@ -9,7 +10,7 @@ use std::thread;
 use serde_json::Value;
 use tungstenite::{Message, WebSocket, accept};
 
-use crate::server::Server;
+use crate::server::{Server, folder};
 use crate::wire::PATIENCE;
 
 /// A server that lets one publisher publish what it can.
@@ -103,6 +104,40 @@ fn several_processes_are_joined() {
     assert_clean(&slice);
     assert_eq!((&slice["connections"], &slice["processes"]), (&21.into(), &3.into()));
     assert_eq!(number(&slice, "operations"), 21 * number(&slice, "published"));
+}
+
+/// With tokens, each connection is the user of its line: nobody has more connections than may be.
+#[test]
+fn connections_log_in() {
+    let folder = folder("bench-tokens");
+    let (file, settings) = (folder.join("tokens"), folder.join("settings.toml"));
+    let keys = "jwt_keys = [\"hs256:0123456789abcdef0123456789abcdef\"]";
+    let rule = "[[rule]]\npattern = \"bench\"\npublish = \"token\"";
+    fs::write(&settings, format!("{keys}\n{rule}\n")).expect("written");
+    let settings = settings.to_string_lossy();
+    let make = "make --user bench --count 9 --subscribe bench --publish bench --connections 6";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanwire"));
+    command.arg("token").args(make.split(' ')).args(["--config", &settings]).env_clear();
+    let made = command.output().expect("the program runs").stdout;
+    let tokens = String::from_utf8(made).expect("UTF-8");
+    assert_eq!(tokens.lines().count(), 9, "{tokens}");
+
+    let server = Server::start(&["--messages-per-second", "0", "--config", &settings]);
+    let url = format!("--url ws://127.0.0.1:{}/ws", server.port);
+    let log_in = format!("fanout {url} --connections 44 --tokens {}", file.display());
+    fs::write(&file, &tokens).expect("written");
+    let slice = measure(&log_in);
+    assert_clean(&slice);
+    assert_eq!(number(&slice, "operations"), 44 * number(&slice, "published"));
+    let joined = measure(&format!("{log_in} --rate 50 --processes 3"));
+    assert_clean(&joined);
+    let one = tokens.lines().next().unwrap_or_default();
+    for (text, why) in [("", "there is no token in it"), (one, "too_many")] {
+        fs::write(&file, text).expect("written");
+        let refused = output(&log_in);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && said.contains(why), "{said}");
+    }
 }
 
 #[test]

@@ -125,6 +125,7 @@ fn what_cannot_be_made() {
         (&["make", "--user", "ann", "--subscribe", "a..b"], "must be a channel or a pattern"),
         (&["make", "--user", "ann", "--key", "/nowhere"], "/nowhere: No such file"),
         (&["make", "--user", "ann", "--info", "{"], "must be JSON"),
+        (&["make", "--user", "ann", "--count", "0"], "0 is not in 1.."),
         (&["keys", "--algorithm", "rs256"], "possible values: hs256, es256, es384, eddsa"),
         (&["keys", "--algorithm", "es256", "--to", "/nowhere"], "/nowhere: No such file"),
         (&["inspect", "--config", "/nowhere"], "config: /nowhere: No such file"),

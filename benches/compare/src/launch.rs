@@ -10,6 +10,9 @@ use crate::work::{Client, Row, Work};
 /// it can. Everything else is as it comes.
 const FANWIRE: &[&str] = &["--messages-per-second", "0", "--workers", "1"];
 
+/// Stands in the arguments of a client for the file of tokens.
+const TOKENS: &str = "{tokens}";
+
 /// Where everything is.
 #[derive(Debug)]
 pub struct Launch {
@@ -38,7 +41,9 @@ impl Launch {
         } else {
             command.args(["--listen", &format!("127.0.0.1:{port}")]).args(FANWIRE);
         }
-        command.args(row.server_args).envs(row.env.iter().copied());
+        let conf = self.here.join("conf").display().to_string();
+        command.args(row.server_args.iter().map(|arg| arg.replace("{conf}", &conf)));
+        command.envs(row.env.iter().copied());
         command
     }
 
@@ -66,10 +71,32 @@ impl Launch {
         if let Some(path) = access.publish.filter(|_| client.scenario != "connect") {
             command.args(["--publish-to", &url(path)]);
         }
+        let tokens = self.tokens().display().to_string();
         for arg in client.args.iter().chain(row.client_args) {
-            command.arg(arg.replace("{port}", port));
+            command.arg(arg.replace("{port}", port).replace(TOKENS, &tokens));
         }
         command.args(["--steps", "--pid", pids]);
+        command
+    }
+
+    /// Where the tokens for a work are, if a row of it wants some.
+    pub fn tokens_for(&self, work: &Work) -> Option<PathBuf> {
+        let mut args = work.rows.iter().flat_map(|row| row.client_args);
+        args.any(|arg| *arg == TOKENS).then(|| self.tokens())
+    }
+
+    fn tokens(&self) -> PathBuf {
+        self.logs.join("tokens")
+    }
+
+    /// Makes tokens, one a line: of a user for each connection and for the publisher.
+    pub fn make_tokens(&self, work: &Work) -> Command {
+        let most = work.clients.iter().map(|client| self.connections_of(client)).max();
+        let count = most.unwrap_or_default() + 1;
+        let mut command = Command::new(&self.fanwire);
+        command.args(["token", "make", "--user", "bench", "--count", &count.to_string()]);
+        command.args(["--subscribe", "storm", "--publish", "storm", "--expires", "24h"]);
+        command.arg("--config").arg(self.here.join("conf/fanwire-tokens.toml"));
         command
     }
 

@@ -144,6 +144,11 @@ fn measure(work: &'static Work, flags: &Flags, launch: &Launch, folder: &Path) -
         seed: flags.seed,
         command: command(flags, work),
     };
+    if let Some(path) = launch.tokens_for(work) {
+        let made = launch.make_tokens(work).output()?;
+        ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        fs::write(path, made.stdout)?;
+    }
     let results = rounds::run(work, launch, &options)?;
     let table = Table::of(&results, work);
     println!("\n{}\n{}", work.title, table.to_terminal());

@@ -59,8 +59,10 @@ pub struct Row {
     pub same_frames: bool,
     /// So many processes of the server; clients are spread over them.
     pub processes: usize,
+    /// `{conf}` is the folder of settings.
     pub server_args: &'static [&'static str],
-    /// `{port}` is the server's.
+    /// `{port}` is the server's; `{tokens}` a file of tokens for the settings in
+    /// `fanwire-tokens.toml`.
     pub client_args: &'static [&'static str],
     pub env: &'static [(&'static str, &'static str)],
 }

@@ -273,7 +273,8 @@ pub const WORKS: [Work; 19] = [
         title: "All come back at once",
         about: "99 of 100 of 19,000 connections under traffic are dropped at one moment and come \
                 back, those of Fanwire with the position that they had. Time until they are \
-                subscribed again and have what they missed, beside that of the first connect.",
+                subscribed again and have what they missed, beside that of the first connect. With \
+                tokens, each is checked as the user that it says.",
         unfair: &["Only Fanwire gives what was missed meanwhile; the others only connect again."],
         fresh: true,
         rounds: 5,

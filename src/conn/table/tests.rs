@@ -31,14 +31,14 @@ fn nothing_of_the_last_use_is_left() {
     let mut outbox = Outbox::new(&ledger);
     outbox.push(b"rest");
     hot.outbox = Some(Box::new(outbox));
-    (hot.pending, hot.rate, cold.deadline, cold.blocked) = (9, 9, 9, 9);
+    (hot.pending, hot.rate, cold.deadline, cold.update, cold.blocked) = (9, 9, 9, 9, 9);
     table.set_due(slot, 1);
     table.remove(slot);
     let again = table.insert();
     let (hot, cold) = table.parts(again);
     assert_eq!((hot.subscriptions(), hot.queued(), hot.pending, hot.rate), (0, 0, 0, 0));
     assert!(hot.inbox.is_none() && hot.socket.is_none());
-    assert_eq!((cold.deadline, cold.blocked), (0, 0));
+    assert_eq!((cold.deadline, cold.update, cold.blocked), (NEVER, NEVER, 0));
     let mut due = Vec::new();
     assert_eq!(table.collect_due(100, &mut due), NEVER);
     assert!(due.is_empty());

@@ -112,8 +112,17 @@ pub const STALLED: &[Row] = &[
     alone("tokio-tungstenite"),
 ];
 
+/// Everybody logs in, and so does who comes back.
+const TOKENS: Row = Row {
+    server: "fanwire-envelope",
+    server_args: &["--config", "{conf}/fanwire-tokens.toml"],
+    client_args: &["--tokens", "{tokens}"],
+    ..alone("fanwire-tokens")
+};
+
 pub const RECONNECT: &[Row] = &[
     alone("fanwire-envelope"),
+    TOKENS,
     alone("bun"),
     alone("ws"),
     alone("nchan"),
