@@ -77,8 +77,8 @@ impl Make {
         Ok(Outcome { text, status: 0 })
     }
 
-    /// A token that a server with these settings takes, while its time is not over: one that is over
-    /// already may be wanted, to see what becomes of it.
+    /// A token that a server with these settings takes. Only its time may be over: it may be wanted
+    /// to see what becomes of such.
     fn token(&self, user: &str, keys: &KeySet, now_ms: u64) -> Result<String, String> {
         let claims = self.claims(user, keys.terms(), now_ms).to_string();
         match keys.read_claims(&claims, now_ms) {

@@ -129,7 +129,7 @@ impl Member {
     fn welcome(&mut self, scene: &mut Scene, data: &Value) {
         assert!(!self.welcomed, "one is welcomed once");
         self.welcomed = true;
-        self.name = data["connection"].as_str().expect("a name").to_owned();
+        data["connection"].as_str().expect("a name").clone_into(&mut self.name);
         if let Some(grant) = self.brought.take() {
             self.is_now(scene, Some(grant), data);
         } else if data["user"].is_null() {
