@@ -43,6 +43,20 @@ pub fn check_readable(text: &str) -> Result<(), Fault> {
     }
 }
 
+/// Accepts what the backend may read: plain names and `$all`. What is called `$user` is another
+/// channel for each user.
+///
+/// # Errors
+/// `bad_channel`.
+pub fn check_one(text: &str) -> Result<(), Fault> {
+    if Name::of(text) == Name::User {
+        let message = "channel: $user is each user's own, and nobody else reads it; \
+                       POST /users/{user} publishes to it";
+        return Err(Fault::new(Code::BadChannel, message));
+    }
+    check_readable(text)
+}
+
 /// Accepts what may be published to by name: plain names only.
 ///
 /// # Errors
@@ -146,6 +160,9 @@ mod tests {
         }
         assert_eq!(check_readable("$all"), Ok(()));
         assert_eq!(check_readable("$user"), Ok(()));
+        assert_eq!(check_one("$user").unwrap_err().code, Code::BadChannel);
+        assert_eq!((check_one("$all"), check_one("a")), (Ok(()), Ok(())));
+        assert_eq!(check_one("$x").unwrap_err().code, Code::BadChannel);
         assert_eq!(check_readable("$x").unwrap_err().code, Code::BadChannel);
         assert_eq!(check_readable("a..b").unwrap_err().code, Code::BadChannel);
         assert_eq!(check_writable("a..b").unwrap_err().code, Code::BadChannel);

@@ -32,8 +32,8 @@ const EVENTS: [(&str, Event); 6] = [
 #[derive(Debug, Args)]
 pub(super) struct HookFlags {
     /// Where the backend is called, as `http://127.0.0.1:8080/fanwire` [default: none]
-    #[arg(long, help_heading = BACKEND, value_name = "URL", value_parser = url)]
-    pub hook_url: Option<Url>,
+    #[arg(long, help_heading = BACKEND, value_name = "URL")]
+    pub hook_url: Option<Secret>,
     /// What calls are signed with: 16 bytes or more, `whsec_` and base64, or @/path/of/a/file
     /// [default: none]
     #[arg(long, help_heading = BACKEND, value_name = "SECRET")]
@@ -61,24 +61,17 @@ pub(super) struct HookFlags {
     pub hook_queue_bytes: usize,
 }
 
-/// An address that is called. It may have a secret in it, which no log shows.
-#[derive(Clone)]
-pub(super) struct Url(String);
-
-impl std::fmt::Debug for Url {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[url]")
-    }
-}
-
-/// An address that can be called.
-fn url(text: &str) -> Result<Url, String> {
-    let wrong = || "must be as http://127.0.0.1:8080/fanwire".to_string();
-    let uri: ureq::http::Uri = text.parse().map_err(|_| wrong())?;
+/// Checks that an address can be called. It may have a secret in it, and is never repeated.
+fn check_url(text: &str) -> Result<(), &'static str> {
+    const WRONG: &str = "hook_url: must be as http://127.0.0.1:8080/fanwire";
+    const TLS: &str = "hook_url: https is not spoken here; call a proxy on this machine by http, \
+                       and let that one speak TLS (docs/hooks.md)";
+    let uri: ureq::http::Uri = text.parse().map_err(|_| WRONG)?;
     let host = uri.host().is_some_and(|host| !host.is_empty());
     match uri.scheme_str() {
-        Some("http") if host && !text.contains('#') => Ok(Url(text.into())),
-        _ => Err(wrong()),
+        Some("http") if host && !text.contains('#') => Ok(()),
+        Some("https") => Err(TLS),
+        _ => Err(WRONG),
     }
 }
 
@@ -98,6 +91,7 @@ impl HookFlags {
             (None, Some(_)) => return Err("hook_secret: does nothing without hook_url".into()),
             (None, None) => return Ok((None, None)),
         };
+        check_url(&url.0)?;
         if self.hook_timeout.is_zero() {
             return Err("hook_timeout: must not be 0, who asks would wait for ever".into());
         }

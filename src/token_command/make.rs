@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::{From, Outcome};
 use crate::clock::Clock;
+use crate::limits::MAX_TOKEN;
 use crate::policy::pattern::Pattern;
-use crate::policy::token::{KeySet, Terms};
+use crate::policy::token::{Invalid, KeySet, Terms};
 use crate::settings::units::duration;
 
 #[derive(Debug, clap::Args)]
@@ -70,14 +71,30 @@ impl Make {
         };
         let mut text = String::new();
         for user in users {
-            let claims = self.claims(&user, keys.terms(), now_ms).to_string();
-            text += &match &self.key {
-                Some(path) => signed_by_file(&claims, path)?,
-                None => signed_by_secret(&claims, &keys)?,
-            };
+            text += &self.token(&user, &keys, now_ms)?;
             text.push('\n');
         }
         Ok(Outcome { text, status: 0 })
+    }
+
+    /// A token that a server with these settings takes. Only its time may be over: it may be wanted
+    /// to see what becomes of such.
+    fn token(&self, user: &str, keys: &KeySet, now_ms: u64) -> Result<String, String> {
+        let claims = self.claims(user, keys.terms(), now_ms).to_string();
+        match keys.read_claims(&claims, now_ms) {
+            Ok(_) | Err(Invalid::Expired) => {}
+            Err(invalid) => {
+                return Err(format!("no server with these settings would take it: {invalid}"));
+            }
+        }
+        let token = match &self.key {
+            Some(path) => signed_by_file(&claims, path)?,
+            None => signed_by_secret(&claims, keys)?,
+        };
+        if token.len() > MAX_TOKEN {
+            return Err("no server would take it: it is longer than 16 KiB".into());
+        }
+        Ok(token)
     }
 
     fn claims(&self, user: &str, terms: &Terms, now_ms: u64) -> Value {

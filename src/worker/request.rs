@@ -163,19 +163,19 @@ impl<N: Net> Worker<N> {
             }
             Route::PublishBatch => Ask::Batch,
             Route::Describe { channel } => {
-                check_name(name::check_readable(&channel))?;
+                check_name(name::check_one(&channel))?;
                 keys::check_reach(caller, &channel)?;
                 Ask::Describe(channel.as_ref().into())
             }
             Route::History(wanted) => {
-                check_name(name::check_readable(&wanted.channel))?;
+                check_name(name::check_one(&wanted.channel))?;
                 keys::check_reach(caller, &wanted.channel)?;
                 let (since, before) = (boxed(wanted.since), boxed(wanted.before));
                 let span = Span { since, before, limit: wanted.limit as usize };
                 Ask::History(wanted.channel.as_ref().into(), span)
             }
             Route::Presence { channel, list } => {
-                check_name(name::check_readable(&channel))?;
+                check_name(name::check_one(&channel))?;
                 keys::check_reach(caller, &channel)?;
                 self.presence_ask(channel.as_ref().into(), list)?
             }

@@ -1,6 +1,7 @@
 """Tokens that others issue: the examples of examples/tokens, in Node and Python, with and without a
 library, against the real server and `fanwire token`. docs/authentication.md shows the same files."""
 
+import asyncio
 import os
 import pathlib
 import re
@@ -134,7 +135,8 @@ class Documents(unittest.TestCase):
         section = self.text.split("\n## ")[1]
         steps = re.findall(r"^ {4}(\S.*)$", section, re.MULTILINE)
         umask, keys, read, start, curl_line, make, inspect = steps[:7]
-        self.assertEqual(start, "fanwire")
+        self.assertEqual(start, "fanwire --config fanwire.toml")
+        [rules] = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
         folder = pathlib.Path(tempfile.mkdtemp(prefix="fanwire-closed-"))
         self.addCleanup(shutil.rmtree, folder)
 
@@ -144,8 +146,10 @@ class Documents(unittest.TestCase):
 
         shell(umask, keys)
         self.assertEqual(stat.S_IMODE((folder / "fanwire.env").stat().st_mode), 0o600)
+        (folder / "fanwire.toml").write_text(rules)
         launcher = folder / "start"
-        launcher.write_text(f'#!/bin/bash\ncd {folder}; {read}\nexec {FANWIRE} "$@"\n')
+        command = start.replace("fanwire", FANWIRE, 1)
+        launcher.write_text(f'#!/bin/bash\ncd {folder}; {read}\nexec {command} "$@"\n')
         launcher.chmod(0o700)
         server = NodeServer(launcher, ROOT / "target/interop-tokens-closed.log")
         self.addCleanup(server.stop)
@@ -156,6 +160,20 @@ class Documents(unittest.TestCase):
         self.assertIn("HTTP/1.1 401 ", answer)
         said = shell(read, make, inspect)
         self.assertIn('good: user "ann", for 3', said)
+        asyncio.run(self.speak(server, (folder / "token.txt").read_text().strip()))
+
+    async def speak(self, server, token):
+        """What the token names may be done, and nothing else."""
+        async with PythonPeer(f"{server.ws}/ws") as client:
+            await client.request(type="auth", id=1, data={"token": token})
+            await client.envelope(type="ack", id=1)
+            await client.subscribed("room.8")
+            await client.request(type="publish", id=2, channel="room.7", data="hello")
+            await client.envelope(type="ack", id=2)
+            for number, channel in enumerate(["room.8", "other"], start=3):
+                await client.request(type="publish", id=number, channel=channel, data="hello")
+                error = await client.envelope(type="error", id=number)
+                self.assertEqual(error["data"]["code"], "forbidden")
 
     def test_examples_stand_there_as_they_are(self):
         shown = re.findall(r"<!-- (examples/tokens/[\w.-]+) -->\n```\w+\n(.*?)```", self.text,

@@ -4,6 +4,8 @@
 
 use serde_json::{Value, json};
 
+mod forged;
+
 use crate::peer::Peer;
 use crate::permissions::{BEARER, KEY};
 use crate::server::{Server, folder};

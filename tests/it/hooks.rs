@@ -14,6 +14,7 @@ use crate::wire::{Wire, handshake};
 
 mod connect;
 mod events;
+mod rules;
 
 const UNAVAILABLE: &str = r#"fanwire_refusals_total{code="backend_unavailable",over="ws"}"#;
 

@@ -271,6 +271,10 @@ fn no_secret_reaches_the_log() {
         "origins = [\"bad:bad-secret-0123456789:read\"]",
         "cors_origins = [\"bad-secret-0123456789\"]",
         "trusted_proxies = [\"bad-secret-0123456789\"]",
+        "jwt_keys = [\"hs256:bad-secret-0123456789\"]",
+        "jwt_keys = [\"/nowhere\", \"bad-secret-0123456789\"]",
+        "hook_url = \"http://bad-secret-0123456789\"",
+        "hook_secret = \"bad-secret-0123456789\"\nhook_url = \"https://bad-0123456789\"",
     ] {
         assert_eq!(reloading.reload(bad), FAILED, "{bad}");
     }

@@ -35,7 +35,12 @@ pub fn ending_in(user: &str, ms: u64, claims: &Value) -> String {
 
 /// A token with this header and these claims.
 pub fn signed(header: &Value, claims: &Value, secret: &str) -> String {
-    let [header, claims] = [header, claims].map(|part| encode(part.to_string().as_bytes()));
+    signed_as_it_is(&header.to_string(), &claims.to_string(), secret)
+}
+
+/// The same of texts, which need not be JSON.
+pub fn signed_as_it_is(header: &str, claims: &str, secret: &str) -> String {
+    let [header, claims] = [header, claims].map(|part| encode(part.as_bytes()));
     let message = format!("{header}.{claims}");
     let signature = hmac(secret.as_bytes(), message.as_bytes());
     format!("{message}.{}", encode(&signature))
@@ -45,8 +50,11 @@ fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// HMAC-SHA256 (RFC 2104), for keys of at most 64 bytes.
+/// HMAC-SHA256 (RFC 2104).
 fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    if key.len() > 64 {
+        return hmac(&Sha256::digest(key), message);
+    }
     let pad = |with: u8| {
         let mut block = [with; 64];
         block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);

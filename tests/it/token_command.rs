@@ -109,8 +109,18 @@ fn what_is_refused_is_said_in_words() {
 
 #[test]
 fn what_cannot_be_made() {
+    let (long, signed_by) = ("x".repeat(129), format!("--config={}", with_secret("token-cannot")));
+    let (info, no_user) = (format!("\"{}\"", "x".repeat(1100)), "sub must be 1 to 128 bytes");
+    let patterns = (0..257).map(|n| format!("a.{n}")).collect::<Vec<_>>().join(",");
     for (args, words) in [
-        (&["make"][..], "--user"),
+        (&["make", "--user", "", &signed_by][..], no_user),
+        (&["make", "--user", &long, &signed_by], no_user),
+        (&["make", "--user", "ann", "--id", "", &signed_by], "jti must be 1 to 256 bytes"),
+        (&["make", "--user", "ann", "--connections", "0", &signed_by], "limits must be integers"),
+        (&["make", "--user", "ann", "--info", &info, &signed_by], "info is longer than 1 KiB"),
+        (&["make", "--user", "ann", "--subscribe", &patterns, &signed_by], "more than 256"),
+        (&["make", "--user", "ann", "--id", &"x".repeat(20_000), &signed_by], "jti must be"),
+        (&["make"], "--user"),
         (&["make", "--user", "ann"], "no secret: give jwt_keys"),
         (&["make", "--user", "ann", "--subscribe", "a..b"], "must be a channel or a pattern"),
         (&["make", "--user", "ann", "--key", "/nowhere"], "/nowhere: No such file"),
@@ -124,6 +134,13 @@ fn what_cannot_be_made() {
         assert_eq!((status, &*out), (2, ""), "{args:?}");
         assert!(err.contains(words), "{args:?}: {err}");
     }
+}
+
+/// A file of settings with a secret, in a folder of this name.
+fn with_secret(name: &str) -> String {
+    let file = folder(name).join("fanwire.toml");
+    fs::write(&file, format!("jwt_keys = [\"hs256:{SECRET}\"]\n")).expect("written");
+    file.to_string_lossy().into_owned()
 }
 
 /// What the settings ask of tokens stands in those that are made.

@@ -114,8 +114,15 @@ const IDENTIFYING: &[&str] = &[
 ];
 
 /// The same of nodes that stop.
-const DRAINING: &[&str] =
-    &["closed: restart", "connections cut off", "goaways", "nodes drained", "short writes"];
+const DRAINING: &[&str] = &[
+    "closed: restart",
+    "connections cut off",
+    "goaways",
+    "nodes drained",
+    "presence: differences",
+    "presence: first snapshots",
+    "short writes",
+];
 
 fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().expect("a number"))

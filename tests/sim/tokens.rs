@@ -1,6 +1,8 @@
 //! The play of tokens: members log in, bring other tokens, forget to; rules change, and with them
-//! who may be anonymous. Nothing is heard that the token and the rules of that time do not allow.
+//! who may be anonymous. Nothing is heard that the token and the rules of that time do not allow,
+//! and a user is one member of a channel, over all of this, however many connections it has.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use fanwire::config::Config;
 use fanwire::policy::Policy;
 use fanwire::policy::key::{ApiKey, Scope};
 use fanwire::policy::pattern::Pattern;
-use fanwire::policy::rule::{Presence, Rule, Who};
+use fanwire::policy::rule::{Rule, Who};
 use fanwire::policy::token::key::{Algorithm, Key};
 use fanwire::policy::token::{KeySet, Terms};
 use fanwire::worker::mail::Mail;
@@ -18,7 +20,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::client::codec::API_SECRET;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::stage::{Outcome, Stage};
 use crate::world::random::Random;
 
@@ -74,12 +76,7 @@ pub fn play(plan: &Plan, tracing: bool) -> Outcome {
 /// No limit but those of time: what is not heard was not allowed.
 fn config(random: &mut Random, plan: &Plan) -> Config {
     let secret = Key::secret(Algorithm::HS256, SECRET).expect("long enough");
-    let fallback = Rule {
-        history_count: 100_000,
-        history_bytes: 64 << 20,
-        presence: Presence::None,
-        ..Rule::default()
-    };
+    let fallback = Rule { history_count: 100_000, history_bytes: 64 << 20, ..Rule::default() };
     let policy = Policy {
         keys: vec![ApiKey {
             name: "backend".into(),
@@ -101,17 +98,23 @@ fn config(random: &mut Random, plan: &Plan) -> Config {
         token_notice: milliseconds(*random.pick(&[0, 300, 2_000])),
         token_grace: milliseconds(*random.pick(&[0, 500, 3_000])),
         auth_timeout: milliseconds(*random.pick(&[400, 5_000])),
+        presence_leave_delay: milliseconds(*random.pick(&[0, 0, 400, 2_000])),
+        presence_members: *random.pick(&[0, 2, 200]),
         ..Config::default()
     }
 }
 
 /// Each channel may be for anyone, for users, for whose token names it, or for nobody.
 fn rules(random: &mut Random, channels: &[String], policy: &Policy) -> Policy {
-    let mut who = || *random.pick(&[Who::Anyone, Who::User, Who::Token, Who::Token, Who::Backend]);
+    let random = RefCell::new(random);
+    let kinds = [Who::Anyone, Who::User, Who::Token, Who::Token, Who::Backend];
+    let who = || *random.borrow_mut().pick(&kinds);
     let rule = |channel: &String| {
         let pattern = Pattern::parse(channel).expect("a channel");
         let (subscribe, publish) = (who(), who());
-        Arc::new(Rule { pattern, subscribe, publish, ..Rule::clone(&policy.fallback) })
+        let presence = plan::presence(&mut random.borrow_mut());
+        let others = Rule::clone(&policy.fallback);
+        Arc::new(Rule { pattern, subscribe, publish, presence, ..others })
     };
     let rules = channels.iter().map(rule).collect();
     Policy { rules, ..Policy::clone(policy) }

@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::*;
-use crate::policy::token::key::Algorithm;
+use crate::policy::token::key::{Algorithm, Key};
 use crate::settings::Reload;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -45,7 +48,7 @@ impl Drop for Scratch {
 
 fn algorithms(args: &[&str]) -> Vec<Algorithm> {
     let keys = config(args).policy.token_keys.clone();
-    keys.keys().iter().map(crate::policy::token::key::Key::algorithm).collect()
+    keys.keys().iter().map(Key::algorithm).collect()
 }
 
 #[test]
@@ -206,6 +209,28 @@ fn a_changed_file_is_read_again() {
     assert!(reload.read_token_keys().is_none(), "a reload has seen it too");
     let without = read(&[&format!("--jwt-keys=hs256:{SECRET}")], &[]).unwrap();
     assert!(!Reload::of(&without).watches(), "there is no file");
+}
+
+/// A key that comes into a set, and one that leaves it: rotation, as issuers do it.
+#[test]
+fn a_changed_set_is_read_again() {
+    let set = |names: &[&str]| {
+        let key = |name: &&str| {
+            let secret = URL_SAFE_NO_PAD.encode(name.repeat(32));
+            serde_json::json!({"kty": "oct", "alg": "HS256", "kid": name, "k": secret})
+        };
+        serde_json::json!({"keys": names.iter().map(key).collect::<Vec<_>>()}).to_string()
+    };
+    let file = Scratch::new("rotated.json", &set(&["a"]));
+    let settings = read(&["--jwt-keys", &file.path(), "--jwt-audience=x"], &[]).unwrap();
+    let mut reload = Reload::of(&settings);
+    for names in [&["a", "b"][..], &["b"]] {
+        file.write(&set(names));
+        let reloaded = reload.read_token_keys().expect("it has changed").expect("keys");
+        let keys = reloaded.policy.token_keys.keys();
+        let found: Vec<_> = keys.iter().filter_map(Key::id).collect();
+        assert_eq!(found, names);
+    }
 }
 
 /// The last key does not go while the server runs: everybody could come without one.

@@ -197,6 +197,9 @@ fn bad_questions_about_users() {
         ("POST", "/revocations", r#"{"user":"a","until":1790000000}"#, 400, "bad_request"),
         ("GET", "/users/ann", "", 405, "method_not_allowed"),
         ("GET", "/channels/$user.ann", "", 400, "bad_channel"),
+        ("GET", "/channels/$user", "", 400, "bad_channel"),
+        ("GET", "/channels/$user/history", "", 400, "bad_channel"),
+        ("GET", "/channels/$user/presence", "", 400, "bad_channel"),
         ("POST", "/channels/$user.ann", "1", 403, "forbidden"),
     ] {
         let response = ask(&server, method, path, body);

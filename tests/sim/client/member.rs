@@ -25,6 +25,8 @@ pub struct Member {
     user: String,
     grace_ms: u64,
     line: Line,
+    /// The connection's, by its welcome.
+    name: String,
     welcomed: bool,
     /// It was told that it may not be who it wants to be.
     refused: bool,
@@ -55,6 +57,7 @@ impl Member {
             user,
             grace_ms,
             line: Line::default(),
+            name: String::new(),
             welcomed: false,
             refused: false,
             blurted: false,
@@ -126,6 +129,7 @@ impl Member {
     fn welcome(&mut self, scene: &mut Scene, data: &Value) {
         assert!(!self.welcomed, "one is welcomed once");
         self.welcomed = true;
+        data["connection"].as_str().expect("a name").clone_into(&mut self.name);
         if let Some(grant) = self.brought.take() {
             self.is_now(scene, Some(grant), data);
         } else if data["user"].is_null() {
@@ -350,6 +354,7 @@ fn token(scene: &mut Scene, user: &str) -> (String, Grant) {
     let expires_ms = scene.world.wall_ms() + life_ms;
     let claims = json!({"sub": user, "exp": expires_ms as f64 / 1000.0,
         "iat": scene.world.wall_ms() as f64 / 1000.0,
+        "info": *scene.world.random.pick(&[None, Some(1), Some(2)]),
         "subscribe": hears, "publish": publishes});
     let patterns = |texts: &[String]| {
         texts.iter().map(|text| Pattern::parse(text).expect("a pattern")).collect()
@@ -389,6 +394,14 @@ impl Client for Member {
         for (channel, at) in &self.follows {
             assert!(oracle.head(channel).is_none_or(|head| head == *at), "{channel} ends at {at}");
         }
+    }
+
+    fn present(&self) -> Vec<(String, Option<String>)> {
+        let here = self.follows.keys().filter(|_| self.welcomed && !self.line.closing());
+        let known = self.grants.last().is_some_and(|grant| grant.token.is_some());
+        let name =
+            if known { json!({ "user": self.user }) } else { json!({ "connection": self.name }) };
+        here.map(|channel| (channel.clone(), Some(name.to_string()))).collect()
     }
 
     fn leave(&mut self, scene: &mut Scene) {
