@@ -3,12 +3,13 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import * as vite from "vite";
 
 const home = new URL("../", import.meta.url).pathname;
 const read = (path) => readFileSync(join(home, path), "utf8");
@@ -92,6 +93,29 @@ test("a bundler finds it by its name, and puts it into a page's script", async (
   const script = join(folder, "bundled.mjs");
   writeFileSync(script, outputFiles[0].contents);
   assert.equal(typeof (await import(script)).Fanwire, "function");
+});
+
+test("a page in TypeScript that Vite builds, and serves while one writes it", async () => {
+  const root = join(folder, "page");
+  mkdirSync(root);
+  writeFileSync(join(root, "index.html"), '<script type="module" src="/main.ts"></script>');
+  const page = `import { Fanwire, type State } from "${name}";
+    const first: State = "connecting";
+    Object.assign(globalThis, { vite: [typeof Fanwire, first] });`;
+  writeFileSync(join(root, "main.ts"), page);
+  const settings = { root, configFile: false, logLevel: "silent" };
+  await vite.build({ ...settings, build: { modulePreload: false } });
+  const [script] = readdirSync(join(root, "dist/assets"));
+  await import(join(root, "dist/assets", script));
+  assert.deepEqual(globalThis.vite, ["function", "connecting"]);
+
+  const server = await vite.createServer({ ...settings, server: { middlewareMode: true } });
+  try {
+    const served = await server.transformRequest("/main.ts");
+    assert.match(served.code, /from "\/[^"]*fanwire[^"]*\.js/, "its address for a browser");
+  } finally {
+    await server.close();
+  }
 });
 
 // The examples of a document, each as a file of its own.
