@@ -42,7 +42,7 @@ fn clients<'a>(results: &'a Results, row: &'a Row) -> impl Iterator<Item = &'a C
 }
 
 fn frames(results: &Results, work: &Work, row: &Row) -> Option<String> {
-    let of = |row: &Row| Value::of(Quantity::FrameBytes).series(results, work, row);
+    let of = |row: &Row| Value::of(Quantity::FrameBytes).series(results, work, row).concat();
     let baseline = of(work.row(row.baseline)?);
     let pairs = of(row).into_iter().zip(&baseline);
     let (own, floor) = pairs.into_iter().find(|(own, floor)| (own - *floor).abs() > DIGITS)?;

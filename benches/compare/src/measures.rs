@@ -2,6 +2,8 @@
 //! within one round. Of several clients the first one counts, but for what is summed. Statistics
 //! over rounds are in `statistics`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json};
 
 use crate::results::{Results, Turn};
@@ -112,10 +114,17 @@ impl Value {
         Self { phase: Some(phase), ..self }
     }
 
-    /// One number for each round that has all that it needs, in the order of rounds.
-    pub fn series(&self, results: &Results, work: &Work, row: &Row) -> Vec<f64> {
+    /// One number for each round that has all that it needs, in the order of rounds; a list for each
+    /// sitting that has such rounds.
+    pub fn series(&self, results: &Results, work: &Work, row: &Row) -> Vec<Vec<f64>> {
         let rounds = results.turns.iter().map(|turn| turn.round + 1).max().unwrap_or(0);
-        (0..rounds).filter_map(|round| self.in_round(&results.turns, work, row, round)).collect()
+        let mut sittings: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for round in 0..rounds {
+            if let Some(value) = self.in_round(&results.turns, work, row, round) {
+                sittings.entry(work.sitting_of(round)).or_default().push(value);
+            }
+        }
+        sittings.into_values().collect()
     }
 
     fn in_round(&self, turns: &[Turn], work: &Work, row: &Row, round: u32) -> Option<f64> {

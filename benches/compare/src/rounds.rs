@@ -2,6 +2,7 @@
 //! anew. A server or client that fails takes its row out and is named; the others go on.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -111,19 +112,29 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// All servers live through all rounds; each waits while another has its turn.
+    /// All rounds, in sittings.
     fn side_by_side(&mut self, rows: &[&'static Row], first_round: u32) {
-        let mut sessions = Vec::new();
         let (plain, alike): (Vec<&Row>, Vec<&Row>) =
             rows.iter().copied().partition(|row| row.as_long_as.is_none());
-        for row in plain.into_iter().chain(alike) {
+        let mut rows = [plain, alike].concat();
+        let end = first_round + self.rounds;
+        for first in (first_round..end).step_by(self.work.sitting as usize) {
+            self.sitting(&mut rows, first..end.min(first.saturating_add(self.work.sitting)));
+        }
+    }
+
+    /// Some rounds through which all servers live; each waits while another has its turn. Rows that
+    /// fail are gone for good.
+    fn sitting(&mut self, rows: &mut Vec<&'static Row>, rounds: Range<u32>) {
+        let mut sessions = Vec::new();
+        for row in rows.iter().copied() {
             let started = self.start(row).and_then(|mut session| {
                 self.warm_up(&mut session)?;
                 Ok(session)
             });
             sessions.extend(self.or_absent(row, started));
         }
-        for round in first_round..first_round + self.rounds {
+        for round in rounds {
             self.rng.shuffle(&mut sessions);
             for mut session in std::mem::take(&mut sessions) {
                 let turns = session.turns(round, self.slice);
@@ -134,9 +145,10 @@ impl<'a> Run<'a> {
             }
             self.say_round(round);
         }
+        rows.retain(|row| sessions.iter().any(|session| session.row.name == row.name));
     }
 
-    /// Every turn has a server of its own.
+    /// Every turn has a server of its own: each round is a sitting.
     fn fresh(&mut self, rows: &[&'static Row]) {
         let mut rows = rows.to_vec();
         for round in 0..self.rounds {

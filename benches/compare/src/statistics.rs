@@ -25,16 +25,18 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// None for an empty sample, or one with a value that is no number.
-    pub fn of(values: &[f64]) -> Option<Self> {
+    /// Of the values of some sittings, in which those of one may be alike. None for an empty sample,
+    /// or one with a value that is no number.
+    pub fn of(sittings: &[Vec<f64>]) -> Option<Self> {
+        let values = sittings.concat();
         if values.iter().any(|value| !value.is_finite()) {
             return None;
         }
         let (first, last) = (*values.first()?, *values.last()?);
-        let mut sorted = values.to_vec();
+        let mut sorted = values.clone();
         sorted.sort_by(f64::total_cmp);
         let quartiles = [0.25, 0.5, 0.75].map(|part| quantile(&sorted, part));
-        Some(Self { count: values.len(), first, last, quartiles, interval: interval(&sorted) })
+        Some(Self { count: values.len(), first, last, quartiles, interval: interval(sittings) })
     }
 
     pub fn median(&self) -> f64 {
@@ -49,13 +51,14 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * (place - place.floor())
 }
 
-/// The 95 % interval of the median, by the percentiles of the medians of resamples.
-fn interval(values: &[f64]) -> [f64; 2] {
+/// The 95 % interval of the median, by the percentiles of the medians of resamples. Whole sittings
+/// are drawn: what a process has kept for its life is no new evidence in each round.
+fn interval(sittings: &[Vec<f64>]) -> [f64; 2] {
     let mut rng = Rng::with_seed(SEED);
-    let mut resample = vec![0.0; values.len()];
     let mut medians: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
-            resample.fill_with(|| values[rng.usize(..values.len())]);
+            let drawn = (0..sittings.len()).map(|_| &sittings[rng.usize(..sittings.len())]);
+            let mut resample: Vec<f64> = drawn.flatten().copied().collect();
             resample.sort_by(f64::total_cmp);
             quantile(&resample, 0.5)
         })
@@ -68,9 +71,14 @@ fn interval(values: &[f64]) -> [f64; 2] {
 mod tests {
     use super::*;
 
+    /// Each value in a sitting of its own.
+    fn each(values: &[f64]) -> Vec<Vec<f64>> {
+        values.iter().map(|value| vec![*value]).collect()
+    }
+
     #[test]
     fn quartiles_of_known_samples() {
-        let quartiles = |values: &[f64]| Summary::of(values).map(|summary| summary.quartiles);
+        let quartiles = |values: &[f64]| Summary::of(&each(values)).map(|found| found.quartiles);
         assert_eq!(quartiles(&[]), None);
         assert_eq!(quartiles(&[7.0]), Some([7.0; 3]));
         assert_eq!(quartiles(&[4.0, 1.0, 3.0, 2.0]), Some([1.75, 2.5, 3.25]));
@@ -80,17 +88,30 @@ mod tests {
 
     #[test]
     fn first_and_last_are_in_the_order_of_time() {
-        let summary = Summary::of(&[3.0, 1.0, 2.0]).expect("it is not empty");
+        let summary = Summary::of(&each(&[3.0, 1.0, 2.0])).expect("it is not empty");
         assert_eq!((summary.first, summary.last, summary.count), (3.0, 2.0, 3));
     }
 
     #[test]
     fn an_interval_holds_the_median_and_is_always_the_same() {
         let values: Vec<f64> = (0..30).map(|n| 1.0 + f64::from(n * 7 % 30) / 100.0).collect();
-        let summary = Summary::of(&values).expect("it is not empty");
+        let summary = Summary::of(&each(&values)).expect("it is not empty");
         assert!(summary.interval[0] < summary.median() && summary.median() < summary.interval[1]);
         assert!(summary.interval[0] >= 1.0 && summary.interval[1] <= 1.29);
-        assert_eq!(Summary::of(&values), Some(summary));
+        assert_eq!(Summary::of(&each(&values)), Some(summary));
+    }
+
+    /// Ten processes with three equal values each say no more than ten values do.
+    #[test]
+    fn what_is_alike_in_a_sitting_makes_no_interval_narrower() {
+        let one: Vec<f64> = (0..10).map(|n| 1.0 + f64::from(n) / 100.0).collect();
+        let three: Vec<Vec<f64>> = one.iter().map(|value| vec![*value; 3]).collect();
+        let [alone, alike] = [each(&one), three.clone()].map(|sittings| {
+            let [low, high] = Summary::of(&sittings).expect("it is not empty").interval;
+            high - low
+        });
+        let [low, high] = Summary::of(&each(&three.concat())).expect("it is not empty").interval;
+        assert!((alike - alone).abs() < 0.01 && high - low < alike, "{alone} {alike}");
     }
 
     /// The interval is meant to miss the truth once in twenty: of 100 samples of a known
@@ -101,7 +122,7 @@ mod tests {
         let missed = (0..100)
             .filter(|_| {
                 let values: Vec<f64> = (0..30).map(|_| rng.f64()).collect();
-                let [low, high] = Summary::of(&values).expect("it is not empty").interval;
+                let [low, high] = Summary::of(&each(&values)).expect("it is not empty").interval;
                 0.5 < low || high < 0.5
             })
             .count();
@@ -110,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_constant_has_no_spread() {
-        let summary = Summary::of(&[1.5; 30]).expect("it is not empty");
+        let summary = Summary::of(&each(&[1.5; 30])).expect("it is not empty");
         assert_eq!((summary.quartiles, summary.interval), ([1.5; 3], [1.5; 2]));
     }
 }

@@ -57,6 +57,7 @@ const FANOUT: Work = Work {
     mode: "fanout",
     fresh: false,
     rounds: 30,
+    sitting: 3,
     slice_ms: 500,
     phases: &["load"],
     clients: &[CLIENT],
@@ -355,6 +356,7 @@ pub const WORKS: [Work; 19] = [
         title: "Half an hour",
         about: "5,000 connections of which 200 a second are replaced, and 1,000 subscribers with \
                 20 messages a second, for half an hour. What the server holds at the end.",
+        sitting: u32::MAX,
         slice_ms: 60_000,
         clients: &[
             Client {

@@ -20,7 +20,7 @@ fn results(turns: Vec<Turn>) -> Results {
 
 fn series(value: Value, row: &str, turns: Vec<Turn>) -> Vec<f64> {
     let work = work("fanout-1k").expect("it is in the table");
-    value.series(&results(turns), work, work.row(row).expect("it takes part"))
+    value.series(&results(turns), work, work.row(row).expect("it takes part")).concat()
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn how_numbers_read() {
 
 #[test]
 fn cells_show_the_spread() {
-    let summary = Summary::of(&[1.0, 1.1, 1.2]);
+    let summary = Summary::of(&[vec![1.0], vec![1.1], vec![1.2]]);
     let cell = |show| {
         Column::new("", Value::of(Quantity::FrameBytes), Unit::Ratio, show).cell(summary.as_ref())
     };
