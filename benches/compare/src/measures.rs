@@ -114,8 +114,8 @@ impl Value {
         Self { phase: Some(phase), ..self }
     }
 
-    /// One number for each round that has all that it needs, in the order of rounds; a list for each
-    /// sitting that has such rounds.
+    /// One number for each round that has all that it needs, in the order of rounds; a list for
+    /// each sitting that has such rounds.
     pub fn series(&self, results: &Results, work: &Work, row: &Row) -> Vec<Vec<f64>> {
         let rounds = results.turns.iter().map(|turn| turn.round + 1).max().unwrap_or(0);
         let mut sittings: BTreeMap<u32, Vec<f64>> = BTreeMap::new();

@@ -25,8 +25,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of the values of some sittings, in which those of one may be alike. None for an empty sample,
-    /// or one with a value that is no number.
+    /// Of the values of some sittings, in which those of one may be alike. None for an empty
+    /// sample, or one with a value that is no number.
     pub fn of(sittings: &[Vec<f64>]) -> Option<Self> {
         let values = sittings.concat();
         if values.iter().any(|value| !value.is_finite()) {
