@@ -100,9 +100,14 @@ fn section(work: &'static Work, results: &Results) -> String {
 /// Machine, versions, date, commands.
 fn measured(about: &About) -> String {
     let machine = &about.machine;
+    let lives = match about.sitting {
+        0 => "by the same processes from beginning to end".into(),
+        1 => "each by processes of its own".into(),
+        rounds => format!("after every {rounds} of which all processes are started anew"),
+    };
     let mut text = format!(
         "\n<details><summary>How it was measured</summary>\n\n{} on {}, {} cores, {} MiB, \
-         Linux {}, frequency governor {}. {} rounds of {} ms each, seed {}. Again: `{}`; \
+         Linux {}, frequency governor {}. {} rounds of {} ms each, {}, seed {}. Again: `{}`; \
          every slice is in [{}.json](../benches/compare/results/{}.json).\n\n",
         about.date,
         machine.cpu,
@@ -112,6 +117,7 @@ fn measured(about: &About) -> String {
         machine.governor,
         about.rounds,
         about.slice_ms,
+        lives,
         about.seed,
         about.command,
         about.work,

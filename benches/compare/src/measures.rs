@@ -117,11 +117,12 @@ impl Value {
     /// One number for each round that has all that it needs, in the order of rounds; a list for
     /// each sitting that has such rounds.
     pub fn series(&self, results: &Results, work: &Work, row: &Row) -> Vec<Vec<f64>> {
+        let sitting = results.about.sitting.max(1);
         let rounds = results.turns.iter().map(|turn| turn.round + 1).max().unwrap_or(0);
         let mut sittings: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
         for round in 0..rounds {
             if let Some(value) = self.in_round(&results.turns, work, row, round) {
-                sittings.entry(work.sitting_of(round)).or_default().push(value);
+                sittings.entry(round / sitting).or_default().push(value);
             }
         }
         sittings.into_values().collect()

@@ -27,6 +27,9 @@ pub struct About {
     pub command: String,
     pub seed: u64,
     pub rounds: u32,
+    /// Rounds that the same processes have lived through; 0 where that was all of them.
+    #[serde(default)]
+    pub sitting: u32,
     pub slice_ms: u64,
     pub machine: Machine,
     pub rows: Vec<RowAbout>,

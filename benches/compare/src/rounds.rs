@@ -67,6 +67,7 @@ fn about(work: &Work, launch: &Launch, options: &Options) -> About {
         command: options.command.clone(),
         seed: options.seed,
         rounds: options.rounds.unwrap_or(work.rounds),
+        sitting: if work.fresh { 1 } else { work.sitting },
         slice_ms: options.slice.map_or(work.slice_ms, |slice| slice.as_millis() as u64),
         machine: machine::machine(),
         rows: work
@@ -118,8 +119,12 @@ impl<'a> Run<'a> {
             rows.iter().copied().partition(|row| row.as_long_as.is_none());
         let mut rows = [plain, alike].concat();
         let end = first_round + self.rounds;
-        for first in (first_round..end).step_by(self.work.sitting as usize) {
-            self.sitting(&mut rows, first..end.min(first.saturating_add(self.work.sitting)));
+        let sitting = match self.work.sitting {
+            0 => self.rounds,
+            some => some,
+        };
+        for first in (first_round..end).step_by(sitting as usize) {
+            self.sitting(&mut rows, first..end.min(first + sitting));
         }
     }
 

@@ -15,11 +15,12 @@ pub struct Work {
     pub unfair: &'static [&'static str],
     /// MODE of the floor's program.
     pub mode: &'static str,
-    /// Servers and clients are started anew in every round.
+    /// Servers and clients are started one after the other, for each turn anew.
     pub fresh: bool,
     pub rounds: u32,
     /// Rounds that the same processes live through. A process has its luck, with where its memory
     /// and its sockets lie: some per cent, for as long as it lives. So there are several of each.
+    /// 0: all of them.
     pub sitting: u32,
     pub slice_ms: u64,
     /// What happens in a turn, one after the other.
@@ -114,11 +115,6 @@ impl Row {
 }
 
 impl Work {
-    /// The sitting that a round belongs to.
-    pub fn sitting_of(&self, round: u32) -> u32 {
-        if self.fresh { round } else { round / self.sitting }
-    }
-
     pub fn row(&self, name: &str) -> Option<&'static Row> {
         self.rows.iter().find(|row| row.name == name)
     }
