@@ -125,6 +125,8 @@ impl<'a> Run<'a> {
         };
         for first in (first_round..end).step_by(sitting as usize) {
             self.sitting(&mut rows, first..end.min(first + sitting));
+            // Nobody is always the first in memory, or the last; now all lengths are known.
+            self.rng.shuffle(&mut rows);
         }
     }
 
