@@ -102,9 +102,12 @@ pub const FAIR: &[Row] = &[
 /// Where it is seen that a reader had to come back from behind.
 const METRICS: &[&str] = &["--metrics-url", "http://127.0.0.1:{port}/metrics"];
 
+/// Nobody is closed for not reading, so that it is seen what becomes of them.
+const PATIENT: &[&str] = &["--stall-timeout", "0", "--ping-interval", "0"];
+
 pub const STALLED: &[Row] = &[
-    Row { client_args: METRICS, ..alone("fanwire-raw") },
-    Row { client_args: METRICS, ..alone("fanwire-envelope") },
+    Row { server_args: PATIENT, client_args: METRICS, ..alone("fanwire-raw") },
+    Row { server_args: PATIENT, client_args: METRICS, ..alone("fanwire-envelope") },
     alone("bun"),
     alone("ws"),
     alone("nchan"),
