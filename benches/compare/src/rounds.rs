@@ -51,7 +51,7 @@ pub fn run(work: &'static Work, launch: &Launch, options: &Options) -> Result<Re
         let most = work.clients.iter().map(|client| u64::from(launch.connections_of(client)));
         let memory = (machine::available_kib() as f64 * MEMORY_SHARE) as u64;
         for (at, group) in work.groups(&rows, most.sum(), memory).iter().enumerate() {
-            run.side_by_side(group, at as u32 * run.rounds);
+            run.side_by_side(group, at as u32 * run.stride());
         }
     }
     let absent = &run.results.about.absent;
@@ -113,6 +113,11 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
+    /// From the first round of a group to that of the next: no sitting belongs to two groups.
+    fn stride(&self) -> u32 {
+        self.rounds.next_multiple_of(self.work.sitting.max(1))
+    }
+
     /// All rounds, in sittings.
     fn side_by_side(&mut self, rows: &[&'static Row], first_round: u32) {
         let (plain, alike): (Vec<&Row>, Vec<&Row>) =
@@ -206,6 +211,6 @@ impl<'a> Run<'a> {
     }
 
     fn say_round(&self, round: u32) {
-        eprintln!("{}: round {} of {}", self.work.name, round % self.rounds + 1, self.rounds);
+        eprintln!("{}: round {} of {}", self.work.name, round % self.stride() + 1, self.rounds);
     }
 }

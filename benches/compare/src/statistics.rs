@@ -28,14 +28,13 @@ impl Summary {
     /// Of the values of some sittings, in which those of one may be alike. None for an empty
     /// sample, or one with a value that is no number.
     pub fn of(sittings: &[Vec<f64>]) -> Option<Self> {
-        let values = sittings.concat();
+        let mut values = sittings.concat();
         if values.iter().any(|value| !value.is_finite()) {
             return None;
         }
         let (first, last) = (*values.first()?, *values.last()?);
-        let mut sorted = values.clone();
-        sorted.sort_by(f64::total_cmp);
-        let quartiles = [0.25, 0.5, 0.75].map(|part| quantile(&sorted, part));
+        values.sort_by(f64::total_cmp);
+        let quartiles = [0.25, 0.5, 0.75].map(|part| quantile(&values, part));
         Some(Self { count: values.len(), first, last, quartiles, interval: interval(sittings) })
     }
 
