@@ -80,11 +80,13 @@ impl Net for World {
         self.idle = count == 0 && timeout != Some(Duration::ZERO);
         for stir in self.stirs.drain(..count) {
             let line = stir.map_or(Line::default(), |line| self.lines[line]);
+            if stir.is_some() && line.said == Some(&[]) {
+                continue; // read since it was said: as with epoll, that is known now
+            }
             events.push(Event {
                 token: stir.map_or(Token::Listener(0), |_| Token::Connection(line.slot)),
-                // As with epoll it is known now, and may have been read since it was said.
-                readable: stir.is_none() || line.said != Some(&[]),
-                writable: true,
+                readable: true,
+                writable: false,
                 hang_up: stir.is_some() && line.said.is_none(),
             });
         }
@@ -112,9 +114,14 @@ impl Net for World {
     #[inline(never)]
     fn register(&mut self, socket: &NonZeroU32, slot: u32) -> io::Result<()> {
         self.lines[at(*socket)].slot = slot;
-        // It can be written to, at least.
+        // The request is there already.
         self.stirs.push_back(Some(at(*socket)));
         Ok(())
+    }
+
+    #[inline(never)]
+    fn await_room(&mut self, _: &NonZeroU32, _: u32) -> io::Result<()> {
+        unreachable!("no socket is ever full")
     }
 
     #[inline(never)]

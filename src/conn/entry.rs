@@ -99,6 +99,8 @@ impl Flags {
     pub const STRANGER: u32 = 1 << 24;
     /// Its token sets a rate of its own.
     pub const SLOWED: u32 = 1 << 25;
+    /// Poll tells of room in its socket: it has been full once.
+    pub const AWAITS_ROOM: u32 = 1 << 26;
     /// The backend is asked about a message of it; nothing more is read until that is decided.
     pub const PARKED: u32 = 1 << 28;
     /// The backend is told when it ends.

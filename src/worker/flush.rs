@@ -149,17 +149,29 @@ impl<N: Net> Worker<N> {
         counters.add(Counter::BytesOut, count as u64);
         if count < wanted {
             counters.add(Counter::ShortWrites, 1);
-            let tick = self.tick();
-            let (hot, cold) = self.table.parts(slot);
-            self.blocked += usize::from(hot.flags.set(Flags::BLOCKED));
-            hot.flags.set(Flags::LAGGED);
-            cold.blocked = tick;
-            self.schedule(slot);
+            self.wait_for_room(slot);
         }
         if self.table.hot(slot).phase == Phase::Lingering {
             self.earn_time(slot, count);
         }
         count
+    }
+
+    /// The socket is full. Most never are, so poll is asked about room only now: when a connection
+    /// comes there always is some, and to be told so would cost an event.
+    fn wait_for_room(&mut self, slot: u32) {
+        let tick = self.tick();
+        let (hot, cold) = self.table.parts(slot);
+        self.blocked += usize::from(hot.flags.set(Flags::BLOCKED));
+        hot.flags.set(Flags::LAGGED);
+        cold.blocked = tick;
+        let first = hot.flags.set(Flags::AWAITS_ROOM);
+        if let (true, Some(socket)) = (first, &hot.socket)
+            && self.net.await_room(socket, slot).is_err()
+        {
+            return self.mark_dead(slot, End::Reset);
+        }
+        self.schedule(slot);
     }
 
     /// Passes over the hot feeds.

@@ -218,9 +218,16 @@ impl Net for MioNet {
     }
 
     fn register(&mut self, socket: &Socket, slot: u32) -> io::Result<()> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
         let token = mio::Token(slot as usize);
-        self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), token, interest)
+        let source = &mut SourceFd(&socket.as_raw_fd());
+        self.poll.registry().register(source, token, Interest::READABLE)
+    }
+
+    fn await_room(&mut self, socket: &Socket, slot: u32) -> io::Result<()> {
+        let token = mio::Token(slot as usize);
+        let source = &mut SourceFd(&socket.as_raw_fd());
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().reregister(source, token, interest)
     }
 
     fn recv(&mut self, mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {

@@ -71,7 +71,8 @@ pub enum Serves {
 ///
 /// `recv` and `send` behave like non-blocking sockets: `Err(WouldBlock)` when nothing can be done
 /// now, `Ok(0)` from `recv` at the end of the stream, short counts at any time. Readiness is
-/// edge-triggered: after `WouldBlock` (or a short count) an event will come when that changes.
+/// edge-triggered: after `WouldBlock` (or a short count) an event will come when that changes; for
+/// `send`, once it was asked for by `await_room`.
 pub trait Net {
     /// A connected socket, 4 bytes in the real world.
     type Socket;
@@ -88,8 +89,12 @@ pub trait Net {
     /// Stops listening on all listeners.
     fn stop_listening(&mut self);
 
-    /// Asks for events of this socket, under the token `Connection(slot)`.
+    /// Asks for events of this socket, under the token `Connection(slot)`: of input and its end,
+    /// not of room.
     fn register(&mut self, socket: &Self::Socket, slot: u32) -> io::Result<()>;
+
+    /// Asks for events of room too, from now on. Room that is there already is such an event.
+    fn await_room(&mut self, socket: &Self::Socket, slot: u32) -> io::Result<()>;
 
     /// Receives into `buffer`.
     fn recv(&mut self, socket: &Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;

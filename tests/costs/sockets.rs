@@ -56,6 +56,11 @@ impl Net for Counted {
         self.net.register(socket, slot)
     }
 
+    fn await_room(&mut self, socket: &Socket, slot: u32) -> std::io::Result<()> {
+        self.calls.registers += 1;
+        self.net.await_room(socket, slot)
+    }
+
     fn recv(&mut self, socket: &Socket, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.calls.receives += 1;
         self.net.recv(socket, buffer)

@@ -22,6 +22,7 @@ pub struct Calls {
     /// Sleeps that ended because a time had come; they are among the polls.
     pub wakeups: usize,
     pub accepts: usize,
+    /// Sockets that poll was told of, or told more of.
     pub registers: usize,
     pub receives: usize,
     pub sends: usize,
@@ -212,6 +213,9 @@ impl Net for World {
                 continue;
             };
             let readable = said != Some(&[]);
+            if !readable {
+                continue; // read since it was said
+            }
             let token = Token::Connection(slot);
             events.push(Event { token, readable, hang_up: said.is_none(), ..SOMETHING });
         }
@@ -236,9 +240,12 @@ impl Net for World {
         self.count(|desk| desk.calls.registers += 1);
         let office = &mut *self.office.borrow_mut();
         office.lines[at(*socket)].home = Some((self.id, slot));
-        // It can be written to, at least.
         office.stir(at(*socket));
         Ok(())
+    }
+
+    fn await_room(&mut self, _: &NonZeroU32, _: u32) -> io::Result<()> {
+        unreachable!("no socket is ever full")
     }
 
     fn recv(&mut self, socket: &NonZeroU32, buffer: &mut [u8]) -> io::Result<usize> {

@@ -49,6 +49,8 @@ pub struct Link {
     dry: bool,
     /// The last `send` fell short: the next room is an edge.
     wants_room: bool,
+    /// The server wants to be told of room.
+    awaits_room: bool,
     /// The server's end fails.
     failed: bool,
     /// The client's end fails.
@@ -90,6 +92,7 @@ impl Link {
             read_in: 0,
             dry: true,
             wants_room: false,
+            awaits_room: false,
             failed: false,
             client_failed: false,
             server_gone: false,
@@ -104,12 +107,18 @@ impl Link {
         self.dry = true;
     }
 
-    /// Everything that holds now, edge or not.
+    /// Tells of room from now on, and at once of what holds already.
+    pub fn await_room(&mut self) {
+        self.awaits_room = true;
+        self.edge = self.state();
+    }
+
+    /// Everything that the server asked for and that holds now, edge or not.
     pub fn state(&self) -> Edge {
         let ended = self.up.at_end() || self.failed;
         Edge {
             readable: self.up.readable() > 0 || ended,
-            writable: self.down.room() > 0 || self.failed,
+            writable: self.awaits_room && (self.down.roomy() || self.failed),
             hang_up: ended || (self.up.finished() && !self.up.can_move()),
         }
     }
@@ -146,7 +155,7 @@ impl Link {
         let count = self.down.write(&bytes[..bytes.len().min(limit)]);
         if count < bytes.len() {
             self.wants_room = true;
-            self.edge.writable |= self.down.roomy();
+            self.edge.writable |= self.awaits_room && self.down.roomy();
         }
         match count {
             0 if !bytes.is_empty() => Err(ErrorKind::WouldBlock.into()),
@@ -191,7 +200,7 @@ impl Link {
         }
         if self.wants_room && self.down.roomy() {
             self.wants_room = false;
-            self.edge.writable = true;
+            self.edge.writable = self.awaits_room;
         }
         moved
     }
@@ -259,7 +268,7 @@ impl Link {
         if !self.failed && !self.server_gone {
             self.up.lose(keep);
             self.failed = true;
-            self.edge = Edge { readable: true, writable: true, hang_up: true };
+            self.edge = Edge { readable: true, writable: self.awaits_room, hang_up: true };
         }
         self.failed = true;
     }
@@ -291,7 +300,9 @@ mod tests {
     fn an_edge_comes_once_and_again_only_after_the_reader_was_dry() {
         let mut link = link();
         link.register(0, 0);
-        assert!(take(&mut link).writable, "what holds already is told at registration");
+        assert!(!take(&mut link).any(), "room was not asked for");
+        link.await_room();
+        assert!(take(&mut link).writable, "what holds already is told when it is asked for");
         link.client_write(b"ab");
         link.carry(9, 9, 0, true);
         assert!(take(&mut link).readable);
@@ -335,6 +346,8 @@ mod tests {
     fn room_is_told_only_after_a_send_fell_short() {
         let mut link = link();
         assert_eq!(link.send(b"1234", 9).unwrap(), 4);
+        link.await_room();
+        assert!(take(&mut link).writable);
         link.carry(9, 9, 0, true);
         assert!(!take(&mut link).any());
         assert_eq!(link.send(b"123456789", 99).unwrap(), 8);

@@ -88,6 +88,15 @@ impl Net for FakeNet {
         Ok(())
     }
 
+    fn await_room(&mut self, socket: &FakeSocket, slot: u32) -> io::Result<()> {
+        let mut world = self.world.borrow_mut();
+        world.tell(format_args!("w{} awaits room in #{}", self.worker, socket.0));
+        let link = &mut world.links[socket.0 as usize];
+        assert_eq!(link.registered, Some((self.worker, slot)), "of its own socket only");
+        link.await_room();
+        Ok(())
+    }
+
     fn recv(&mut self, socket: &FakeSocket, buffer: &mut [u8]) -> io::Result<usize> {
         let mut world = self.world.borrow_mut();
         world.heard(usize::from(self.worker), socket.0);
