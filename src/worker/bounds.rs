@@ -43,9 +43,11 @@ impl<N: Net> Worker<N> {
     /// What is unfinished of a connection's input after it was served: counted, and too much for
     /// the worker's share, the end of this connection, which is the one that grew.
     pub(super) fn settle_input(&mut self, slot: u32) {
+        if self.table.hot(slot).inbox.is_none() {
+            return;
+        }
         self.rest(slot);
-        let hot = self.table.hot_mut(slot);
-        let Some(inbox) = &mut hot.inbox else { return };
+        let Some(inbox) = &mut self.table.hot_mut(slot).inbox else { return };
         inbox.settle();
         if inbox.bytes() > 0 && self.is_full(0) {
             self.overloaded(slot);

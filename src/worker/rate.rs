@@ -168,10 +168,10 @@ impl<N: Net> Worker<N> {
 
     /// Takes received bytes from a connection's allowance; reading pauses when it is overdrawn.
     pub(super) fn take_bytes(&mut self, slot: u32, count: usize) {
+        let Some(rate) = self.rates.bytes else { return };
         if self.table.hot(slot).phase != Phase::Open {
             return;
         }
-        let Some(rate) = self.rates.bytes else { return };
         let mono_ms = self.now.mono_ms;
         let pace = &mut self.inbox(slot).pace;
         let whole_at = pace.bytes.unwrap_or_else(|| units(mono_ms));

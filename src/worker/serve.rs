@@ -6,6 +6,7 @@ use super::net::Net;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::limits::{ANSWER_BYTES, MAX_LOGIN, OUTPUT_BYTES, READ_BYTES};
 use crate::metrics::{Counter, End, Limit};
+use crate::ws::Partial;
 use crate::ws::close::{self, CloseCode, CloseFrame};
 use crate::ws::frame::{self, Opcode};
 use crate::ws::message::{Event, Limits, MessageKind, Reader};
@@ -102,7 +103,8 @@ impl<N: Net> Worker<N> {
         (!free || hot.flags.any(STOPS)) && self.stops(slot)
     }
 
-    /// The same, looked at more closely, and noted.
+    /// The same, looked at more closely, and noted. Apart, so that the first look is a short one.
+    #[inline(never)]
     fn stops(&mut self, slot: u32) -> bool {
         let max_pending = self.config.max_pending;
         let hot = self.table.hot_mut(slot);
@@ -187,6 +189,10 @@ impl<N: Net> Worker<N> {
         let mut reader = Reader::new(bytes, &mut partial, limits, &mut inflate);
         let mut messages = 0;
         let left = loop {
+            // What may come in great numbers, and needs no event.
+            if echoes && !deflate {
+                messages += reader.echo(&mut self.answers, ANSWER_BYTES);
+            }
             match reader.next() {
                 // Nothing to look at between one and the next.
                 Ok(Some(Event::Message { kind, payload })) if echoes => {
@@ -227,18 +233,28 @@ impl<N: Net> Worker<N> {
         if self.table.hot(slot).phase == Phase::Lingering {
             self.table.hot_mut(slot).inbox = None;
         } else if partial.is_some() {
-            let tick = self.tick();
-            let fresh = fresh || messages > 0;
-            let inbox = self.inbox(slot);
-            inbox.partial = partial;
-            if fresh {
-                (inbox.began, inbox.came) = (tick, 0);
-                self.schedule(slot);
-            } else {
-                inbox.came += length;
-            }
+            self.keep_partial(slot, partial, fresh || messages > 0, length);
         }
         length - left
+    }
+
+    /// Keeps what is unfinished: `fresh` when it began in this read, else longer by `length`.
+    fn keep_partial(
+        &mut self,
+        slot: u32,
+        partial: Option<Box<Partial>>,
+        fresh: bool,
+        length: usize,
+    ) {
+        let tick = self.tick();
+        let inbox = self.inbox(slot);
+        inbox.partial = partial;
+        if fresh {
+            (inbox.began, inbox.came) = (tick, 0);
+            self.schedule(slot);
+        } else {
+            inbox.came += length;
+        }
     }
 
     #[inline]

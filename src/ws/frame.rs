@@ -198,5 +198,17 @@ pub fn encode(out: &mut Vec<u8>, opcode: Opcode, rsv1: bool, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
+/// Appends a whole frame of at most 125 bytes of payload, which is lent out to be filled.
+#[inline]
+pub fn encode_short(out: &mut Vec<u8>, opcode: Opcode, len: usize) -> &mut [u8] {
+    debug_assert!(len as u64 <= MAX_SHORT);
+    let start = out.len() + 2;
+    let mut longest = [0; 2 + MAX_SHORT as usize];
+    longest[..2].copy_from_slice(&[0x80 | opcode as u8, len as u8]);
+    out.extend_from_slice(&longest);
+    out.truncate(start + len);
+    &mut out[start..]
+}
+
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,24 @@ pub fn unmask(bytes: &mut [u8], key: [u8; 4], phase: usize) -> bool {
     }
 }
 
+/// The same from one place to another of the same length: one pass, where a copy that is then
+/// unmasked takes two.
+#[inline]
+pub fn unmask_into(plain: &mut [u8], masked: &[u8], key: [u8; 4]) -> bool {
+    let Some(last) = masked.last_chunk() else {
+        plain.copy_from_slice(masked);
+        return unmask(plain, key, 0);
+    };
+    let mut seen = [0; BLOCK / 4];
+    for (plain, block) in plain.as_chunks_mut().0.iter_mut().zip(masked.as_chunks().0) {
+        *plain = unmasked(block, key, &mut seen);
+    }
+    if let Some(end) = plain.last_chunk_mut() {
+        *end = unmasked(last, rotated(key, masked.len()), &mut seen);
+    }
+    are_ascii(seen)
+}
+
 /// The key as the byte after `phase` bytes sees it: its first byte is the next one to use.
 #[inline]
 pub fn rotated(key: [u8; 4], phase: usize) -> [u8; 4] {
@@ -33,16 +51,32 @@ fn unmask_blocks(bytes: &mut [u8], key: [u8; 4]) -> bool {
     let mut seen = [0; BLOCK / 4];
     let mut end = [0; BLOCK];
     if let Some(last) = bytes.last_chunk() {
-        end = *last;
-        unmask_block(&mut end, rotated(key, bytes.len()), &mut seen);
+        end = unmasked(last, rotated(key, bytes.len()), &mut seen);
     }
     for block in bytes.as_chunks_mut().0 {
-        unmask_block(block, key, &mut seen);
+        *block = unmasked(block, key, &mut seen);
     }
     if let Some(last) = bytes.last_chunk_mut() {
         *last = end;
     }
-    // By halves, and only then all in one: as a vector does it.
+    are_ascii(seen)
+}
+
+/// A loop of known length without dependencies, which the compiler turns into vectors.
+#[inline]
+fn unmasked(block: &[u8; BLOCK], key: [u8; 4], seen: &mut [u32; BLOCK / 4]) -> [u8; BLOCK] {
+    let mut plain = *block;
+    for (word, seen) in plain.as_chunks_mut().0.iter_mut().zip(seen) {
+        let bits = u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key);
+        *word = bits.to_ne_bytes();
+        *seen |= bits;
+    }
+    plain
+}
+
+/// Whether all that went into these is. By halves, and only then all in one: as a vector does it.
+#[inline]
+fn are_ascii(seen: [u32; BLOCK / 4]) -> bool {
     let mut high = [0; 4];
     for words in seen.as_chunks::<4>().0 {
         for (high, word) in high.iter_mut().zip(words) {
@@ -50,16 +84,6 @@ fn unmask_blocks(bytes: &mut [u8], key: [u8; 4]) -> bool {
         }
     }
     high.iter().fold(0, |seen, high| seen | high) == 0
-}
-
-/// A loop of known length without dependencies, which the compiler turns into vectors.
-#[inline]
-fn unmask_block(block: &mut [u8; BLOCK], key: [u8; 4], seen: &mut [u32; BLOCK / 4]) {
-    for (word, seen) in block.as_chunks_mut().0.iter_mut().zip(seen) {
-        let plain = u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key);
-        *word = plain.to_ne_bytes();
-        *seen |= plain;
-    }
 }
 
 /// For at least one word of eight bytes, and less than a block.

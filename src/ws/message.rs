@@ -150,6 +150,18 @@ impl<'a> Reader<'a> {
         }))
     }
 
+    /// Answers the messages that come next by the same, appended to `out` as a server's frames, as
+    /// long as they are short ones. Anything else, and all once `out` is longer than `most`, is
+    /// left for `next`. Returns how many were answered.
+    #[inline(never)] // Among the variables of a caller, its own would not stay in registers.
+    pub fn echo(&mut self, out: &mut Vec<u8>, most: usize) -> u64 {
+        let mut count = 0;
+        while out.len() <= most && self.echo_short(out).is_some() {
+            count += 1;
+        }
+        count
+    }
+
     /// The input that has not been looked at: another reader may be given it later.
     pub fn rest(&self) -> &[u8] {
         &self.input[self.at..]
@@ -166,14 +178,8 @@ impl<'a> Reader<'a> {
     /// left as it came, to be judged by those that judge everything.
     #[inline]
     fn find_short(&mut self) -> Option<(MessageKind, Range<usize>)> {
-        if self.partial.is_some() {
-            return None;
-        }
-        let (opcode, key, payload) = frame::short_message(self.input.get_mut(self.at..)?)?;
+        let (opcode, key, payload) = self.short()?;
         let len = payload.len();
-        if len > self.limits.max_message_bytes {
-            return None;
-        }
         let is_ascii = mask::unmask(payload, key, 0);
         if opcode == Opcode::Text && !is_ascii && text::check(payload).is_err() {
             mask::unmask(payload, key, 0); // which masks it again
@@ -182,6 +188,32 @@ impl<'a> Reader<'a> {
         let start = self.at + MIN_CLIENT_HEADER;
         self.at = start + len;
         Some((kind_of(opcode), start..self.at))
+    }
+
+    /// The same, unmasked straight into an answer.
+    #[inline]
+    fn echo_short(&mut self, out: &mut Vec<u8>) -> Option<()> {
+        let (opcode, key, masked) = self.short()?;
+        let len = masked.len();
+        let before = out.len();
+        let plain = frame::encode_short(out, opcode, len);
+        let is_ascii = mask::unmask_into(plain, masked, key);
+        if opcode == Opcode::Text && !is_ascii && text::check(plain).is_err() {
+            out.truncate(before);
+            return None;
+        }
+        self.at += MIN_CLIENT_HEADER + len;
+        Some(())
+    }
+
+    /// A short message that comes next, still masked: its opcode, key and payload.
+    #[inline]
+    fn short(&mut self) -> Option<(Opcode, [u8; 4], &mut [u8])> {
+        if self.partial.is_some() {
+            return None;
+        }
+        let most = self.limits.max_message_bytes;
+        frame::short_message(self.input.get_mut(self.at..)?).filter(|found| found.2.len() <= most)
     }
 
     #[inline]

@@ -70,6 +70,8 @@ pub struct Listener {
     pub partial: Option<Box<Partial>>,
     pub limits: Limits,
     pub inflate: Inflate,
+    /// Whether short messages are echoed; they are then heard as they stand in the answers.
+    pub echoes: bool,
     /// Closed or failed.
     pub over: bool,
 }
@@ -77,7 +79,7 @@ pub struct Listener {
 impl Listener {
     pub fn new(max_message_bytes: usize, deflate: bool) -> Self {
         let limits = Limits { max_message_bytes, deflate };
-        Self { partial: None, limits, inflate: Inflate::new(), over: false }
+        Self { partial: None, limits, inflate: Inflate::new(), echoes: false, over: false }
     }
 
     /// Reads one piece of input, as the server's loop does.
@@ -88,6 +90,13 @@ impl Listener {
         let mut input = input.to_vec();
         let mut reader = Reader::new(&mut input, &mut self.partial, self.limits, &mut self.inflate);
         loop {
+            if self.echoes {
+                let mut answers = Vec::new();
+                let count = reader.echo(&mut answers, usize::MAX);
+                let before = heard.len();
+                hear_answers(&answers, heard);
+                assert_eq!(heard.len() - before, count as usize);
+            }
             match reader.next() {
                 Ok(Some(event)) => heard.push(event.into()),
                 Ok(None) => break,
@@ -102,17 +111,34 @@ impl Listener {
     }
 }
 
-/// What a server hears of `pieces`, with a limit of `max` bytes a message.
+/// What a client hears of these answers, whole messages of at most 125 bytes.
+fn hear_answers(mut answers: &[u8], heard: &mut Vec<Heard>) {
+    while let [first, len, rest @ ..] = answers {
+        let (payload, rest) = rest.split_at(usize::from(*len));
+        heard.push(match first ^ FIN {
+            TEXT => text(std::str::from_utf8(payload).expect("text was checked")),
+            BINARY => Heard::Binary(payload.to_vec()),
+            other => panic!("no short message: {other}"),
+        });
+        answers = rest;
+    }
+}
+
+/// What a server hears of `pieces`, with a limit of `max` bytes a message. Checks that it is the
+/// same where messages are echoed.
 pub fn hear_within<'a>(
     max: usize,
     deflate: bool,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Vec<Heard> {
-    let mut listener = Listener::new(max, deflate);
-    let mut heard = Vec::new();
+    let (mut listener, mut echo) = (Listener::new(max, deflate), Listener::new(max, deflate));
+    echo.echoes = true;
+    let (mut heard, mut echoed) = (Vec::new(), Vec::new());
     for piece in pieces {
         listener.hear(piece, &mut heard);
+        echo.hear(piece, &mut echoed);
     }
+    assert_eq!(echoed, heard, "echoed");
     heard
 }
 

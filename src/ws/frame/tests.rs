@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::{
-    ClientHeader, MAX_CLIENT_HEADER, MIN_CLIENT_HEADER, Opcode, decode, encode, header,
-    short_message,
+    ClientHeader, MAX_CLIENT_HEADER, MIN_CLIENT_HEADER, Opcode, decode, encode, encode_short,
+    header, short_message,
 };
 use crate::ws::CloseCode;
 use crate::ws::peer::KEY;
@@ -171,6 +171,17 @@ fn a_frame_is_its_header_and_its_payload() {
         let mut out = Vec::new();
         encode(&mut out, Opcode::Binary, true, &payload);
         assert_eq!(out, [&header(Opcode::Binary, true, len), &payload[..]].concat());
+    }
+}
+
+/// What is lent out to be filled is the payload, and nothing else.
+#[test]
+fn a_short_frame_is_filled_in_place() {
+    for len in 0..=125 {
+        let (mut out, mut expected) = (b"before".to_vec(), b"before".to_vec());
+        encode_short(&mut out, Opcode::Text, len).fill(b'x');
+        encode(&mut expected, Opcode::Text, false, &vec![b'x'; len]);
+        assert_eq!(out, expected);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{rotated, unmask};
+use super::{rotated, unmask, unmask_into};
 use crate::ws::peer::KEY;
 
 /// RFC 6455, section 5.3, word for word: octet i is combined with octet i modulo 4 of the key.
@@ -30,6 +30,22 @@ fn unmasks_every_length_alignment_and_phase() {
     }
 }
 
+/// The same from one place to another, which leaves the masked bytes as they are.
+#[test]
+fn unmasks_every_length_into_another_place() {
+    let bytes: Vec<u8> = (0..200u8).collect();
+    for start in 0..33 {
+        for len in 0..=130 {
+            let masked = &bytes[start..start + len];
+            let mut plain = vec![0xAA; len + 2];
+            let ascii = unmask_into(&mut plain[1..=len], masked, KEY);
+            assert_eq!(plain[1..=len], slow(masked, KEY, 0));
+            assert_eq!(ascii, plain[1..=len].is_ascii());
+            assert_eq!((plain[0], plain[len + 1]), (0xAA, 0xAA), "bytes around are not touched");
+        }
+    }
+}
+
 /// One byte that is not ASCII is noticed wherever it stands, and none is seen where there is none.
 #[test]
 fn knows_whether_all_is_ascii() {
@@ -39,7 +55,9 @@ fn knows_whether_all_is_ascii() {
         for at in 0..len {
             let mut plain = vec![0x7F; len];
             plain[at] = 0x80;
-            assert!(!unmask(&mut slow(&plain, KEY, 0), KEY, 0), "byte {at} of {len}");
+            let mut masked = slow(&plain, KEY, 0);
+            assert!(!unmask_into(&mut plain, &masked, KEY), "byte {at} of {len}, into");
+            assert!(!unmask(&mut masked, KEY, 0), "byte {at} of {len}");
         }
     }
 }

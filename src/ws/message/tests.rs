@@ -86,6 +86,28 @@ fn the_rest_of_a_read_can_be_read_later() {
     assert_eq!(heard, [text("two"), text("three")]);
 }
 
+/// An echo goes on until the answers are as long as they may get, and leaves what is no short
+/// message as it came.
+#[test]
+fn an_echo_ends_at_its_bound_and_before_anything_else() {
+    let short = frame(FIN | TEXT, b"one");
+    let (long, bad) = (frame(FIN | BINARY, &[7; 126]), frame(FIN | TEXT, b"\xFF"));
+    for other in [long, bad, frame(FIN | PING, b""), frame(TEXT, b"begun"), short[..8].to_vec()] {
+        let mut input = [&short[..], &short, &short, &other].concat();
+        let mut partial = None;
+        let mut inflate = Inflate::new();
+        let limits = Limits { max_message_bytes: 200, deflate: false };
+        let mut reader = Reader::new(&mut input, &mut partial, limits, &mut inflate);
+        let mut answers = Vec::new();
+        assert_eq!(reader.echo(&mut answers, 5), 2, "the second is begun within the bound");
+        assert_eq!(answers, b"\x81\x03one\x81\x03one");
+        assert_eq!(reader.echo(&mut answers, 5), 0);
+        assert_eq!(reader.echo(&mut answers, 100), 1);
+        assert_eq!(answers, b"\x81\x03one".repeat(3));
+        assert_eq!(reader.rest(), other);
+    }
+}
+
 /// The same, when the message that was handed out had been joined from two reads.
 #[test]
 fn a_joined_message_is_handed_out_once() {
