@@ -1,4 +1,5 @@
-//! Frames and messages: any bytes, whole and cut, must give the same events and the same end.
+//! Frames and messages: any bytes, whole and cut, heard or echoed, must give the same events and
+//! the same end.
 //!
 //! The first bytes of the input choose the limits and the lengths of the pieces; the rest is what
 //! the client sends.
@@ -18,7 +19,26 @@ enum Heard {
     Failed(u16),
 }
 
-fn hear<'a>(limits: Limits, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Heard> {
+fn text_is_valid(kind: MessageKind, payload: &[u8]) -> bool {
+    kind == MessageKind::Binary || std::str::from_utf8(payload).is_ok()
+}
+
+/// The messages that an echo answered, out of its answers: short frames, one after the other.
+fn echoed(mut answers: &[u8], heard: &mut Vec<Heard>) {
+    while let [first, len, rest @ ..] = answers {
+        let kind = if *first == 0x81 { MessageKind::Text } else { MessageKind::Binary };
+        let (payload, rest) = rest.split_at(usize::from(*len));
+        assert!(text_is_valid(kind, payload));
+        heard.push(Heard::Message(kind, payload.to_vec()));
+        answers = rest;
+    }
+}
+
+fn hear<'a>(
+    limits: Limits,
+    echoes: bool,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> Vec<Heard> {
     let mut heard = Vec::new();
     let mut partial = None;
     let mut inflate = Inflate::new();
@@ -28,11 +48,16 @@ fn hear<'a>(limits: Limits, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Heard
         let mut piece = piece.to_vec();
         let mut reader = Reader::new(&mut piece, &mut partial, limits, &mut inflate);
         loop {
+            if echoes {
+                let mut answers = Vec::new();
+                reader.echo(&mut answers, 256);
+                echoed(&answers, &mut heard);
+            }
             heard.push(match reader.next() {
                 Ok(None) => break,
                 Ok(Some(Event::Message { kind, payload })) => {
                     assert!(payload.len() <= limits.max_message_bytes);
-                    assert!(kind == MessageKind::Binary || std::str::from_utf8(payload).is_ok());
+                    assert!(text_is_valid(kind, payload));
                     Heard::Message(kind, payload.to_vec())
                 }
                 Ok(Some(Event::Ping(payload))) => Heard::Ping(payload.to_vec()),
@@ -61,7 +86,10 @@ fuzz_target!(|data: &[u8]| {
         max_message_bytes: if flags & 2 == 0 { 200 } else { 1 << 16 },
         deflate: flags & 1 == 1,
     };
-    let whole = hear(limits, std::iter::once(input));
-    assert_eq!(hear(limits, input.chunks(usize::from(*first_len) + 1)), whole);
-    assert_eq!(hear(limits, input.chunks(usize::from(second_len % 8) + 1)), whole);
+    let whole = hear(limits, false, std::iter::once(input));
+    assert_eq!(hear(limits, true, std::iter::once(input)), whole);
+    for echoes in [false, true] {
+        assert_eq!(hear(limits, echoes, input.chunks(usize::from(*first_len) + 1)), whole);
+        assert_eq!(hear(limits, echoes, input.chunks(usize::from(second_len % 8) + 1)), whole);
+    }
 });
