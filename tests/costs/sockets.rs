@@ -195,3 +195,26 @@ fn of_a_publication() {
         assert_eq!(calls, expected, "{count} in one read");
     }
 }
+
+/// Poll is told once to watch for room, however often there is none.
+#[test]
+fn of_a_socket_that_is_full_twice() {
+    let _alone = alone();
+    let mut real = Real::new("full");
+    let mut client = [real.client("/echo")];
+    real.cost(&mut client, SWITCHING);
+    let message = "x".repeat(60_000);
+    let answer = told(0x81, message.as_bytes()).len();
+    for registers in [1, 0] {
+        let before = real.worker.net().calls;
+        for _ in 0..4 {
+            client[0].write_all(&text(&message)).expect("it fits");
+            real.worker.turn();
+            real.cost(&mut client, 0);
+        }
+        real.cost(&mut client, 4 * answer);
+        let calls = real.worker.net().calls.since(before);
+        assert!(calls.sends > 4, "one of them came up short: {calls:?}");
+        assert_eq!(calls.registers, registers);
+    }
+}

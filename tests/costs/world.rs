@@ -159,7 +159,7 @@ impl Office {
 }
 
 const SOMETHING: Event =
-    Event { token: Token::Listener(0), readable: true, writable: true, hang_up: false };
+    Event { token: Token::Listener(0), readable: true, writable: false, hang_up: false };
 
 /// The world of one worker.
 pub struct World {
@@ -212,12 +212,11 @@ impl Net for World {
             let Line { home: Some((_, slot)), said, closed: false } = office.lines[line] else {
                 continue;
             };
-            let readable = said != Some(&[]);
-            if !readable {
+            if said == Some(&[]) {
                 continue; // read since it was said
             }
             let token = Token::Connection(slot);
-            events.push(Event { token, readable, hang_up: said.is_none(), ..SOMETHING });
+            events.push(Event { token, hang_up: said.is_none(), ..SOMETHING });
         }
     }
 
