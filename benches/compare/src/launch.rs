@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::work::{Client, Row, Work};
+use crate::works::BYSTANDER;
 
 /// One worker, as all others have one thread; no limit of messages, for one publisher publishes all
 /// it can. Everything else is as it comes.
@@ -28,6 +29,17 @@ pub struct Launch {
     pub logs: PathBuf,
     /// At most so many connections a client, to try something out.
     pub connections: Option<u32>,
+    /// A process may be told to run before others: see `may_precede`.
+    pub may_precede: bool,
+}
+
+/// Runs a command before all others on its core (`SCHED_FIFO`).
+const PRECEDE: [&str; 3] = ["chrt", "--fifo", "1"];
+
+/// Whether this user may have a command run before others.
+pub fn may_precede() -> bool {
+    let tried = Command::new(PRECEDE[0]).args(&PRECEDE[1..]).arg("true").output();
+    tried.is_ok_and(|output| output.status.success())
 }
 
 impl Launch {
@@ -56,10 +68,17 @@ impl Launch {
         port: &str,
         pids: &str,
     ) -> Command {
+        let row = if client.elsewhere { &BYSTANDER } else { row };
         let access = row.server().access(client.role).expect("a test holds the tables together");
         let url =
             |path: &str| format!("ws://127.0.0.1:{port}{}", path.replace("{channel}", client.name));
-        let mut command = Command::new(&self.fanwire);
+        let mut command = if client.first_on_core && self.may_precede {
+            let mut command = Command::new(PRECEDE[0]);
+            command.args(&PRECEDE[1..]).arg(&self.fanwire);
+            command
+        } else {
+            Command::new(&self.fanwire)
+        };
         command.arg("bench").arg(client.scenario);
         command.args(["--url", &url(access.path)]);
         command.args(["--dialect", access.dialect, "--channel", client.name]);
@@ -120,6 +139,7 @@ mod tests {
             fanwire: path("fanwire"),
             logs: path("/logs"),
             connections,
+            may_precede: true,
         }
     }
 
@@ -151,6 +171,24 @@ mod tests {
         let command = shown(&launch(None).client(&work.clients[0], row, Some(211), "4000", "7"));
         assert!(command.contains("ws://127.0.0.1:4000/ --dialect raw"), "{command}");
         assert!(command.contains("--size 211 --in-flight 1"), "{command}");
+    }
+
+    #[test]
+    fn a_prober_precedes_where_it_may_and_one_of_them_looks_elsewhere() {
+        let work = work("storm-fair").expect("it is in the table");
+        let row = work.row("fanwire-raw").expect("it takes part");
+        let command = |client: &str, may_precede| {
+            let client = work.clients.iter().find(|other| other.name == client);
+            let launch = Launch { may_precede, ..launch(None) };
+            shown(&launch.client(client.expect("it takes part"), row, None, "4000", "7"))
+        };
+        assert!(command("prober", true).starts_with("chrt --fifo 1 fanwire bench echo --url"));
+        assert!(command("prober", false).starts_with("fanwire bench echo --url"));
+        assert!(command("broadcast", true).starts_with("fanwire bench fanout --url"));
+        assert_eq!(
+            shown(&launch(None).server(work, &BYSTANDER, "4001")),
+            "BUILT=/own PORT=4001 /r/benches/compare/serve floor-echo"
+        );
     }
 
     #[test]

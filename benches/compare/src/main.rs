@@ -30,7 +30,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 
-use launch::Launch;
+use launch::{Launch, may_precede};
 use marks::faults;
 use results::Results;
 use rounds::Options;
@@ -107,7 +107,8 @@ fn launch(flags: &Flags) -> Result<Launch> {
     let own = std::env::current_exe()?.parent().context("a program is in a folder")?.to_owned();
     let fanwire = flags.fanwire.clone().unwrap_or_else(|| root.join("target/release/fanwire"));
     let logs = flags.results.clone().unwrap_or_else(|| root.join("target/compare")).join("logs");
-    Ok(Launch { root, here, own, fanwire, logs, connections: flags.connections })
+    let (connections, may_precede) = (flags.connections, may_precede());
+    Ok(Launch { root, here, own, fanwire, logs, connections, may_precede })
 }
 
 /// The binary under test; floors and peers, and what comes from elsewhere. What cannot be had is

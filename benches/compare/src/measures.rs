@@ -1,6 +1,6 @@
 //! From slices to the numbers of a table: which quantity, of which phase, held against what, always
-//! within one round. Of several clients the first one counts, but for what is summed. Statistics
-//! over rounds are in `statistics`.
+//! within one round. Of several clients the first one counts unless one is named, but for what is
+//! summed. Statistics over rounds are in `statistics`.
 
 use std::collections::BTreeMap;
 
@@ -67,6 +67,8 @@ pub struct Value {
     pub quantity: Quantity,
     /// When; the last phase where it is not named.
     pub phase: Option<&'static str>,
+    /// Who has seen it; the first client where it is not named.
+    pub client: Option<&'static str>,
     pub against: Against,
 }
 
@@ -103,7 +105,7 @@ pub struct Column {
 
 impl Value {
     pub const fn of(quantity: Quantity) -> Self {
-        Self { quantity, phase: None, against: Against::Nothing }
+        Self { quantity, phase: None, client: None, against: Against::Nothing }
     }
 
     pub const fn against(self, against: Against) -> Self {
@@ -112,6 +114,10 @@ impl Value {
 
     pub const fn phase(self, phase: &'static str) -> Self {
         Self { phase: Some(phase), ..self }
+    }
+
+    pub const fn client(self, client: &'static str) -> Self {
+        Self { client: Some(client), ..self }
     }
 
     /// One number for each round that has all that it needs, in the order of rounds; a list for
@@ -134,8 +140,9 @@ impl Value {
             let same = |turn: &&Turn| turn.round == round && turn.row == row && turn.phase == phase;
             turns.iter().find(same)
         };
-        let read_in =
-            |round: u32, row: &str, phase: &str| self.quantity.read(find(round, row, phase)?);
+        let read_in = |round: u32, row: &str, phase: &str| {
+            self.quantity.read(find(round, row, phase)?, self.client)
+        };
         let read = |row: &str, phase: &str| read_in(round, row, phase);
         let own = read(row.name, phase)?;
         Some(match self.against {
@@ -155,9 +162,9 @@ impl Value {
 }
 
 impl Quantity {
-    fn read(self, turn: &Turn) -> Option<f64> {
-        let first = turn.clients.first()?;
-        let slice = &first.slice;
+    fn read(self, turn: &Turn, client: Option<&str>) -> Option<f64> {
+        let seen = client.map_or(turn.clients.first(), |name| turn.client(name))?;
+        let slice = &seen.slice;
         let server = slice.server.as_ref();
         let number = match self {
             Self::CpuPerOperation => return cpu_per_operation(turn),
@@ -169,7 +176,7 @@ impl Quantity {
             Self::LatencyP99 => slice.latency_ns.as_ref()?.p99,
             Self::ResidentBytes => server?.rss_bytes,
             Self::ProportionalBytes => server?.pss_bytes?,
-            Self::ReadyTime => first.ready.as_ref()?.elapsed_ns,
+            Self::ReadyTime => seen.ready.as_ref()?.elapsed_ns,
             Self::Storm(field) => return number_of(slice.storm.as_ref()?, field),
             Self::Stalled(what) => return what.read(slice.stalled.as_ref()?),
         };

@@ -13,7 +13,7 @@ use crate::launch::Launch;
 use crate::machine;
 use crate::results::{About, Results, RowAbout, Turn};
 use crate::session::{Session, payload_of};
-use crate::work::{Row, Work};
+use crate::work::{Client, Row, Work};
 
 /// What is chosen for one run.
 #[derive(Debug)]
@@ -92,7 +92,10 @@ fn about_row(
     let version = |name: &&str| {
         format!("{name} {}", versions.get(*name).map_or("(no version)", String::as_str))
     };
-    let client = |client| typed(launch.client(client, row, None, "PORT", "PID"));
+    let client = |client: &Client| {
+        let [port, pid] = if client.elsewhere { ["ELSEWHERE", "ITS-PID"] } else { ["PORT", "PID"] };
+        typed(launch.client(client, row, None, port, pid))
+    };
     RowAbout {
         row: row.name.into(),
         versions: row.server().versions.iter().map(version).collect(),

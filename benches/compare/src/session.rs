@@ -1,5 +1,6 @@
 //! One row at work: its servers, its clients, and a turn of both. The order of turns is `rounds`'.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -9,12 +10,15 @@ use crate::launch::Launch;
 use crate::machine;
 use crate::results::{ClientTurn, Turn};
 use crate::work::{Client, Row, Work};
+use crate::works::BYSTANDER;
 
 /// Fields are dropped in this order: clients leave before their servers.
 #[derive(Debug)]
 pub struct Session<'a> {
     clients: Vec<Option<ClientProcess>>,
     servers: Vec<ServerProcess>,
+    /// Whom clients load that look elsewhere.
+    bystander: Option<ServerProcess>,
     pub row: &'static Row,
     work: &'static Work,
     launch: &'a Launch,
@@ -31,12 +35,13 @@ impl<'a> Session<'a> {
         size: Option<u32>,
     ) -> Result<Self> {
         let clients = work.clients.iter().map(|_| None).collect();
-        let mut session = Self { clients, servers: Vec::new(), row, work, launch, size };
+        let servers = Vec::new();
+        let mut session = Self { clients, servers, bystander: None, row, work, launch, size };
         for at in 0..row.processes {
-            let port = free_port()?;
-            let command = launch.server(work, row, &port.to_string());
-            let log = launch.logs.join(format!("{}-{}-server-{at}.log", work.name, row.name));
-            session.servers.push(ServerProcess::start(command, port, &log)?);
+            session.servers.push(session.server(row, &format!("server-{at}"))?);
+        }
+        if work.clients.iter().any(|client| client.elsewhere) {
+            session.bystander = Some(session.server(&BYSTANDER, "bystander")?);
         }
         for (at, client) in work.clients.iter().enumerate() {
             if !client.comes_late {
@@ -110,11 +115,23 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn command(&self, at: usize) -> std::process::Command {
-        let port = self.servers[at % self.servers.len()].port.to_string();
-        let pids: Vec<String> =
-            self.servers.iter().map(|server| server.pid().to_string()).collect();
-        self.launch.client(&self.work.clients[at], self.row, self.size, &port, &pids.join(","))
+    /// A process of the server of a row, where its log is called so.
+    fn server(&self, row: &Row, log: &str) -> Result<ServerProcess> {
+        let port = free_port()?;
+        let command = self.launch.server(self.work, row, &port.to_string());
+        let log = format!("{}-{}-{log}.log", self.work.name, self.row.name);
+        ServerProcess::start(command, port, &self.launch.logs.join(log))
+    }
+
+    fn command(&self, at: usize) -> Command {
+        let client = &self.work.clients[at];
+        let servers = match &self.bystander {
+            Some(bystander) if client.elsewhere => std::slice::from_ref(bystander),
+            _ => &self.servers,
+        };
+        let port = servers[at % servers.len()].port.to_string();
+        let pids: Vec<String> = servers.iter().map(|server| server.pid().to_string()).collect();
+        self.launch.client(client, self.row, self.size, &port, &pids.join(","))
     }
 
     fn log(&self, client: &Client) -> std::path::PathBuf {

@@ -45,6 +45,11 @@ pub struct Client {
     pub args: &'static [&'static str],
     /// Where it loads; empty: everywhere.
     pub phases: &'static [&'static str],
+    /// It loads a bystander, an idle floor in a process of its own: what it sees is the machine.
+    pub elsewhere: bool,
+    /// It runs before all others on its core, where that is permitted: how long it waited for a
+    /// core itself is not what it measures.
+    pub first_on_core: bool,
     /// It is connected at its first phase and gone after its last, instead of being there from the
     /// beginning to the end.
     pub comes_late: bool,
@@ -187,7 +192,7 @@ const KERNEL_KIB: u64 = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::works::{WORKS, work};
+    use crate::works::{BYSTANDER, WORKS, work};
 
     fn names(rows: &[&'static Row]) -> Vec<&'static str> {
         rows.iter().map(|row| row.name).collect()
@@ -235,7 +240,9 @@ mod tests {
                 assert!(work.row(row.baseline).is_some(), "{whom}: baseline {}", row.baseline);
                 assert!(row.as_long_as.is_none_or(|name| work.row(name).is_some()), "{whom}");
                 for client in work.clients {
-                    assert!(row.server().access(client.role).is_some(), "{whom}: {}", client.name);
+                    let asked = if client.elsewhere { &BYSTANDER } else { row };
+                    let access = asked.server().access(client.role);
+                    assert!(access.is_some(), "{whom}: {}", client.name);
                     assert!(client.phases.iter().all(|phase| work.phases.contains(phase)));
                 }
             }

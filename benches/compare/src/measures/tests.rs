@@ -73,6 +73,18 @@ fn several_clients_are_divided_into_the_driver_s_account() {
 }
 
 #[test]
+fn a_client_is_asked_by_its_name() {
+    let mut both = turn(0, "floor", 1, 1);
+    both.clients.push(ClientTurn { client: "elsewhere".into(), ..both.clients[0].clone() });
+    both.clients[1].slice.frame_bytes = Some(9);
+    let frames = Value::of(Quantity::FrameBytes);
+    let read = |value| series(value, "floor", vec![both.clone()]);
+    assert_eq!(read(frames.client("elsewhere")), [9.0]);
+    assert_eq!(read(frames), [0.0; 0]);
+    assert_eq!(read(frames.client("nobody")), [0.0; 0]);
+}
+
+#[test]
 fn how_numbers_read() {
     let read = |unit: Unit, values: &[f64]| -> Vec<String> {
         values.iter().map(|value| unit.write(*value)).collect()

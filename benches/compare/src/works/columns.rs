@@ -67,10 +67,21 @@ pub const FAIR: &[Column] = &[
     Column::new("p99 quiet", P99.phase("quiet"), Unit::Time, Show::Quartiles),
     Column::new("p50 loaded", P50, Unit::Time, Show::Quartiles),
     Column::new("p99 loaded", P99, Unit::Time, Show::Quartiles),
+    Column::new("elsewhere, p50", P50.client(ELSEWHERE), Unit::Time, Show::Median),
+    Column::new("elsewhere, p99", P99.client(ELSEWHERE), Unit::Time, Show::Quartiles),
+    Column::new(
+        "elsewhere, p99 more than quiet",
+        P99.client(ELSEWHERE).against(MoreThanPhase("quiet")),
+        Unit::Time,
+        Show::Interval,
+    ),
 ];
+
+const ELSEWHERE: &str = "elsewhere";
 
 pub const STALLED: &[Column] = &[
     Column::new("healthy p99, ratio", P99.against(Phase("healthy")), Unit::Ratio, Show::Interval),
+    Column::new("healthy p50, ratio", P50.against(Phase("healthy")), Unit::Ratio, Show::Median),
     Column::new("p99 without", P99.phase("healthy"), Unit::Time, Show::Median),
     Column::new("p99 with", P99, Unit::Time, Show::Median),
     stalled("server grew", Grown("rss_before_bytes", "rss_peak_bytes"), Unit::Bytes),

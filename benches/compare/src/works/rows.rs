@@ -12,6 +12,9 @@ const FLOOR_ENVELOPE: Row = Row {
     ..Row::of("floor-envelope")
 };
 
+/// Whom clients load that look at the machine. Its mode is that of the work.
+pub const BYSTANDER: Row = FLOOR;
+
 const RAW: Row = Row { same_frames: true, ..Row::of("fanwire-raw") };
 const ENVELOPE: Row =
     Row { baseline: "floor-envelope", same_frames: true, ..Row::of("fanwire-envelope") };
