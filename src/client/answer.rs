@@ -2,8 +2,6 @@
 //! The fields stand in one order, so that equal messages have equal bytes: `type`, `id`, `channel`,
 //! `data`, `timestamp`. Publications are encoded by the hub, once for everybody.
 
-use std::fmt::Display;
-
 use super::code::Fault;
 use super::command::RequestId;
 use crate::hub::{Epoch, Position, encode};
@@ -11,19 +9,13 @@ use crate::hub::{Epoch, Position, encode};
 /// What this server can do beyond the first words of v1, told in the welcome.
 pub const FEATURES: [&str; 6] = ["history", "raw", "idempotency", "batch", "latest", "presence"];
 
-/// What the welcome says.
+/// What all welcomes of a node say.
 #[derive(Clone, Debug)]
-pub struct Welcome<'a> {
-    /// Name of the connection, unique in the cluster.
-    pub connection: &'a str,
-    /// The verified user.
-    pub user: Option<&'a str>,
-    /// Name of the node.
+pub struct Host<'a> {
+    /// Its name.
     pub node: &'a str,
     /// What remembers idempotency keys: another one has forgotten those of this.
     pub memory: Epoch,
-    /// The place in `$all` from which on the connection hears it.
-    pub position: Position,
     /// Period of pings; 0 for none.
     pub ping_interval_ms: u64,
     /// How long a pong may take.
@@ -32,10 +24,60 @@ pub struct Welcome<'a> {
     pub update_interval_ms: u64,
     /// A client's message may have so many bytes.
     pub max_message_bytes: u64,
-    /// When the token ends, where there is one.
-    pub expires_in_ms: Option<u64>,
     /// Back-off of a client that lost its connection: the least and the most.
     pub reconnect_ms: (u64, u64),
+}
+
+/// The same as text, written once: fields that stand together in the welcome.
+#[derive(Clone, Debug, Default)]
+pub struct Greeting {
+    server: Vec<u8>,
+    terms: Vec<u8>,
+    reconnect: Vec<u8>,
+}
+
+/// What the welcome of a connection says.
+#[derive(Clone, Debug)]
+pub struct Welcome<'a> {
+    /// Name of the connection, unique in the cluster.
+    pub connection: &'a str,
+    /// The verified user.
+    pub user: Option<&'a str>,
+    /// The place in `$all` from which on the connection hears it.
+    pub position: Position,
+    /// When the token ends, where there is one.
+    pub expires_in_ms: Option<u64>,
+    /// What everybody is told.
+    pub greeting: &'a Greeting,
+}
+
+impl Greeting {
+    /// Writes it.
+    pub fn new(host: &Host<'_>) -> Self {
+        let server = Fields::following(|fields| {
+            fields.text("server", concat!("fanwire/", env!("CARGO_PKG_VERSION")));
+            fields.text("node", host.node);
+            fields.epoch("memory", host.memory);
+            fields.number("protocol", 1);
+            fields.raw("features", features);
+        });
+        let terms = Fields::following(|fields| {
+            fields.number("ping_interval_ms", host.ping_interval_ms);
+            fields.number("pong_timeout_ms", host.pong_timeout_ms);
+            fields.number("update_interval_ms", host.update_interval_ms);
+            fields.number("max_message_bytes", host.max_message_bytes);
+        });
+        let (min_ms, max_ms) = host.reconnect_ms;
+        let reconnect = Fields::following(|fields| {
+            fields.raw("reconnect", |out| {
+                object(out, |fields| {
+                    fields.number("min_ms", min_ms);
+                    fields.number("max_ms", max_ms);
+                });
+            });
+        });
+        Self { server, terms, reconnect }
+    }
 }
 
 /// Appends the first message of a connection.
@@ -44,23 +86,11 @@ pub fn connection(out: &mut Vec<u8>, welcome: &Welcome<'_>, timestamp: u64) {
         object(data, |fields| {
             fields.text("connection", welcome.connection);
             fields.optional_text("user", welcome.user);
-            fields.text("server", concat!("fanwire/", env!("CARGO_PKG_VERSION")));
-            fields.text("node", welcome.node);
-            fields.epoch("memory", welcome.memory);
-            fields.number("protocol", 1);
-            fields.raw("features", features);
+            fields.written(&welcome.greeting.server);
             fields.position("position", welcome.position);
-            fields.number("ping_interval_ms", welcome.ping_interval_ms);
-            fields.number("pong_timeout_ms", welcome.pong_timeout_ms);
-            fields.number("update_interval_ms", welcome.update_interval_ms);
-            fields.number("max_message_bytes", welcome.max_message_bytes);
+            fields.written(&welcome.greeting.terms);
             fields.optional_number("expires_in_ms", welcome.expires_in_ms);
-            fields.raw("reconnect", |out| {
-                object(out, |fields| {
-                    fields.number("min_ms", welcome.reconnect_ms.0);
-                    fields.number("max_ms", welcome.reconnect_ms.1);
-                });
-            });
+            fields.written(&welcome.greeting.reconnect);
         });
     });
 }
@@ -306,6 +336,19 @@ struct Fields<'o> {
 }
 
 impl Fields<'_> {
+    /// Fields that follow others, as text.
+    fn following(fill: impl FnOnce(&mut Fields<'_>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        fill(&mut Fields { out: &mut out, before: b',' });
+        out
+    }
+
+    /// Fields of which the text is there.
+    fn written(&mut self, following: &[u8]) {
+        debug_assert_eq!(self.before, b',', "they follow others");
+        self.out.extend_from_slice(following);
+    }
+
     fn name(&mut self, name: &str) -> &mut Vec<u8> {
         self.out.extend_from_slice(&[self.before, b'"']);
         self.out.extend_from_slice(name.as_bytes());
@@ -346,18 +389,11 @@ impl Fields<'_> {
     }
 
     fn position(&mut self, name: &str, position: Position) {
-        self.plain(name, position);
+        encode::quoted(self.name(name), position);
     }
 
     fn epoch(&mut self, name: &str, epoch: Epoch) {
-        self.plain(name, epoch);
-    }
-
-    /// What has no character that JSON escapes.
-    fn plain(&mut self, name: &str, shown: impl Display) {
-        use std::io::Write as _;
-        // A Vec takes everything.
-        let _ = write!(self.name(name), "\"{shown}\"");
+        encode::string(self.name(name), epoch.digits().as_str());
     }
 
     fn id(&mut self, id: &RequestId) {

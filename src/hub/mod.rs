@@ -69,21 +69,41 @@ pub struct Position {
     pub index: u64,
 }
 
+/// The digits of a number in base 36, without a place on the heap.
+#[derive(Clone, Copy, Debug)]
+pub struct Digits {
+    text: [u8; 13],
+    begin: usize,
+}
+
+impl Digits {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[self.begin..]).unwrap_or_default()
+    }
+}
+
+impl Epoch {
+    /// In base 36.
+    pub fn digits(self) -> Digits {
+        let mut digits = Digits { text: [0; 13], begin: 13 };
+        let mut rest = self.0;
+        loop {
+            digits.begin -= 1;
+            digits.text[digits.begin] =
+                b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % 36) as usize];
+            rest /= 36;
+            if rest == 0 {
+                return digits;
+            }
+        }
+    }
+}
+
 /// In base 36.
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0u8; 13];
-        let mut at = digits.len();
-        let mut rest = self.0;
-        loop {
-            at -= 1;
-            digits[at] = b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % 36) as usize];
-            rest /= 36;
-            if rest == 0 {
-                break;
-            }
-        }
-        f.write_str(std::str::from_utf8(&digits[at..]).unwrap_or_default())
+        f.write_str(self.digits().as_str())
     }
 }
 

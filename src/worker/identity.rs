@@ -9,9 +9,14 @@ const MAX_DIGITS: usize = 13;
 /// Writes the name of a connection of the node with this seed.
 pub fn name(seed: u64, key: ConnectionKey) -> String {
     let ConnectionKey { worker, slot, generation } = key;
-    let [node, worker, slot, generation] =
-        [node(seed), worker.into(), slot.into(), generation.into()].map(Epoch);
-    format!("{node}-{worker}-{slot}-{generation}")
+    let mut name = String::with_capacity(4 * (MAX_DIGITS + 1));
+    for part in [node(seed), worker.into(), slot.into(), generation.into()] {
+        if !name.is_empty() {
+            name.push('-');
+        }
+        name.push_str(Epoch(part).digits().as_str());
+    }
+    name
 }
 
 /// Reads a name; `None` when it is not one of this node's.

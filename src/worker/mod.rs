@@ -12,6 +12,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use slab::Slab;
 
+use crate::client::answer::Greeting;
 use crate::client::code::Code;
 use crate::config::Config;
 use crate::conn::entry::Flags;
@@ -199,6 +200,8 @@ pub struct Worker<N: Net> {
     serving: Option<u32>,
     text: Vec<u8>,
     gather: Vec<u8>,
+    /// What all welcomes have in common.
+    greeting: Greeting,
     inflate: Option<Box<Inflate>>,
 }
 
@@ -265,6 +268,7 @@ impl<N: Net> Worker<N> {
             text: Vec::new(),
             gather: Vec::new(),
             inflate: Some(Box::default()),
+            greeting: upgrade::greeting(&config, seed),
             policy: Arc::clone(&config.policy),
             review: None,
             presence_review: None,

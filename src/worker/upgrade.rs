@@ -6,9 +6,10 @@ use super::hooks::Begin;
 use super::login::Visitor;
 use super::net::Net;
 use super::{Worker, identity};
-use crate::client::answer::{self, Welcome};
+use crate::client::answer::{self, Greeting, Host, Welcome};
 use crate::client::command::RequestId;
 use crate::client::name;
+use crate::config::Config;
 use crate::conn::entry::{Endpoint, Flags, Phase};
 use crate::http::Refusal;
 use crate::http::head::{Body, Head, Method, Version};
@@ -178,26 +179,18 @@ impl<N: Net> Worker<N> {
     /// The first message of a client's connection.
     fn say_welcome(&mut self, slot: u32, position: Position) {
         let name = identity::name(self.seed, self.key(slot));
-        // The memory engine's ends with the program.
-        let memory = identity::life(self.seed);
         let login = self.told_of_login(slot);
-        let config = Arc::clone(&self.config);
-        let milliseconds = |time: std::time::Duration| time.as_millis() as u64;
+        let greeting = std::mem::take(&mut self.greeting);
         let welcome = Welcome {
             connection: &name,
             user: login.as_ref().map(|(user, _)| &**user),
-            node: &config.node_name,
-            memory,
             position,
-            ping_interval_ms: milliseconds(config.ping_interval),
-            pong_timeout_ms: milliseconds(config.pong_timeout),
-            update_interval_ms: milliseconds(config.update_interval),
-            max_message_bytes: config.max_message_bytes as u64,
             expires_in_ms: login.as_ref().map(|&(_, expires_in_ms)| expires_in_ms),
-            reconnect_ms: RECONNECT_MS,
+            greeting: &greeting,
         };
         let wall_ms = self.now.wall_ms;
         self.say_text(slot, |out| answer::connection(out, &welcome, wall_ms));
+        self.greeting = greeting;
     }
 
     /// What this connection's subscriptions read.
@@ -209,6 +202,21 @@ impl<N: Net> Worker<N> {
         };
         Encoding { format, window_bits: hot.window_bits() }
     }
+}
+
+/// What everybody is told who is welcomed.
+pub(super) fn greeting(config: &Config, seed: u64) -> Greeting {
+    let milliseconds = |time: std::time::Duration| time.as_millis() as u64;
+    Greeting::new(&Host {
+        node: &config.node_name,
+        // The memory engine's ends with the program.
+        memory: identity::life(seed),
+        ping_interval_ms: milliseconds(config.ping_interval),
+        pong_timeout_ms: milliseconds(config.pong_timeout),
+        update_interval_ms: milliseconds(config.update_interval),
+        max_message_bytes: config.max_message_bytes as u64,
+        reconnect_ms: RECONNECT_MS,
+    })
 }
 
 fn handshake_refused(refusal: handshake::Refusal) -> Reply<'static> {

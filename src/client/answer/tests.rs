@@ -116,18 +116,21 @@ fn echo_and_pong() {
 
 #[test]
 fn the_welcome() {
-    let welcome = Welcome {
-        connection: "c1",
-        user: None,
+    let greeting = Greeting::new(&Host {
         node: "host\\1",
         memory: Epoch(20 * 36 + 7),
-        position: AT,
         ping_interval_ms: 25_000,
         pong_timeout_ms: 10_000,
         update_interval_ms: 30_000,
         max_message_bytes: 65_536,
-        expires_in_ms: None,
         reconnect_ms: (500, 20_000),
+    });
+    let welcome = Welcome {
+        connection: "c1",
+        user: None,
+        position: AT,
+        expires_in_ms: None,
+        greeting: &greeting,
     };
     let expected = concat!(
         r#"{"type":"connection","data":{"connection":"c1","user":null,"server":"fanwire/"#,
