@@ -239,7 +239,7 @@ impl Callers {
 }
 
 /// How many connections the descriptor limit allows beside a reserve and what the workers need
-/// themselves (poll and waker). The soft limit is raised to the hard one.
+/// themselves (poll, waker and alarm). The soft limit is raised to the hard one.
 fn spare_descriptors(workers: u16) -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
@@ -248,5 +248,5 @@ fn spare_descriptors(workers: u16) -> usize {
         tracing::warn!(%error, ?current, "cannot raise the limit of open files");
     }
     let limit = current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    limit.saturating_sub(RESERVED_DESCRIPTORS + 2 * usize::from(workers))
+    limit.saturating_sub(RESERVED_DESCRIPTORS + 3 * usize::from(workers))
 }

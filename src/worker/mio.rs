@@ -14,16 +14,18 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
 use socket2::Socket;
 
+use super::alarm::Alarm;
 use super::mail::Mail;
 use super::mailbox::Mailbox;
 use super::net::{Accept, Event, Net, Now, Peer, Serves, Token, WorkerId};
-use crate::clock::Clock;
+use crate::clock::{Clock, TurnClock};
 use crate::config::ListenAddress;
 use crate::hooks::{Call, Hooks};
 use crate::limits::{EVENTS, FAILED_ACCEPTS};
 use crate::listen::Listener;
 
 const WAKE: mio::Token = mio::Token(usize::MAX);
+const ALARM: mio::Token = mio::Token(usize::MAX - 1);
 const FIRST_LISTENER: usize = usize::MAX / 2;
 
 /// What every worker of a node can reach of another one.
@@ -111,7 +113,8 @@ pub struct MioNet {
     id: WorkerId,
     /// What the kernel may hold unsent for a connection on a unix socket.
     unsent_bytes: u32,
-    clock: Clock,
+    clock: TurnClock,
+    alarm: Alarm,
     hooks: Option<Arc<Hooks>>,
 }
 
@@ -138,17 +141,20 @@ impl MioNet {
             }
         }
         let mut listeners = Some(listeners);
-        let world = |(id, poll)| Self {
-            poll,
-            events: Events::with_capacity(EVENTS),
-            listeners: listeners.take().unwrap_or_default(),
-            stations: Arc::clone(&stations),
-            id: id as WorkerId,
-            unsent_bytes,
-            clock,
-            hooks: None,
+        let world = |(id, poll): (usize, Poll)| {
+            Ok(Self {
+                alarm: Alarm::new(poll.registry(), ALARM)?,
+                poll,
+                events: Events::with_capacity(EVENTS),
+                listeners: listeners.take().unwrap_or_default(),
+                stations: Arc::clone(&stations),
+                id: id as WorkerId,
+                unsent_bytes,
+                clock: clock.into(),
+                hooks: None,
+            })
         };
-        Ok(polls.into_iter().enumerate().map(world).collect())
+        polls.into_iter().enumerate().map(world).collect()
     }
 
     /// With a way to the backend.
@@ -171,6 +177,13 @@ impl Net for MioNet {
     }
 
     fn poll(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) {
+        let timeout = match timeout {
+            Some(Duration::ZERO) | None => timeout,
+            Some(rest) => match self.alarm.ring_in(rest, self.clock.read_us()) {
+                Ok(()) => None,
+                Err(_) => timeout,
+            },
+        };
         if let Err(error) = self.poll.poll(&mut self.events, timeout) {
             // Interrupted by a signal: as good as a timeout. Nothing else can happen here.
             debug_assert_eq!(error.kind(), ErrorKind::Interrupted);
@@ -178,11 +191,13 @@ impl Net for MioNet {
         }
         for event in &self.events {
             let token = match event.token() {
+                mio::Token(slot) if slot < FIRST_LISTENER => Token::Connection(slot as u32),
                 WAKE => continue,
-                mio::Token(token) if token >= FIRST_LISTENER => {
-                    Token::Listener(token - FIRST_LISTENER)
+                ALARM => {
+                    self.alarm.rang();
+                    continue;
                 }
-                mio::Token(slot) => Token::Connection(slot as u32),
+                mio::Token(token) => Token::Listener(token - FIRST_LISTENER),
             };
             events.push(Event {
                 token,

@@ -31,6 +31,7 @@ use crate::node::Node;
 use crate::policy::Policy;
 use crate::ws::inflate::Inflate;
 
+mod alarm;
 mod audit;
 mod bounds;
 mod bury;
