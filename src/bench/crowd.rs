@@ -146,6 +146,11 @@ impl Crowd {
         self.lines[at].send(bytes).map_err(|error| said(at, &error))
     }
 
+    /// Has the kernel delay its ACKs on all connections until it finds a reason to stop that.
+    pub fn delay_acks(&self) -> io::Result<()> {
+        self.lines.iter().try_for_each(Line::delay_acks)
+    }
+
     /// A connection is not read from now on.
     pub fn stall(&mut self, at: usize) {
         self.lines[at].stalled = true;

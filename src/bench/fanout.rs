@@ -22,6 +22,7 @@ pub struct Fan {
     publisher: Publisher,
     meter: Meter,
     in_flight: Option<u64>,
+    delays_acks: bool,
     rate: Option<f64>,
     /// Messages published in open loop: which channel is next.
     turns: usize,
@@ -40,8 +41,17 @@ impl Fan {
         let mut crowd = Crowd::new(script, connections).map_err(|error| error.to_string())?;
         let meter = Meter::of(plan)?;
         arrive(&mut crowd, &plan.common, !plan.common.listens_only, &mut books)?;
-        let in_flight = in_flight.map(u64::from);
-        Ok(Self { plan: plan.clone(), crowd, books, publisher, meter, in_flight, rate, turns: 0 })
+        Ok(Self {
+            plan: plan.clone(),
+            crowd,
+            books,
+            publisher,
+            meter,
+            in_flight: in_flight.map(u64::from),
+            delays_acks: flags.delay_acks,
+            rate,
+            turns: 0,
+        })
     }
 
     /// Rounds until the time is over; the last one is finished.
@@ -89,6 +99,14 @@ impl Fan {
 }
 
 impl Fan {
+    /// Begins to measure. Says when.
+    fn begin(&mut self) -> Result<u64, String> {
+        if self.delays_acks {
+            self.crowd.delay_acks().map_err(|error| error.to_string())?;
+        }
+        self.meter.begin(self.crowd.received)
+    }
+
     /// What was counted since the last result.
     fn result(&mut self) -> Result<Slice, String> {
         let tally = &mut self.books.tally;
@@ -120,7 +138,7 @@ pub fn wait(crowd: &mut Crowd, books: &mut Books, patience: Duration) -> Result<
 
 impl Work for Fan {
     fn slice(&mut self, time: Duration) -> Result<Slice, String> {
-        let begin_ns = self.meter.begin(self.crowd.received)?;
+        let begin_ns = self.begin()?;
         let end_ns = begin_ns + time.as_nanos() as u64;
         match self.rate {
             None => self.closed_loop(end_ns)?,
@@ -133,7 +151,7 @@ impl Work for Fan {
         &mut self,
         mut published: impl FnMut() -> Result<Option<u64>, String>,
     ) -> Result<Slice, String> {
-        self.meter.begin(self.crowd.received)?;
+        self.begin()?;
         let published = loop {
             if let Some(published) = published()? {
                 break published;

@@ -210,6 +210,10 @@ pub struct Fanout {
     #[arg(long, value_name = "COUNT", default_value = "1", conflicts_with = "rate")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub in_flight: u32,
+    /// Let this side's kernel delay its ACKs in each measurement, as it does for who talks as well
+    /// as listens; else it decides for each connection by what went over it before
+    #[arg(long)]
+    pub delay_acks: bool,
     #[expect(missing_docs)]
     #[command(flatten)]
     pub publishing: Publishing,

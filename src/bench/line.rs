@@ -116,6 +116,14 @@ impl Line {
         (self.last, self.seen, self.told) = (sequence, u32::MAX, 0);
     }
 
+    /// Has the kernel delay its ACKs, `tcp(7)`, `TCP_QUICKACK`. Whether it does by itself depends on
+    /// what either side has sent before, and when: alike connections differ, and what the server
+    /// pays for each send differs with them by half.
+    pub fn delay_acks(&self) -> io::Result<()> {
+        let stream = self.stream.as_ref();
+        stream.map_or(Ok(()), |stream| socket2::SockRef::from(stream).set_tcp_quickack(false))
+    }
+
     /// Sends, or keeps for later what the kernel does not take.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
@@ -165,6 +173,20 @@ mod tests {
     #[test]
     fn it_is_small() {
         assert!(size_of::<Line>() <= 64 + size_of::<Option<TcpStream>>());
+    }
+
+    #[test]
+    fn acks_are_delayed_when_that_is_asked_for() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let line = Line { stream: Some(stream), ..Line::default() };
+        listener.accept().unwrap();
+        let socket = socket2::SockRef::from(line.stream.as_ref().unwrap());
+        socket.set_tcp_quickack(true).unwrap();
+        assert!(socket.tcp_quickack().unwrap());
+        line.delay_acks().unwrap();
+        assert!(!socket.tcp_quickack().unwrap());
+        Line::default().delay_acks().unwrap();
     }
 
     #[test]

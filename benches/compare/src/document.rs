@@ -107,7 +107,7 @@ fn measured(about: &About) -> String {
     };
     let mut text = format!(
         "\n<details><summary>How it was measured</summary>\n\n{} on {}, {} cores, {} MiB, \
-         Linux {}, frequency governor {}. {} rounds of {} ms each, {}, seed {}. Again: `{}`; \
+         Linux {}, frequency governor {}. {} of {} ms each, {}, seed {}. Again: `{}`; \
          every slice is in [{}.json](../benches/compare/results/{}.json).\n\n",
         about.date,
         machine.cpu,
@@ -115,7 +115,7 @@ fn measured(about: &About) -> String {
         machine.memory_mib,
         machine.kernel,
         machine.governor,
-        about.rounds,
+        if about.rounds == 1 { "1 round".into() } else { format!("{} rounds", about.rounds) },
         about.slice_ms,
         lives,
         about.seed,
