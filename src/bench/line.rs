@@ -116,8 +116,8 @@ impl Line {
         (self.last, self.seen, self.told) = (sequence, u32::MAX, 0);
     }
 
-    /// Has the kernel delay its ACKs, `tcp(7)`, `TCP_QUICKACK`. Whether it does by itself depends on
-    /// what either side has sent before, and when: alike connections differ, and what the server
+    /// Has the kernel delay its ACKs (`tcp(7)`, `TCP_QUICKACK`). Whether it does by itself depends
+    /// on what either side has sent before, and when: alike connections differ, and what the server
     /// pays for each send differs with them by half.
     pub fn delay_acks(&self) -> io::Result<()> {
         let stream = self.stream.as_ref();

@@ -60,10 +60,14 @@ pub fn versions(launch: &Launch) -> BTreeMap<String, String> {
     versions
 }
 
-/// The commit that is checked out, and whether something was changed since.
+/// The commit that is checked out, and whether something was changed since, but for what is written
+/// here.
 fn commit(launch: &Launch) -> Option<String> {
-    let describe = ["describe", "--always", "--dirty", "--exclude=*"];
-    output(Command::new("git").arg("-C").arg(&launch.root).args(describe))
+    let git = |args: &[&str]| output(Command::new("git").arg("-C").arg(&launch.root).args(args));
+    let commit = git(&["rev-parse", "--short", "HEAD"])?;
+    let written = [":!benches/compare/results", ":!docs/benchmarks.md"];
+    let changed = git(&[&["status", "--porcelain", "-uno", "--", "."], &written[..]].concat());
+    Some(if changed.is_some() { format!("{commit}-dirty") } else { commit })
 }
 
 /// The first line that a command prints.

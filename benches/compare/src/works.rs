@@ -405,7 +405,8 @@ pub const WORKS: [Work; 19] = [
 const BURST_ACKS: &[&str] = &["The client's kernel is told to delay its ACKs (`--delay-acks`). \
     Left alone it does so or not by what went over a connection before, which differs between the \
     envelope, whose clients have asked for something, and the floor, whose clients have not: the \
-    same sends cost a server up to twice as much."];
+    same sends cost a server up to twice as much. It may stop delaying them: a server well below \
+    its floor had a client that did, and is no quicker than the floor."];
 
 const BURST: Client = Client { args: &["--in-flight", "16", "--delay-acks"], ..CLIENT };
 
