@@ -72,22 +72,18 @@ pub struct Position {
 /// The digits of a number in base 36, without a place on the heap.
 #[derive(Clone, Copy, Debug)]
 pub struct Digits {
-    text: [u8; 13],
+    text: [u8; Self::MAX],
     begin: usize,
 }
 
 impl Digits {
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[self.begin..]).unwrap_or_default()
-    }
-}
+    /// The most that there can be.
+    pub const MAX: usize = 13;
 
-impl Epoch {
-    /// In base 36.
-    pub fn digits(self) -> Digits {
-        let mut digits = Digits { text: [0; 13], begin: 13 };
-        let mut rest = self.0;
+    /// Those of a number.
+    pub fn of(number: u64) -> Self {
+        let mut digits = Self { text: [0; Self::MAX], begin: Self::MAX };
+        let mut rest = number;
         loop {
             digits.begin -= 1;
             digits.text[digits.begin] =
@@ -97,6 +93,18 @@ impl Epoch {
                 return digits;
             }
         }
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[self.begin..]).unwrap_or_default()
+    }
+}
+
+impl Epoch {
+    /// In base 36.
+    pub fn digits(self) -> Digits {
+        Digits::of(self.0)
     }
 }
 
@@ -123,7 +131,7 @@ impl Position {
                 && part.bytes().all(|b| digits(&b))
                 && (part.len() == 1 || !part.starts_with('0'))
         };
-        if !plain(epoch, 13, |b| b.is_ascii_digit() || b.is_ascii_lowercase())
+        if !plain(epoch, Digits::MAX, |b| b.is_ascii_digit() || b.is_ascii_lowercase())
             || !plain(index, 20, u8::is_ascii_digit)
         {
             return None;

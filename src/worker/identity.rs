@@ -1,20 +1,17 @@
 //! The names of connections, as clients and backends see them: node, worker, slot, generation, in
 //! base 36. They name; they are no secret and prove nothing.
 
-use crate::hub::{ConnectionKey, Epoch};
-
-/// Digits of a `u64` in base 36.
-const MAX_DIGITS: usize = 13;
+use crate::hub::{ConnectionKey, Digits, Epoch};
 
 /// Writes the name of a connection of the node with this seed.
 pub fn name(seed: u64, key: ConnectionKey) -> String {
     let ConnectionKey { worker, slot, generation } = key;
-    let mut name = String::with_capacity(4 * (MAX_DIGITS + 1));
+    let mut name = String::with_capacity(4 * (Digits::MAX + 1));
     for part in [node(seed), worker.into(), slot.into(), generation.into()] {
         if !name.is_empty() {
             name.push('-');
         }
-        name.push_str(Epoch(part).digits().as_str());
+        name.push_str(Digits::of(part).as_str());
     }
     name
 }
@@ -35,7 +32,7 @@ pub fn parse(seed: u64, text: &str) -> Option<ConnectionKey> {
 /// Whether this has the form of a name, be it of another node.
 pub fn is_name(text: &str) -> bool {
     let is_part = |part: &str| {
-        (1..=MAX_DIGITS).contains(&part.len())
+        (1..=Digits::MAX).contains(&part.len())
             && part.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
     };
     text.split('-').count() == 4 && text.split('-').all(is_part)

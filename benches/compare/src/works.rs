@@ -159,8 +159,8 @@ pub const WORKS: [Work; 19] = [
         title: "Bursts of 16, 1 KiB",
         about: "1,000 subscribers, 16 messages of 1 KiB published in one write, the next 16 when \
                 everybody has all. The floor sends 16 frames by one call.",
-        mode: "burst",
         unfair: BURST_ACKS,
+        mode: "burst",
         clients: &[Client { size: Some(1_024), ..BURST }],
         targets: &[CPU_TARGET],
         ..FANOUT

@@ -44,6 +44,16 @@ fn positions_are_written_in_base_36_and_decimal() {
     assert_eq!(Position::parse(&longest), Some(at(u64::MAX, u64::MAX)));
 }
 
+/// Publications have a way of their own to write them.
+#[test]
+fn positions_in_messages_are_written_alike() {
+    for position in [at(0, 0), at(35, 9), at(36, 10), at(u64::MAX, u64::MAX)] {
+        let mut out = Vec::new();
+        encode::quoted(&mut out, position);
+        assert_eq!(out, format!("\"{position}\"").into_bytes());
+    }
+}
+
 #[test]
 fn what_is_not_written_so_is_no_position() {
     let wrong = [
