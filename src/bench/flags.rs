@@ -255,6 +255,9 @@ pub struct Slow {
     /// Where Fanwire's metrics are, to see there that readers had to pull what they missed
     #[arg(long, value_name = "URL")]
     pub metrics_url: Option<String>,
+    /// Let this side's kernel delay its ACKs, as in `fanout`
+    #[arg(long)]
+    pub delay_acks: bool,
     #[expect(missing_docs)]
     #[command(flatten)]
     pub publishing: Publishing,

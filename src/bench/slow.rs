@@ -197,6 +197,9 @@ impl Work for Slowing {
         let pulls = self.pulls()?;
         let mut seen = Seen { rss_before: rss(&mut self.meter)?, ..Seen::default() };
         seen.sockets_before = sockets()?;
+        if self.flags.delay_acks {
+            self.crowd.delay_acks().map_err(|error| error.to_string())?;
+        }
         let begin_ns = self.meter.begin(self.crowd.received)?;
         self.stall();
         self.publish_until(begin_ns, begin_ns + time.as_nanos() as u64, Some(&mut seen))?;
