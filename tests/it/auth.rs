@@ -434,6 +434,7 @@ fn keys_come_with_a_reload() {
         while counter(server, reloads) == before {
             assert!(start.elapsed() < wire::PATIENCE, "it does not reload");
         }
+        server.await_workers(BEARER);
     };
     settings("");
     let server = Server::start(&["--workers", "2", "--config", &file.to_string_lossy()]);

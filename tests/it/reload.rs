@@ -127,6 +127,7 @@ fn what_is_forbidden_now_ends_and_the_rest_goes_on() {
         // What is allowed again goes on from where it ended.
         publish(server, "hear.5.7", "4");
         assert_eq!(reloading.reload(&both), DONE);
+        server.await_workers(BEARER);
         let since = json!({"since": position});
         let again = json!({"type": "subscribe", "id": 1, "channel": "hear.5.7", "data": since});
         assert_eq!(hearing[5].ask(&again)["recovered"], true);

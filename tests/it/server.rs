@@ -90,6 +90,14 @@ impl Server {
         response.json()
     }
 
+    /// Returns when every worker has dealt with what was posted to all of them before, such as new
+    /// rules: to list channels is a letter to each, and letters keep their order. `lines` hold a
+    /// key that may.
+    pub fn await_workers(&self, lines: &str) {
+        let response = Wire::connect(self.port).request("GET", "/channels", lines);
+        assert_eq!(response.status, 200, "{response:?}");
+    }
+
     /// `POST path` with this body and these header lines (each ending in CR LF).
     pub fn post(&self, path: &str, lines: &str, body: impl AsRef<[u8]>) -> Response {
         Wire::connect(self.port).post(path, lines, body.as_ref())

@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::peer::Peer;
-use crate::permissions::{KEY, counter};
+use crate::permissions::{BEARER, KEY, counter};
 use crate::server::{Server, folder};
 use crate::token::{self, SECRET, signed};
 use crate::wire::PATIENCE;
@@ -180,6 +180,7 @@ fn changed_keys_are_taken_up() {
         while count(outcome) != wanted {
             assert!(start.elapsed() < PATIENCE, "{outcome} is not {wanted}");
         }
+        server.await_workers(BEARER);
     };
     let bens = signed(&json!({"alg": "HS256"}), &json!({"sub": "ben", "exp": 1_u64 << 33}), OTHER);
     let mut ann = Peer::open_as(server.port, "/ws", &token::token("ann", &json!({})));
