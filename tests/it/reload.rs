@@ -145,18 +145,14 @@ fn keys_change() {
         let ask = format!("GET /channels HTTP/1.1\r\nHost: localhost\r\n{line}\r\n\r\n");
         Wire::connect(reloading.server.port).ask(&ask).status
     };
-    let becomes = |wanted: u16| {
-        let start = Instant::now();
-        while status() != wanted {
-            assert!(start.elapsed() < PATIENCE, "not every worker has the new keys");
-        }
-    };
     assert_eq!(status(), 401);
     let two = format!("api_keys = [\"{KEY}\", \"other:fedcba9876543210:read\"]\n");
     assert_eq!(reloading.reload(&two), DONE);
-    becomes(200);
+    reloading.server.await_workers(BEARER);
+    assert_eq!(status(), 200);
     assert_eq!(reloading.reload(&one), DONE);
-    becomes(401);
+    reloading.server.await_workers(BEARER);
+    assert_eq!(status(), 401);
     let log = stopped(reloading);
     assert!(!log.contains("ERROR"), "{log}");
 }
